@@ -1,0 +1,89 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// One kernel source tree, compiled once per instruction set (docs/architecture.md, section Kernels). The flags
+// change Swift's own code generation through the Clang importer; other processors than x86-64 build the base alone.
+#if arch(x86_64)
+  let instructionSets: [(target: String, define: String, flags: [String])] = [
+    ("KernelsBase", "HALFTONE_BASE", []),
+    ("KernelsAVX2", "HALFTONE_AVX2", ["-Xcc", "-march=x86-64-v3"]),
+    (
+      "KernelsAVX512VNNI", "HALFTONE_AVX512VNNI",
+      ["-Xcc", "-march=cascadelake", "-Xcc", "-mprefer-vector-width=512"]
+    ),
+  ]
+#else
+  let instructionSets: [(target: String, define: String, flags: [String])] = [
+    ("KernelsBase", "HALFTONE_BASE", [])
+  ]
+#endif
+
+let settings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+
+let kernelTargets: [Target] = instructionSets.map { set in
+  .target(
+    name: set.target, dependencies: ["CKernels"],
+    swiftSettings: [.define(set.define), .unsafeFlags(["-Ounchecked"] + set.flags)])
+}
+
+func module(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["TestSupport"], exclude: [], resources: resources,
+    swiftSettings: settings)
+}
+
+let package = Package(
+  name: "halftone",
+  products: [.executable(name: "halftone", targets: ["halftone"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev", "zlib1g-dev"])]),
+    .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+    .target(name: "CKernels"),
+    .target(name: "CSystem"),
+    module(
+      "Tensors", ["COpenBLAS", "CKernels"] + instructionSets.map { .target(name: $0.target) }),
+    module(
+      "Formats",
+      [
+        "Tensors", "CPNG", "CHDF5", "CZip", "CSystem", .product(name: "Yams", package: "Yams"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    module("Diffusion", ["Tensors"]),
+    module("Models", ["Tensors", "Diffusion"]),
+    module("Quantization", ["Tensors", "Diffusion", "Models"]),
+    module("Evaluation", ["Tensors", "Models"]),
+    module(
+      "Workbench",
+      [
+        "Tensors", "Formats", "Diffusion", "Models", "Quantization", "Evaluation", "CSystem",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .executableTarget(
+      name: "halftone",
+      dependencies: ["Workbench", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: settings),
+
+    .target(name: "TestSupport", dependencies: ["Tensors", "Formats"], path: "Tests/TestSupport", swiftSettings: settings),
+    tests("TensorsTests", ["Tensors", "CKernels"]),
+    tests("FormatsTests", ["Formats"]),
+    tests("DiffusionTests", ["Diffusion", "Formats"]),
+    tests("ModelsTests", ["Models", "Formats"]),
+    tests("QuantizationTests", ["Quantization", "Formats"]),
+    tests("EvaluationTests", ["Evaluation", "Formats"]),
+    tests("WorkbenchTests", ["Workbench"]),
+    tests("CommandLineTests", ["Workbench"]),
+  ] + kernelTargets,
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,72 @@
+// Arguments of the compute kernels (plain structs shared by every instruction set) and the few operations that Swift
+// lacks. All pointers are to memory that the caller (Tensors) has checked; kernels check nothing.
+//
+// Layout: one image, N H W C without N. "Row" and "pixel" strides are in elements of the array they describe.
+#pragma once
+#include <stdint.h>
+
+// Convolution of one image over output rows [row_begin, row_end) and output-channel blocks [block_begin, block_end) of
+// 32 channels. A linear layer is a 1x1 convolution over one row of `width` tokens.
+//
+//   sum[o]   = start[o] + sum over taps, then input channels, of input[tap][c] * weight[o][tap][c]
+//   value[o] = fma(sum[o], scale[o], bias[o]) + residual        (integer; scale = s_activation * s_weight[o])
+//   value[o] = bias[o] + sum, accumulated from bias[o] in tap-then-channel order by fused multiply-add, + residual (f32)
+//
+// The input is a halo buffer: every tap of every output pixel is inside it, so there is no padding here.
+typedef struct {
+  const void *input;            // f32 or u8, at the halo buffer's first element
+  const int32_t *tap_offsets;   // element offset of each tap from the output pixel's first input element
+  int32_t taps;
+  int32_t input_channels;       // f32: as is; u8: padded to a multiple of 4 in the buffer and in the weights
+  int64_t input_row_stride;     // elements between input rows, times the convolution's vertical stride
+  int64_t input_pixel_stride;   // elements between input pixels, times the convolution's horizontal stride
+  const void *weights;          // packed: f32 [block][tap][ic][32]; s8 [block][tap][ic/4][32][4]
+  const int32_t *start;         // integer only, per output channel, padded to 32: -zero_point * sum of weights
+  const float *scale;           // integer only, padded to 32
+  const float *bias;            // padded to 32
+  const float *residual;        // or NULL; same strides as the output
+  float *output;
+  int64_t output_row_stride, output_pixel_stride;
+  int32_t width;                // output pixels in a row
+  int32_t row_begin, row_end;
+  int32_t block_begin, block_end;
+  int32_t output_channels;      // true count; the last block may be partial and must not be written past it
+} ht_convolution;
+
+enum { HT_ACTIVATION_NONE = 0, HT_ACTIVATION_SILU, HT_ACTIVATION_GELU, HT_ACTIVATION_RELU, HT_ACTIVATION_MISH };
+
+// Elementwise pass of one image: destination = store(activation(source * scale[c] + shift[c])).
+// Writes f32, or u8 codes q = clamp(rint(value * inverse_step) + zero_point, 0, 255).
+typedef struct {
+  const float *source;
+  int64_t source_row_stride, source_pixel_stride;
+  const float *scale, *shift;   // per channel, both or neither NULL
+  void *destination;            // f32 or u8, at the first pixel to write (inside a halo buffer, past the border)
+  int64_t destination_row_stride, destination_pixel_stride;
+  int32_t height, width;        // of the destination
+  int32_t channels;
+  int32_t upsample_shift;       // 0, or 1: destination (y, x) reads source (y >> 1, x >> 1)
+  int32_t activation;           // HT_ACTIVATION_…
+  int32_t to_codes;             // 0: f32 destination; 1: u8 destination
+  float inverse_step;
+  int32_t zero_point;
+} ht_transform;
+
+// Per-channel reductions of one image: out[c] = sum over pixels of (x - center[c])^power, power 1 or 2 (center may be
+// NULL for 0). Summed pixel by pixel in row-major order, one accumulator per channel.
+typedef struct {
+  const float *source;
+  int64_t row_stride, pixel_stride;
+  int32_t height, width, channels;
+  int32_t power;
+  const float *center;
+  float *out;
+} ht_channel_sums;
+
+// Row-wise softmax in place over `columns` values, `rows` rows `row_stride` apart: max subtracted, own exp polynomial,
+// the sum in 16 virtual lanes.
+typedef struct {
+  float *values;
+  int64_t rows, row_stride;
+  int32_t columns;
+} ht_softmax;

@@ -1,0 +1,44 @@
+import Tensors
+
+/// Training timestep, t in 0..<T of the model's noise schedule (continuous for Fourier-embedded models).
+/// Never a loop position: that is `Step.index`.
+package struct Timestep: Hashable, Comparable, Sendable, CustomStringConvertible {
+  package let value: Double
+  package init(_ value: Double) { self.value = value }
+  package init(_ value: Int) { self.value = Double(value) }
+  package static func < (a: Timestep, b: Timestep) -> Bool { a.value < b.value }
+  package var description: String { Int(exactly: value).map(String.init) ?? "\(value)" }
+}
+
+/// One sampling step: its position in execution order (0 is the noisiest), the timestep the network is given, and the
+/// timestep of the result (nil: the clean image). Timesteps may repeat; indices do not.
+package struct Step: Hashable, Sendable {
+  package let index: Int
+  package let timestep: Timestep
+  package let previous: Timestep?
+  package init(index: Int, timestep: Timestep, previous: Timestep?) {
+    self.index = index
+    self.timestep = timestep
+    self.previous = previous
+  }
+}
+
+/// What the network's output means. Names as diffusers' `prediction_type`.
+package enum PredictionType: String, Sendable, CaseIterable {
+  case epsilon, sample
+  case velocity = "v_prediction"
+}
+
+/// The only thing a sampler knows of a network.
+package protocol Denoiser: Sendable {
+  var imageShape: ImageShape { get }
+  var predictionType: PredictionType { get }
+  /// Whether the output has twice the channels, the second half a learned variance.
+  var learnsVariance: Bool { get }
+  /// Number of classes the network takes labels of; nil when unconditional.
+  var classCount: Int? { get }
+  /// One call on a batch at one sampling step.
+  /// - Parameters: x: N C H W in the sampler's units; labels: N class indices, nil iff `classCount` is nil.
+  /// - Returns: N C' H W with C' = C, or 2 C when the variance is learned.
+  func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor
+}

@@ -1,0 +1,98 @@
+/// The closed set of operations. Shapes omit the batch: images are [C, H, W], tokens [T, C], vectors [C].
+/// Parameters are named as in the graph's parameter table. Every executor switches over this without `default`.
+package enum Op: Sendable, Hashable {
+  // Inputs
+  /// The noisy image x: [C, H, W].
+  case image
+  /// The training timestep: [] (one number per image).
+  case timestep
+  /// The class index: [] (one integer per image).
+  case label
+
+  // Temporal
+  /// Sinusoids of the timestep (Vaswani et al. 2017; Ho et al. 2020): [] -> [width].
+  case sinusoidalEmbedding(SinusoidalEmbedding)
+  /// Random Fourier features of the timestep's logarithm (Song et al. 2021): [] -> [2 * count], frequencies from `weight`.
+  case fourierEmbedding(weight: String, flipSinToCos: Bool)
+  /// Row `label` of a table: [] -> [width].
+  case embedding(table: String)
+
+  // Contractions: the operations that have quantisation sites
+  case conv2d(Convolution)
+  /// y = x W^T + b over the last axis: [C] -> [O] or [T, C] -> [T, O].
+  case linear(weight: String, bias: String?)
+  /// q [T, C], k [T, C] -> [heads, T, T]: scale * q_h k_h^T.
+  case attentionScores(heads: Int, scale: Float)
+  /// p [heads, T, T], v [T, C] -> [T, C]: p_h v_h, heads side by side.
+  case attentionValues(heads: Int)
+
+  // Float between
+  /// Group normalisation (Wu & He 2018) over groups of channels and all positions of an image, then per-channel affine.
+  case groupNorm(scale: String, shift: String, groups: Int, epsilon: Float)
+  case activation(Activation)
+  /// Softmax over the last axis.
+  case softmax
+  case add
+  /// x [C, H, W] + v [C].
+  case addPerChannel
+  /// x [C, H, W], v [2C] -> x * (1 + v[..<C]) + v[C...].
+  case scaleShift
+  /// scale * x + offset, elementwise.
+  case affine(scale: Float, offset: Float)
+  /// Channels of the first operand, then of the second.
+  case concatenate
+  /// Each pixel repeated twice in both directions.
+  case upsampleNearest
+  /// Mean over 2x2 blocks, stride 2.
+  case averagePool
+  /// [C, H, W] -> [H*W, C].
+  case toTokens
+  /// [H*W, C] -> [C, H, W].
+  case fromTokens(height: Int, width: Int)
+  /// Mean over all positions: [C, H, W] -> [C].
+  case globalAveragePool
+}
+
+package struct Convolution: Sendable, Hashable {
+  package var weight: String
+  package var bias: String?
+  package var stride: Int
+  /// Zero padding: top and left, bottom and right (diffusers' `downsample_padding: 0` pads bottom and right only).
+  package var padding: Padding
+  /// Weight dims: out, in, kernel height, kernel width.
+  package var dims: [Int]
+
+  package struct Padding: Sendable, Hashable {
+    package var leading: Int
+    package var trailing: Int
+    package init(leading: Int, trailing: Int) {
+      self.leading = leading
+      self.trailing = trailing
+    }
+  }
+
+  package init(weight: String, bias: String?, stride: Int, padding: Padding, dims: [Int]) {
+    self.weight = weight
+    self.bias = bias
+    self.stride = stride
+    self.padding = padding
+    self.dims = dims
+  }
+}
+
+/// Frequencies exp(-ln(10000) j / (half - frequencyShift)), j < half = width / 2; sines first unless `flipSinToCos`.
+/// Evaluated in Float, in diffusers' order of operations (design: a Double evaluation differs by 2.6e-5 at t = 999).
+package struct SinusoidalEmbedding: Sendable, Hashable {
+  package var width: Int
+  package var flipSinToCos: Bool
+  package var frequencyShift: Float
+  package init(width: Int, flipSinToCos: Bool, frequencyShift: Float) {
+    self.width = width
+    self.flipSinToCos = flipSinToCos
+    self.frequencyShift = frequencyShift
+  }
+}
+
+package enum Activation: String, Sendable, Hashable, CaseIterable {
+  case silu, gelu, relu, mish
+}

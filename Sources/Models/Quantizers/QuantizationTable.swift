@@ -1,0 +1,65 @@
+import Tensors
+
+/// A weight as integer codes: what is saved, what integer execution multiplies and what simulation dequantises.
+package struct QuantizedWeight: Sendable, Equatable {
+  /// Out channels first, as in the checkpoint.
+  package let dims: [Int]
+  package let quantizer: AffineQuantizer
+  /// Codes 0..<2^bits, row-major in `dims`.
+  package let codes: [UInt8]
+
+  package init(dims: [Int], quantizer: AffineQuantizer, codes: [UInt8]) {
+    precondition(dims.reduce(1, *) == codes.count)
+    self.dims = dims
+    self.quantizer = quantizer
+    self.codes = codes
+  }
+
+  /// The Float weight that the codes stand for.
+  package var dequantized: Tensor {
+    Tensor(dims, quantizer.dequantized(codes, channelStride: codes.count / max(dims[0], 1), channelCount: dims[0]))
+  }
+}
+
+/// The quantisers of one activation site: one for all steps, or a row per sampling step (finite set calibration, Huang
+/// et al. 2024, section 3.3), or per step and class label for the temporal block of class-conditional models.
+package struct ActivationQuantizers: Sendable, Equatable {
+  package enum Key: Sendable, Hashable {
+    case shared
+    case step
+    case stepAndLabel(classCount: Int)
+  }
+  package let key: Key
+  /// Row-major: step, then label.
+  package let rows: [AffineQuantizer]
+
+  package init(key: Key, rows: [AffineQuantizer]) {
+    precondition(!rows.isEmpty && (key != .shared || rows.count == 1))
+    self.key = key
+    self.rows = rows
+  }
+
+  package init(shared quantizer: AffineQuantizer) { self.init(key: .shared, rows: [quantizer]) }
+
+  /// - Parameters: stepIndex: position in the sampler's execution order; label: the image's class, if any.
+  package func quantizer(stepIndex: Int, label: Int?) -> AffineQuantizer {
+    switch key {
+    case .shared: rows[0]
+    case .step: rows[stepIndex]
+    case .stepAndLabel(let classCount): rows[stepIndex * classCount + (label ?? 0)]
+    }
+  }
+}
+
+/// Quantisation of a model: a table keyed by site. What is absent stays float. The graph is never rewritten.
+package struct QuantizationTable: Sendable, Equatable {
+  /// By node path: the layer's integer weight.
+  package var weights: [String: QuantizedWeight] = [:]
+  /// By site, roles `.input`, `.operand` and, in simulation only, `.output`.
+  package var activations: [Site: ActivationQuantizers] = [:]
+
+  package init() {}
+
+  /// Whether any row depends on the sampling step, so that only the calibrated steps can be executed.
+  package var dependsOnStep: Bool { activations.values.contains { $0.key != .shared } }
+}

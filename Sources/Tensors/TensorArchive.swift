@@ -1,0 +1,95 @@
+/// Element types that archives carry; names as safetensors spells them.
+package enum ElementType: String, Sendable, CaseIterable {
+  case f64 = "F64", f32 = "F32", f16 = "F16", bf16 = "BF16"
+  case i64 = "I64", i32 = "I32", i16 = "I16", i8 = "I8", u8 = "U8", bool = "BOOL"
+  package var byteCount: Int {
+    switch self {
+    case .f64, .i64: 8
+    case .f32, .i32: 4
+    case .f16, .bf16, .i16: 2
+    case .i8, .u8, .bool: 1
+    }
+  }
+}
+
+/// One stored array: little-endian bytes, row-major.
+package struct StoredTensor: Sendable, Equatable {
+  package let type: ElementType
+  package let dims: [Int]
+  package let bytes: [UInt8]
+
+  /// - Precondition: `bytes.count` is the product of `dims` times the element's size.
+  package init(type: ElementType, dims: [Int], bytes: [UInt8]) {
+    precondition(dims.reduce(1, *) * type.byteCount == bytes.count)
+    self.type = type
+    self.dims = dims
+    self.bytes = bytes
+  }
+
+  package init(_ tensor: Tensor) {
+    self.init(type: .f32, dims: tensor.dims, bytes: tensor.values.withUnsafeBytes(Array.init))
+  }
+
+  package init(dims: [Int], _ values: [Int16]) {
+    self.init(type: .i16, dims: dims, bytes: values.withUnsafeBytes(Array.init))
+  }
+
+  package init(dims: [Int], _ values: [UInt8]) { self.init(type: .u8, dims: dims, bytes: values) }
+
+  /// The values of an F32 or F16 array as Float (F16 and BF16 widen exactly); nil for other element types.
+  package func floats() -> Tensor? {
+    let count = dims.reduce(1, *)
+    let values: [Float]
+    switch type {
+    case .f32: values = elements(count, UInt32.self).map { Float(bitPattern: $0) }
+    case .bf16: values = elements(count, UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
+    case .f16: values = elements(count, UInt16.self).map(Self.widen)
+    default: return nil
+    }
+    return Tensor(dims, values)
+  }
+
+  /// The values as a fixed-width integer array, or nil when the stored type's width differs.
+  package func integers<T: FixedWidthInteger>(_: T.Type) -> [T]? {
+    guard T.bitWidth / 8 == type.byteCount else { return nil }
+    return elements(dims.reduce(1, *), T.self)
+  }
+
+  private func elements<T: FixedWidthInteger>(_ count: Int, _: T.Type) -> [T] {
+    bytes.withUnsafeBytes { raw in
+      [T](unsafeUninitializedCapacity: count) { buffer, initialized in
+        for i in 0..<count {
+          (buffer.baseAddress! + i).initialize(
+            to: T(littleEndian: raw.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)))
+        }
+        initialized = count
+      }
+    }
+  }
+
+  /// IEEE binary16 to binary32, exact; written out because `Float16` is absent on some targets.
+  private static func widen(_ half: UInt16) -> Float {
+    let sign = UInt32(half & 0x8000) << 16
+    let exponent = UInt32(half >> 10) & 0x1f
+    let fraction = UInt32(half & 0x3ff)
+    switch exponent {
+    case 0:
+      let magnitude = Float(fraction) * 0x1p-24
+      return Float(bitPattern: magnitude.bitPattern | sign)
+    case 31: return Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
+    default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+    }
+  }
+}
+
+/// Named arrays and text metadata: what a checkpoint, an artefact or an .npz holds, whatever the container.
+package struct TensorArchive: Sendable {
+  package var tensors: [String: StoredTensor]
+  package var metadata: [String: String]
+  package init(tensors: [String: StoredTensor] = [:], metadata: [String: String] = [:]) {
+    self.tensors = tensors
+    self.metadata = metadata
+  }
+  /// Names in the one order used for files, digests and messages.
+  package var names: [String] { tensors.keys.sorted() }
+}

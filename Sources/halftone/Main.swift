@@ -1,0 +1,5 @@
+import ArgumentParser
+
+@main struct Halftone: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "halftone")
+}
