@@ -1,0 +1,75 @@
+# Halftone: install what the build needs, then build, test, demonstrate, install. Every target may be repeated.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+# `make demo QUICK=1`: few images, for continuous integration.
+QUICK ?=
+
+# Debian and Ubuntu names. The libraries are needed to build and to run; dataset-fashion-mnist holds the images that
+# the embedded model was trained on, which the tests and the shipped statistics are checked against.
+PACKAGES := pkg-config libopenblas-dev libpng-dev libhdf5-dev libzip-dev zlib1g-dev dataset-fashion-mnist
+
+# One build serves the demo and the tests: release, without @testable (the tests use `package` access).
+BUILD := $(SWIFT) build -c release
+TEST := $(SWIFT) test -c release --disable-testable-imports
+# The installed binary carries the Swift runtime, so it has a build folder of its own.
+INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-stdlib --scratch-path .build-install
+
+FORMATTED := Package.swift Sources Tests
+
+.PHONY: help packages build test demo install uninstall format lint clean
+
+help: ## show this list
+	@echo "make TARGET, where TARGET is one of:"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
+
+packages: ## install the system packages that are missing (apt, as root or through sudo)
+	@missing=""; \
+	if ! command -v dpkg-query >/dev/null; then \
+	  echo "Not a Debian system: install the equivalents of: $(PACKAGES)" >&2; exit 0; \
+	fi; \
+	for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	as_root=""; \
+	if [ "$$(id -u)" != 0 ]; then \
+	  command -v sudo >/dev/null || { echo "Run as root: apt-get install$$missing" >&2; exit 1; }; \
+	  as_root=sudo; \
+	fi; \
+	echo "Installing:$$missing"; \
+	$$as_root apt-get update -qq; \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+build: packages ## build .build/release/halftone
+	$(BUILD)
+
+test: packages ## build and run all tests (release)
+	$(TEST)
+
+demo: build ## quantise, sample and score the embedded model; QUICK=1 for a short run
+	.build/release/halftone demo $(if $(QUICK),--quick)
+
+install: packages ## install the program and its models, samplers and recipes under PREFIX (default /usr/local)
+	$(INSTALL_BUILD)
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/halftone"
+	install -m 755 "$$($(INSTALL_BUILD) --show-bin-path)/halftone" "$(DESTDIR)$(PREFIX)/bin/halftone"
+	cp -R models samplers calib LICENSE NOTICE "$(DESTDIR)$(PREFIX)/share/halftone/"
+	@echo "Installed $(DESTDIR)$(PREFIX)/bin/halftone"
+
+uninstall: ## remove what `make install` with the same PREFIX put there
+	rm -f "$(DESTDIR)$(PREFIX)/bin/halftone"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/halftone"
+
+format: ## format all sources in place
+	$(SWIFT) format format --in-place --parallel --configuration .swift-format --recursive $(FORMATTED)
+
+lint: ## check the format of all sources
+	$(SWIFT) format lint --strict --parallel --configuration .swift-format --recursive $(FORMATTED)
+
+clean: ## remove build products
+	rm -rf .build .build-install
