@@ -16,6 +16,8 @@ package enum ExitStatus: Int32, Sendable {
   case internalError = 70
   /// Stopped at a safe point; running the same command again goes on.
   case resumable = 75
+  /// Stopped by SIGHUP, SIGINT or SIGTERM at a safe point (128 + signal, as shells report it); resumable as well.
+  case hungUp = 129, interrupted = 130, terminated = 143
 }
 
 /// An error a user can cause or meet: what failed, where, what was expected and found, what to do.

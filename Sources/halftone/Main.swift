@@ -1,5 +1,44 @@
 import ArgumentParser
+import Foundation
+import Tensors
+import Workbench
 
-@main struct Halftone: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "halftone")
+@main enum Program {
+  static func main() {
+    Signals.install()
+    exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+  }
+
+  /// Runs one command line. Every way it can end maps to a documented exit status (docs/cli.md).
+  private static func run(_ arguments: [String]) -> ExitStatus {
+    do {
+      var command = try Halftone.parseAsRoot(arguments)
+      try command.run()
+      return .success
+    } catch let error as any HalftoneError {
+      Console.standardError("\(error)\n")
+      return error.exit
+    } catch {
+      return report(error)
+    }
+  }
+
+  /// Errors that are not ours: help and version requests, usage errors, and what should not happen.
+  private static func report(_ error: any Error) -> ExitStatus {
+    switch Halftone.exitCode(for: error) {
+    case .success:
+      print(Halftone.fullMessage(for: error))
+      return .success
+    case .validationFailure:
+      // The parser's full message is "Error: …", then usage, then where help is.
+      let lines = Halftone.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+      let rest = lines.drop { !$0.hasPrefix("Usage:") }.map { $0.trimmingCharacters(in: .whitespaces) }
+      Console.standardError("error[E-USAGE]: \(Halftone.message(for: error))\n")
+      if !rest.isEmpty { Console.standardError("hint: " + rest.joined(separator: "\n  ") + "\n") }
+      return .usage
+    default:
+      Console.standardError("error[E-INTERNAL]: \(error)\nhint: this is a defect of Halftone; please report it\n")
+      return .internalError
+    }
+  }
 }

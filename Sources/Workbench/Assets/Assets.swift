@@ -1,0 +1,125 @@
+import Foundation
+import Tensors
+
+/// Models, sampler presets and recipes that come with the program, found by name.
+package struct Assets: Sendable {
+  package enum Kind: String, Sendable, CaseIterable {
+    case model, sampler, recipe
+
+    package var folder: String {
+      switch self {
+      case .model: "models"
+      case .sampler: "samplers"
+      case .recipe: "calib"
+      }
+    }
+
+    /// The command that lists them.
+    fileprivate var listing: String {
+      switch self {
+      case .model: "models"
+      case .sampler: "samplers"
+      case .recipe: "recipes"
+      }
+    }
+
+    fileprivate func isAsset(_ file: String) -> Bool {
+      switch self {
+      case .model: !file.hasSuffix(".md")
+      case .sampler, .recipe: file.hasSuffix(".yaml")
+      }
+    }
+  }
+
+  /// The folder that holds `models`, `samplers` and `calib`.
+  package let root: String
+
+  package init(root: String) { self.root = root }
+
+  /// HALFTONE_HOME; else PREFIX/share/halftone of an installed program; else the checkout above the executable.
+  package static func locate(
+    environment: [String: String] = ProcessInfo.processInfo.environment, executable: String = executablePath
+  ) throws(AssetError) -> Assets {
+    if let home = environment["HALFTONE_HOME"], !home.isEmpty {
+      guard holdsAssets(home) else { throw .badHome(home) }
+      return Assets(root: home)
+    }
+    let bin = (executable as NSString).deletingLastPathComponent
+    let shared = ((bin as NSString).deletingLastPathComponent as NSString).appendingPathComponent("share/halftone")
+    if holdsAssets(shared) { return Assets(root: shared) }
+    var folder = bin
+    while folder != "/", !folder.isEmpty {
+      if holdsAssets(folder) { return Assets(root: folder) }
+      folder = (folder as NSString).deletingLastPathComponent
+    }
+    throw .noHome(executable: executable)
+  }
+
+  private static func holdsAssets(_ folder: String) -> Bool {
+    Kind.allCases.allSatisfy { isFolder((folder as NSString).appendingPathComponent($0.folder)) }
+  }
+
+  package func folder(_ kind: Kind) -> String { (root as NSString).appendingPathComponent(kind.folder) }
+
+  /// Names of all assets of one kind, sorted; presets without `.yaml`.
+  package func names(_ kind: Kind) -> [String] {
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: folder(kind))) ?? []
+    return files.filter { !$0.hasPrefix(".") && kind.isAsset($0) }.map(Self.bareName).sorted()
+  }
+
+  /// The path of an asset: an existing path as it is, or a name from `list`, with or without `.yaml`.
+  package func path(_ kind: Kind, _ text: String) throws(AssetError) -> String {
+    if FileManager.default.fileExists(atPath: text) { return text }
+    let name = Self.bareName(text)
+    let file = kind == .model ? name : name + ".yaml"
+    let known = names(kind)
+    if !text.contains("/"), known.contains(name) { return (folder(kind) as NSString).appendingPathComponent(file) }
+    throw .unknown(kind: kind, text: text, near: nearest(name, in: known), known: known)
+  }
+
+  private static func bareName(_ file: String) -> String {
+    file.hasSuffix(".yaml") ? String(file.dropLast(".yaml".count)) : file
+  }
+}
+
+package enum AssetError: HalftoneError, Equatable {
+  case badHome(String)
+  case noHome(executable: String)
+  case unknown(kind: Assets.Kind, text: String, near: String?, known: [String])
+
+  package var id: String {
+    switch self {
+    case .badHome, .noHome: "E-HOME"
+    case .unknown: "E-NOT-FOUND"
+    }
+  }
+
+  package var exit: ExitStatus { .usage }
+
+  package var message: String {
+    switch self {
+    case .badHome(let home):
+      "HALFTONE_HOME is \(printable(home)), which lacks the folders models, samplers and calib"
+    case .noHome(let executable):
+      "no models, samplers and calib folders near \(printable(executable))"
+    case .unknown(let kind, let text, let near, _):
+      "no \(kind.rawValue) \(printable(text)): neither a path nor a name"
+        + (near.map { " (did you mean \($0)?)" } ?? "")
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .badHome, .noHome: "set HALFTONE_HOME to a checkout of Halftone or to PREFIX/share/halftone"
+    case .unknown(let kind, _, _, let known):
+      known.isEmpty
+        ? "give a path" : "'halftone list \(kind.listing)' shows the names: \(known.joined(separator: ", "))"
+    }
+  }
+}
+
+/// Whether `path` is an existing folder.
+package func isFolder(_ path: String) -> Bool {
+  var folder: ObjCBool = false
+  return FileManager.default.fileExists(atPath: path, isDirectory: &folder) && folder.boolValue
+}

@@ -1,0 +1,66 @@
+import Foundation
+import Tensors
+
+/// What stands against using a folder for a run.
+package enum RunError: HalftoneError, Equatable {
+  /// Another process works there.
+  case locked(folder: String, holder: LockHolder?)
+  /// The folder holds results of another configuration.
+  case differs(folder: String, differences: [RunIdentity.Difference])
+  /// The folder has files in it and is no run folder.
+  case foreign(folder: String, example: String)
+  /// `run.json` is there, but not one this program wrote.
+  case damaged(path: String, reason: String)
+  /// Written by a newer version.
+  case newerSchema(path: String, found: Int, known: Int)
+  case system(path: String, doing: String, code: Int32)
+
+  package var id: String {
+    switch self {
+    case .locked: "E-RUN-LOCKED"
+    case .differs: "E-RUN-DIFFERS"
+    case .foreign: "E-RUN-FOREIGN"
+    case .damaged: "E-RUN-DAMAGED"
+    case .newerSchema: "E-RUN-SCHEMA"
+    case .system: "E-RUN-FOLDER"
+    }
+  }
+
+  package var exit: ExitStatus {
+    switch self {
+    case .locked, .differs, .foreign, .damaged, .newerSchema: .conflict
+    case .system: .resource
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .locked(let folder, let holder):
+      "\(printable(folder)) is in use by "
+        + (holder.map { "process \($0.process) on \(printable($0.host))" } ?? "another process")
+    case .differs(let folder, let differences):
+      "\(printable(folder)) holds another run:\n"
+        + differences.map { "  \($0.key): \($0.found ?? "absent") there, \($0.asked ?? "absent") asked for" }
+        .joined(separator: "\n")
+    case .foreign(let folder, let example):
+      "\(printable(folder)) is no run folder: it holds \(printable(example)) and no run.json"
+    case .damaged(let path, let reason):
+      "\(printable(path)) cannot be used: \(reason)"
+    case .newerSchema(let path, let found, let known):
+      "\(printable(path)) has schema \(found); this version knows schema \(known)"
+    case .system(let path, let doing, let code):
+      "\(printable(path)): cannot \(doing): \(String(cString: strerror(code)))"
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .locked: "wait for it to finish, or choose another folder with --out"
+    case .differs: "repeat the first configuration to go on with that run, or choose another folder with --out"
+    case .foreign: "choose an empty or a new folder with --out"
+    case .damaged: "choose another folder with --out, or remove this one"
+    case .newerSchema: "use the version of Halftone that made the folder"
+    case .system: nil
+    }
+  }
+}

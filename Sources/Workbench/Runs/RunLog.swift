@@ -1,0 +1,66 @@
+import Foundation
+import Logging
+import Synchronization
+
+/// `log.jsonl` of a run folder: one JSON object a line, appended whole, so that lines of a killed process stay readable.
+package struct RunLog: LogHandler {
+  package var metadata: Logger.Metadata = [:]
+  package var logLevel: Logger.Level = .info
+  private let file: LogFile
+
+  /// A logger that appends to `path`; a log that cannot be written never stops the work.
+  package static func logger(appendingTo path: String) -> Logger {
+    let handler = RunLog(file: LogFile(path: path))
+    return Logger(label: "halftone") { _ in handler }
+  }
+
+  private init(file: LogFile) { self.file = file }
+
+  package subscript(metadataKey key: String) -> Logger.MetadataValue? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  package func log(event: LogEvent) {
+    var fields: [(String, String)] = [
+      ("time", Self.timestamp()), ("level", event.level.rawValue), ("event", "\(event.message)"),
+    ]
+    let all = metadata.merging(event.metadata ?? [:]) { $1 }
+    fields += all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
+    let body = fields.map { "\(Self.quoted($0)): \(Self.quoted($1))" }.joined(separator: ", ")
+    file.append("{\(body)}\n")
+  }
+
+  private static func timestamp() -> String { Date().formatted(.iso8601) }
+
+  private static func quoted(_ text: String) -> String {
+    var out = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": out += "\\\""
+      case "\\": out += "\\\\"
+      default:
+        if scalar.value < 0x20 {
+          let digits = String(scalar.value, radix: 16)
+          out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        } else {
+          out.unicodeScalars.append(scalar)
+        }
+      }
+    }
+    return out + "\""
+  }
+}
+
+/// A file opened for appending.
+private final class LogFile: Sendable {
+  private let descriptor: Int32
+  init(path: String) { descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// One `write` a line: O_APPEND keeps lines of several processes apart.
+  func append(_ line: String) {
+    let bytes = Array(line.utf8)
+    _ = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+  }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import Testing
+
+/// How a run of the program ended.
+struct Finished {
+  /// Exit code; 128 + signal when a signal ended it.
+  let status: Int32
+  let output: String
+  let errors: String
+}
+
+/// The program built with these tests, as a user would start it.
+struct Launcher {
+  var environment: [String: String] = [:]
+  var workingDirectory: URL?
+
+  /// It stands beside the test bundle, which is the running executable.
+  static let program: URL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    .deletingLastPathComponent().appending(path: "halftone")
+
+  static let checkout: URL = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+  func start(_ arguments: [String], input: String? = nil) throws -> Running {
+    let process = Process()
+    process.executableURL = Self.program
+    process.arguments = arguments
+    process.currentDirectoryURL = workingDirectory
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let folder = try TemporaryFolder()
+    let (output, errors) = (folder.file("stdout"), folder.file("stderr"))
+    for file in [output, errors] { try Data().write(to: URL(fileURLWithPath: file)) }
+    process.standardOutput = FileHandle(forWritingAtPath: output)
+    process.standardError = FileHandle(forWritingAtPath: errors)
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    return Running(process: process, folder: folder, outputPath: output, errorsPath: errors)
+  }
+
+  func run(_ arguments: String...) throws -> Finished { try start(arguments).wait() }
+  func run(_ arguments: [String]) throws -> Finished { try start(arguments).wait() }
+}
+
+/// A started program.
+struct Running {
+  let process: Process
+  fileprivate let folder: TemporaryFolder
+  fileprivate let outputPath: String
+  fileprivate let errorsPath: String
+
+  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+  func wait() -> Finished {
+    process.waitUntilExit()
+    let read = { (path: String) in String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+    }
+    let status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+    return Finished(status: status, output: read(outputPath), errors: read(errorsPath))
+  }
+}
+
+/// A folder that goes when the last reference does.
+final class TemporaryFolder {
+  let url: URL
+  var path: String { url.path }
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appending(path: "halftone-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+  deinit { try? FileManager.default.removeItem(at: url) }
+  func file(_ name: String) -> String { url.appending(path: name).path }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+import Workbench
+
+@Suite struct RunLockTests {
+  private func folder() throws -> String {
+    let url = FileManager.default.temporaryDirectory.appending(path: "halftone-lock-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    return url.path
+  }
+
+  @Test func secondHolderIsRefusedAndNamed() throws {
+    let folder = try folder()
+    let lock = try RunLock(folder: folder)
+    let expected = RunError.locked(folder: folder, holder: .current)
+    // flock belongs to the open file, so a second lock in this process is refused as another process's would be.
+    #expect(throws: expected) { try RunLock(folder: folder) }
+    #expect(expected.exit.rawValue == 4)
+    #expect(expected.message == "\(folder) is in use by process \(getpid()) on \(LockHolder.current.host)")
+    withExtendedLifetime(lock) {}
+  }
+
+  @Test func releaseRemovesTheFile() throws {
+    let folder = try folder()
+    do {
+      let lock = try RunLock(folder: folder)
+      #expect(FileManager.default.fileExists(atPath: lock.path))
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder + "/lock"))
+    _ = try RunLock(folder: folder)
+  }
+
+  @Test func lockOfADeadProcessIsTakenOver() throws {
+    let folder = try folder()
+    // A killed process leaves its words in the file, and the system has dropped its advisory lock.
+    try "\(LockHolder.current.host) 999999999\n".write(toFile: folder + "/lock", atomically: true, encoding: .utf8)
+    let lock = try RunLock(folder: folder)
+    #expect(lock.replaced == LockHolder(host: LockHolder.current.host, process: 999_999_999))
+    let text = try String(contentsOfFile: folder + "/lock", encoding: .utf8)
+    #expect(text == "\(LockHolder.current.host) \(getpid())\n")
+  }
+
+  @Test func folderThatCannotHoldALockIsAResourceError() {
+    #expect(throws: RunError.system(path: "/nonexistent/lock", doing: "create", code: ENOENT)) {
+      try RunLock(folder: "/nonexistent")
+    }
+  }
+}
