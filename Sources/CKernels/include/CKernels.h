@@ -4,6 +4,7 @@
 // Layout: one image, N H W C without N. "Row" and "pixel" strides are in elements of the array they describe.
 #pragma once
 #include <stdint.h>
+#include "Lanes.h"
 
 // Convolution of one image over output rows [row_begin, row_end) and output-channel blocks [block_begin, block_end) of
 // 32 channels. A linear layer is a 1x1 convolution over one row of `width` tokens.
@@ -35,12 +36,13 @@ typedef struct {
 
 enum { HT_ACTIVATION_NONE = 0, HT_ACTIVATION_SILU, HT_ACTIVATION_GELU, HT_ACTIVATION_RELU, HT_ACTIVATION_MISH };
 
-// Elementwise pass of one image: destination = store(activation(source * scale[c] + shift[c])).
+// Elementwise pass of one image: destination = store(activation(fma(source, scale[c], shift[c]))).
+// A plain strided copy, the addition of a vector per channel and nearest upsampling are cases of it.
 // Writes f32, or u8 codes q = clamp(rint(value * inverse_step) + zero_point, 0, 255).
 typedef struct {
   const float *source;
   int64_t source_row_stride, source_pixel_stride;
-  const float *scale, *shift;   // per channel, both or neither NULL
+  const float *scale, *shift;   // per channel; NULL stands for ones, and for zeros
   void *destination;            // f32 or u8, at the first pixel to write (inside a halo buffer, past the border)
   int64_t destination_row_stride, destination_pixel_stride;
   int32_t height, width;        // of the destination
@@ -70,3 +72,34 @@ typedef struct {
   int64_t rows, row_stride;
   int32_t columns;
 } ht_softmax;
+
+// Means of 2x2 blocks, stride 2, of one image: ((a + b) + (c + d)) / 4. Height and width are the destination's.
+typedef struct {
+  const float *source;
+  int64_t source_row_stride, source_pixel_stride;
+  float *destination;
+  int64_t destination_row_stride, destination_pixel_stride;
+  int32_t height, width, channels;
+} ht_average_pool;
+
+// Simulated quantisation on a flat array: out = step * (q - zero_point) with ht_transform's q, clamped to 0...largest.
+typedef struct {
+  const float *source;
+  float *destination;           // may be the source
+  int64_t count;
+  float step, inverse_step;
+  int32_t zero_point, largest;
+} ht_simulation;
+
+// Packs a strided matrix w[o][i] = source[o * output_stride + i * input_stride] as 1x1 f32 weights
+// [o / 32][i][32], missing outputs of the last block zero: the right operand of an attention product.
+typedef struct {
+  const float *source;
+  int64_t output_stride, input_stride;
+  int32_t output_channels, input_channels;
+  float *destination;
+} ht_pack;
+
+// Kernel features of the processor and its operating system.
+int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
+int ht_has_avx512vnni(void);  // AVX-512 F, CD, BW, DQ, VL and VNNI on top of it

@@ -1,0 +1,122 @@
+// The vector operations that Swift's SIMD types lack or compile badly, one instruction or a few each. Every function is
+// static and always inlined, so code compiled for one instruction set never reaches another's callers.
+//
+// Results are the same bits on every instruction set: fused multiply-add is explicit, minimum and maximum have the x86
+// rule (the second operand when either is NaN), roundings are to nearest even.
+#pragma once
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define HT_INLINE static inline __attribute__((always_inline, unused))
+
+typedef float ht_floats8 __attribute__((ext_vector_type(8)));
+typedef float ht_floats16 __attribute__((ext_vector_type(16)));
+typedef int32_t ht_ints8 __attribute__((ext_vector_type(8)));
+typedef int32_t ht_ints16 __attribute__((ext_vector_type(16)));
+typedef uint8_t ht_bytes16 __attribute__((ext_vector_type(16)));
+
+// Loads and stores at any alignment -----------------------------------------------------------------------------------
+
+HT_INLINE ht_floats8 ht_load8(const float *p) { ht_floats8 v; memcpy(&v, p, sizeof v); return v; }
+HT_INLINE ht_floats16 ht_load16(const float *p) { ht_floats16 v; memcpy(&v, p, sizeof v); return v; }
+HT_INLINE ht_ints8 ht_load_ints8(const void *p) { ht_ints8 v; memcpy(&v, p, sizeof v); return v; }
+HT_INLINE ht_ints16 ht_load_ints16(const void *p) { ht_ints16 v; memcpy(&v, p, sizeof v); return v; }
+HT_INLINE void ht_store8(float *p, ht_floats8 v) { memcpy(p, &v, sizeof v); }
+HT_INLINE void ht_store16(float *p, ht_floats16 v) { memcpy(p, &v, sizeof v); }
+
+// The first `count` (0...16) lanes; the others load as zero and are not stored.
+HT_INLINE ht_floats16 ht_load_first16(const float *p, int64_t count) {
+#if defined(__AVX512F__)
+  return (ht_floats16)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#else
+  ht_floats16 v = 0;
+  memcpy(&v, p, (size_t)count * sizeof(float));
+  return v;
+#endif
+}
+HT_INLINE void ht_store_first16(float *p, ht_floats16 v, int64_t count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+#else
+  memcpy(p, &v, (size_t)count * sizeof(float));
+#endif
+}
+
+// The low byte of each lane.
+HT_INLINE void ht_store_bytes16(uint8_t *p, ht_ints16 v) {
+  ht_bytes16 b = __builtin_convertvector(v, ht_bytes16);
+  memcpy(p, &b, sizeof b);
+}
+HT_INLINE void ht_store_first_bytes16(uint8_t *p, ht_ints16 v, int64_t count) {
+  ht_bytes16 b = __builtin_convertvector(v, ht_bytes16);
+  memcpy(p, &b, (size_t)count);
+}
+
+// Arithmetic ----------------------------------------------------------------------------------------------------------
+
+// a * b + c with one rounding; without an FMA unit this is the C library's exact fmaf, lane by lane.
+HT_INLINE ht_floats8 ht_fma8(ht_floats8 a, ht_floats8 b, ht_floats8 c) { return __builtin_elementwise_fma(a, b, c); }
+HT_INLINE ht_floats16 ht_fma16(ht_floats16 a, ht_floats16 b, ht_floats16 c) {
+  return __builtin_elementwise_fma(a, b, c);
+}
+// a < b ? a : b, and a > b ? a : b: b when either is NaN.
+HT_INLINE ht_floats16 ht_min16(ht_floats16 a, ht_floats16 b) { return a < b ? a : b; }
+HT_INLINE ht_floats16 ht_max16(ht_floats16 a, ht_floats16 b) { return a > b ? a : b; }
+// x where it is a number, zero where it is NaN.
+HT_INLINE ht_floats16 ht_zero_nan16(ht_floats16 x) { return x == x ? x : (ht_floats16)0; }
+// a where x >= 0, b elsewhere.
+HT_INLINE ht_floats16 ht_select_sign16(ht_floats16 x, ht_floats16 a, ht_floats16 b) { return x >= 0 ? a : b; }
+
+HT_INLINE ht_ints16 ht_bits16(ht_floats16 x) { return (ht_ints16)x; }
+HT_INLINE ht_floats8 ht_to_floats8(ht_ints8 v) { return __builtin_convertvector(v, ht_floats8); }
+HT_INLINE ht_floats16 ht_to_floats16(ht_ints16 v) { return __builtin_convertvector(v, ht_floats16); }
+
+// x * 2^n with one rounding, for |x| in [0.5, 2] and n in -152...130.
+HT_INLINE ht_floats16 ht_scale_by_power16(ht_floats16 x, ht_ints16 n) {
+#if defined(__AVX512F__)
+  return (ht_floats16)_mm512_scalef_ps((__m512)x, _mm512_cvtepi32_ps((__m512i)n));
+#else
+  ht_ints16 half = n >> 1;
+  ht_floats16 first = (ht_floats16)((half + 127) << 23), second = (ht_floats16)((n - half + 127) << 23);
+  return x * first * second;
+#endif
+}
+
+// Four unsigned bytes times four signed bytes, summed exactly into each 32-bit lane ----------------------------------
+
+// Portable: `x` holds the same four unsigned bytes in every lane, `w` four signed bytes per lane.
+HT_INLINE ht_ints8 ht_dot8(ht_ints8 sum, ht_ints8 x, ht_ints8 w) {
+#if defined(__AVX2__)
+  // Even and odd bytes widened to 16 bits, then pair sums in 32 bits. (vpmaddubsw would saturate at 16 bits.)
+  __m256i xe = _mm256_and_si256((__m256i)x, _mm256_set1_epi16(0xff)), xo = _mm256_srli_epi16((__m256i)x, 8);
+  __m256i we = _mm256_srai_epi16(_mm256_slli_epi16((__m256i)w, 8), 8), wo = _mm256_srai_epi16((__m256i)w, 8);
+  __m256i pairs = _mm256_add_epi32(_mm256_madd_epi16(xe, we), _mm256_madd_epi16(xo, wo));
+  return sum + (ht_ints8)pairs;
+#else
+  for (int byte = 0; byte < 4; byte++) {
+    sum += ((x >> (8 * byte)) & 255) * ((w << (24 - 8 * byte)) >> 24);
+  }
+  return sum;
+#endif
+}
+#if defined(__AVX512VNNI__)
+HT_INLINE ht_ints16 ht_dot16(ht_ints16 sum, ht_ints16 x, ht_ints16 w) {
+  return (ht_ints16)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
+}
+#endif
+// The four bytes at p as one lane's value.
+HT_INLINE int32_t ht_four_bytes(const uint8_t *p) { int32_t v; memcpy(&v, p, sizeof v); return v; }
+
+HT_INLINE void ht_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+
+// What a waiting thread executes in its spin loop.
+HT_INLINE void ht_pause(void) {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}

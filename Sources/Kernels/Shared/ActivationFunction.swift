@@ -1,0 +1,53 @@
+import CKernels
+
+/// The activations of a transform pass, 16 lanes at a time. Relative error below 3e-7 where the result is normal; NaN
+/// gives NaN.
+enum ActivationFunction {
+  case none, silu, gelu, relu, mish
+
+  /// The value; `self` is a constant wherever this is inlined.
+  @inline(__always) func callAsFunction(_ x: SIMD16<Float>) -> SIMD16<Float> {
+    switch self {
+    case .none: return x
+    case .silu: return x / (SIMD16(repeating: 1) + exponential(-x))
+    case .gelu: return gaussianErrorLinearUnit(x)
+    case .relu: return ht_max16(SIMD16(repeating: 0), x)
+    case .mish: return mishUnit(x)
+    }
+  }
+}
+
+/// x Φ(x) with Φ the normal distribution function (Hendrycks & Gimpel 2016).
+///
+/// Φ(-a) = e^(-a²/2) R(a) for a = |x|; R is half the scaled complementary error function at a/√2, approximated by a
+/// polynomial of degree 9 in (a - 3) / (a + 3) fitted on 0...14.6 (relative error 9.5e-9), beyond which Φ(-a) is zero in
+/// Float. Working with the tail keeps the result accurate relative to itself for negative x. The rounding error of a² is
+/// corrected to first order.
+@inline(__always) private func gaussianErrorLinearUnit(_ x: SIMD16<Float>) -> SIMD16<Float> {
+  let three = SIMD16<Float>(repeating: 3)
+  let a = ht_min16(SIMD16(repeating: 14.6), ht_max16(-x, x))
+  let u = (a - three) / (a + three)
+  var tail = SIMD16<Float>(repeating: 0x1.bd2168p-15)
+  tail = ht_fma16(tail, u, SIMD16(repeating: 0x1.e1f89ep-14))
+  tail = ht_fma16(tail, u, SIMD16(repeating: -0x1.63621ep-12))
+  tail = ht_fma16(tail, u, SIMD16(repeating: -0x1.01bd1ep-10))
+  tail = ht_fma16(tail, u, SIMD16(repeating: 0x1.7cadeep-9))
+  tail = ht_fma16(tail, u, SIMD16(repeating: 0x1.91dc7cp-8))
+  tail = ht_fma16(tail, u, SIMD16(repeating: -0x1.7a943ap-5))
+  tail = ht_fma16(tail, u, SIMD16(repeating: 0x1.f8bad2p-4))
+  tail = ht_fma16(tail, u, SIMD16(repeating: -0x1.a6b66ap-3))
+  tail = ht_fma16(tail, u, SIMD16(repeating: 0x1.f1b89cp-4))
+  let square = a * a
+  let squareError = ht_fma16(a, a, -square)
+  let bell = exponential(square * -0.5)
+  tail = tail * ht_fma16(squareError * -0.5, bell, bell)
+  return ht_select_sign16(x, ht_fma16(-x, tail, x), x * tail)
+}
+
+/// x tanh(ln(1 + e^x)) (Misra 2019) = x w / (w + 2) with w = e^x (e^x + 2); from x = 20 on the factor is 1 in Float.
+@inline(__always) private func mishUnit(_ x: SIMD16<Float>) -> SIMD16<Float> {
+  let two = SIMD16<Float>(repeating: 2)
+  let power = exponential(ht_min16(SIMD16(repeating: 20), x))
+  let w = power * (power + two)
+  return x * (w / (w + two))
+}

@@ -1,0 +1,47 @@
+/// What can go wrong before a kernel runs.
+package enum KernelError: HalftoneError, Equatable {
+  /// HALFTONE_ISA names no instruction set of ours.
+  case unknownInstructionSet(String, known: [String])
+  /// HALFTONE_ISA names one that this processor or this build lacks.
+  case unavailableInstructionSet(String, available: [String])
+  /// The Int32 sum of an output channel could overflow.
+  case accumulatorOverflow(channel: Int, bound: Int)
+  case outOfMemory(bytes: Int)
+
+  package var id: String {
+    switch self {
+    case .unknownInstructionSet, .unavailableInstructionSet: "E-ISA"
+    case .accumulatorOverflow: "E-ACCUMULATOR"
+    case .outOfMemory: "E-MEMORY"
+    }
+  }
+
+  package var exit: ExitStatus {
+    switch self {
+    case .unknownInstructionSet, .unavailableInstructionSet: .usage
+    case .accumulatorOverflow: .refusedInput
+    case .outOfMemory: .resource
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .unknownInstructionSet(let value, let known):
+      "HALFTONE_ISA is \"\(printable(value))\", expected one of \(known.joined(separator: ", "))"
+    case .unavailableInstructionSet(let value, let available):
+      "HALFTONE_ISA asks for \(value), but here only \(available.joined(separator: ", ")) can run"
+    case .accumulatorOverflow(let channel, let bound):
+      "output channel \(channel) can sum to \(bound) in integer arithmetic, more than the \(Int32.max) that 32 bits hold"
+    case .outOfMemory(let bytes):
+      "the system granted no \(bytes) bytes of memory"
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .unknownInstructionSet, .unavailableInstructionSet: "unset HALFTONE_ISA to use the fastest one available"
+    case .accumulatorOverflow: "leave this layer in float"
+    case .outOfMemory: "use a smaller batch or fewer threads"
+    }
+  }
+}

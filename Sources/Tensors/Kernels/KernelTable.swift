@@ -1,0 +1,122 @@
+import CKernels
+import Glibc
+import KernelsBase
+
+#if arch(x86_64)
+  import KernelsAVX2
+  import KernelsAVX512VNNI
+#endif
+
+/// An instruction set the kernels are compiled for; raw values are those of HALFTONE_ISA.
+package enum InstructionSet: String, Sendable, CaseIterable, Comparable {
+  case base
+  case avx2
+  case avx512vnni
+
+  /// Slower before faster.
+  package static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
+
+  private var rank: Int {
+    switch self {
+    case .base: 0
+    case .avx2: 1
+    case .avx512vnni: 2
+    }
+  }
+}
+
+/// The compute kernels of one instruction set. A value that is handed down, so that one process can run them all.
+///
+/// Kernels check nothing: whoever fills the arguments has checked shapes and bounds. All of them give the same bits in
+/// every table (design: one accumulator per output, fixed order, explicit fused multiply-add, no library functions).
+package struct KernelTable: Sendable {
+  package typealias Kernel<Arguments> = @Sendable (UnsafePointer<Arguments>) -> Void
+
+  package let instructionSet: InstructionSet
+
+  /// Convolution, linear layer or attention product in Float; epilogue adds bias and residual.
+  package let convolveF32: Kernel<ht_convolution>
+  /// The same on u8 codes and s8 weights, summed exactly in Int32, then scaled to Float.
+  package let convolveU8S8: Kernel<ht_convolution>
+  /// Per-channel scale and shift, activation, then Float or u8 codes; copies, per-channel addition, upsampling.
+  package let transform: Kernel<ht_transform>
+  /// Per-channel sums or centred squares over an image.
+  package let channelSums: Kernel<ht_channel_sums>
+  /// Softmax of rows in place.
+  package let softmaxRows: Kernel<ht_softmax>
+  /// Means of 2x2 blocks.
+  package let averagePool: Kernel<ht_average_pool>
+  /// Simulated quantisation of a flat array.
+  package let simulate: Kernel<ht_simulation>
+  /// Packs a strided matrix as 1x1 Float weights.
+  package let packMatrix: Kernel<ht_pack>
+  /// sum = a + b over `count` values; the sum may be written over an operand.
+  package let add:
+    @Sendable (
+      _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int
+    ) -> Void
+  /// out = fma(x, scale, offset) over `count` values; may be in place.
+  package let affine:
+    @Sendable (
+      _ x: UnsafePointer<Float>, _ scale: Float, _ offset: Float, _ out: UnsafeMutablePointer<Float>, _ count: Int
+    ) -> Void
+
+  package var name: String { instructionSet.rawValue }
+
+  /// Runs on any processor, lane by lane without a fused multiply-add unit: for correctness, not for speed.
+  package static let base = KernelTable(
+    instructionSet: .base, convolveF32: KernelsBase.convolveF32, convolveU8S8: KernelsBase.convolveU8S8,
+    transform: KernelsBase.transform, channelSums: KernelsBase.channelSums, softmaxRows: KernelsBase.softmaxRows,
+    averagePool: KernelsBase.averagePool, simulate: KernelsBase.simulate, packMatrix: KernelsBase.packMatrix,
+    add: KernelsBase.add, affine: KernelsBase.affine)
+
+  #if arch(x86_64)
+    /// nil where the processor lacks it.
+    package static let avx2 =
+      ht_has_avx2() == 0
+      ? nil
+      : KernelTable(
+        instructionSet: .avx2, convolveF32: KernelsAVX2.convolveF32, convolveU8S8: KernelsAVX2.convolveU8S8,
+        transform: KernelsAVX2.transform, channelSums: KernelsAVX2.channelSums, softmaxRows: KernelsAVX2.softmaxRows,
+        averagePool: KernelsAVX2.averagePool, simulate: KernelsAVX2.simulate, packMatrix: KernelsAVX2.packMatrix,
+        add: KernelsAVX2.add, affine: KernelsAVX2.affine)
+
+    /// nil where the processor lacks it.
+    package static let avx512vnni =
+      ht_has_avx512vnni() == 0
+      ? nil
+      : KernelTable(
+        instructionSet: .avx512vnni, convolveF32: KernelsAVX512VNNI.convolveF32,
+        convolveU8S8: KernelsAVX512VNNI.convolveU8S8, transform: KernelsAVX512VNNI.transform,
+        channelSums: KernelsAVX512VNNI.channelSums, softmaxRows: KernelsAVX512VNNI.softmaxRows,
+        averagePool: KernelsAVX512VNNI.averagePool, simulate: KernelsAVX512VNNI.simulate,
+        packMatrix: KernelsAVX512VNNI.packMatrix, add: KernelsAVX512VNNI.add, affine: KernelsAVX512VNNI.affine)
+  #else
+    package static let avx2: KernelTable? = nil
+    package static let avx512vnni: KernelTable? = nil
+  #endif
+
+  /// Those that run here, slowest first.
+  package static func available() -> [KernelTable] { [base, avx2, avx512vnni].compactMap { $0 } }
+
+  /// The fastest that runs here.
+  package static let best = avx512vnni ?? avx2 ?? base
+
+  /// The table that HALFTONE_ISA names, or the best.
+  package static func selected() throws(KernelError) -> KernelTable {
+    guard let value = getenv("HALFTONE_ISA") else { return best }
+    return try named(String(cString: value))
+  }
+
+  /// - Parameter name: the value of HALFTONE_ISA; empty stands for unset.
+  package static func named(_ name: String) throws(KernelError) -> KernelTable {
+    if name.isEmpty { return best }
+    guard let wanted = InstructionSet(rawValue: name) else {
+      throw .unknownInstructionSet(name, known: InstructionSet.allCases.map(\.rawValue))
+    }
+    guard let table = available().first(where: { $0.instructionSet == wanted }) else {
+      throw .unavailableInstructionSet(name, available: available().map(\.name))
+    }
+    return table
+  }
+}
