@@ -1,0 +1,76 @@
+import Tensors
+
+/// What a user can get wrong about schedules, samplers and trajectories.
+package enum DiffusionError: HalftoneError, Equatable {
+  /// Values that define no noise schedule, one line each.
+  case schedule([String])
+  /// More sampling steps than the model has training timesteps.
+  case tooManySteps(steps: Int, trainTimesteps: Int)
+  /// A spacing and offset that leave the schedule.
+  case timestepOutOfRange(timestep: Int, spacing: TimestepSpacing, offset: Int, trainTimesteps: Int)
+  /// The network predicts noise, and at this timestep x_t holds no signal to recover x_0 from.
+  case noSignal(timestep: Timestep)
+  /// A learned variance is asked for, and the network has none.
+  case varianceNotLearned(VarianceType)
+  /// The configuration names no scheduler that samplers can be made from.
+  case schedulerClass(found: String?)
+  case initialNoise(expected: [Int], found: [Int])
+  case modelOutput(expected: [Int], found: [Int])
+  /// A value that is not a number, or infinite, after a step.
+  case notFinite(image: Int, step: Step)
+
+  package var id: String {
+    switch self {
+    case .schedule: "E-SCHEDULE"
+    case .tooManySteps: "E-SAMPLER-STEPS"
+    case .timestepOutOfRange: "E-SAMPLER-TIMESTEP"
+    case .noSignal: "E-SAMPLER-ZERO-SNR"
+    case .varianceNotLearned: "E-SAMPLER-VARIANCE"
+    case .schedulerClass: "E-SCHEDULER-CLASS"
+    case .initialNoise: "E-SAMPLE-INITIAL-NOISE"
+    case .modelOutput: "E-SAMPLE-OUTPUT"
+    case .notFinite: "E-SAMPLE-NOT-FINITE"
+    }
+  }
+
+  package var exit: ExitStatus {
+    switch self {
+    case .tooManySteps, .timestepOutOfRange, .noSignal, .varianceNotLearned: .usage
+    case .schedule, .schedulerClass, .initialNoise, .notFinite: .refusedInput
+    case .modelOutput: .internalError
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .schedule(let problems): "no noise schedule follows from these values\n  " + problems.joined(separator: "\n  ")
+    case .tooManySteps(let steps, let trainTimesteps):
+      "steps: \(steps) sampling steps, but the model has \(trainTimesteps) training timesteps"
+    case .timestepOutOfRange(let timestep, let spacing, let offset, let trainTimesteps):
+      "timestep \(timestep) (timestep_spacing \(spacing.rawValue), steps_offset \(offset)) is outside the model's "
+        + "0..<\(trainTimesteps)"
+    case .noSignal(let timestep):
+      "the model predicts epsilon, but at timestep \(timestep) x_t is pure noise (alphaBar is 0): x_0 is undefined there"
+    case .varianceNotLearned(let type):
+      "variance_type: \(type.rawValue) needs a network that outputs a variance, and this one does not"
+    case .schedulerClass(let found):
+      "_class_name: no sampler can be made from \(found.map { "\"\(printable($0))\"" } ?? "a configuration without it")"
+    case .initialNoise(let expected, let found): "initial noise has shape \(found), expected \(expected)"
+    case .modelOutput(let expected, let found): "the network's output has shape \(found), expected \(expected)"
+    case .notFinite(let image, let step):
+      "image \(image) holds values that are not finite after step \(step.index) (timestep \(step.timestep))"
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .tooManySteps(_, let trainTimesteps): "give at most \(trainTimesteps) steps"
+    case .timestepOutOfRange: "lower steps_offset or the number of steps"
+    case .noSignal: "start below this timestep (timestep_spacing leading or quadratic)"
+    case .varianceNotLearned: "use fixed_small or fixed_large"
+    case .schedulerClass: "name a sampler: one of \(SamplerCatalog.names.joined(separator: ", "))"
+    case .notFinite: "check the weights, or clip x_0 (clip_sample: true)"
+    case .schedule, .initialNoise, .modelOutput: nil
+    }
+  }
+}

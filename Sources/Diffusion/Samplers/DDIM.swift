@@ -1,0 +1,83 @@
+import Tensors
+
+/// Denoising diffusion implicit models (Song, Meng and Ermon 2021, equations 12 and 16).
+///
+///     code              paper (its alpha_t is the product, our alphaBar)
+///     alphaBar          alpha_t
+///     alphaBarPrevious  alpha_(t-1)
+///     clean             "predicted x_0", f_theta(x_t)
+///     epsilon           epsilon_theta(x_t)
+///     sigma             sigma_t(eta)
+///     eta               eta: 0 deterministic, 1 as much noise as DDPM
+package struct DDIMSampler: Sampler, Equatable {
+  package static let name = "ddim"
+
+  package var selection: TimestepSelection
+  package var eta: Double
+  package var bounds: CleanImageBounds
+  /// Derive epsilon again from the clipped x_0 (guided-diffusion); otherwise only x_0 is clipped and the direction keeps the
+  /// network's epsilon (diffusers).
+  package var recomputeEpsilon: Bool
+  /// What alphaBar is before timestep 0: 1, so that the last step returns x_0, or alphaBar_0 (latent diffusion).
+  package var setAlphaToOne: Bool
+
+  package init(
+    selection: TimestepSelection, eta: Double = 0, bounds: CleanImageBounds = .init(), recomputeEpsilon: Bool = false,
+    setAlphaToOne: Bool = true
+  ) {
+    self.selection = selection
+    self.eta = eta
+    self.bounds = bounds
+    self.recomputeEpsilon = recomputeEpsilon
+    self.setAlphaToOne = setAlphaToOne
+  }
+
+  package init(reading reader: ConfigurationReader) {
+    selection = TimestepSelection(reading: reader)
+    eta = reader.double("eta", in: 0...1)
+    bounds = CleanImageBounds(reading: reader)
+    recomputeEpsilon = reader.bool("recompute_epsilon")
+    setAlphaToOne = reader.bool("set_alpha_to_one")
+  }
+
+  package var entries: [ConfigurationValue.Entry] {
+    selection.entries + [.init("eta", .number(eta))] + bounds.entries + [
+      .init("recompute_epsilon", .bool(recomputeEpsilon)),
+      .init("set_alpha_to_one", .bool(setAlphaToOne)),
+    ]
+  }
+
+  package func step(
+    _ x: Tensor, output: Tensor, at step: Step, process: DiffusionProcess, noise: () throws -> Tensor
+  ) throws -> StepResult {
+    let output = try splitOutput(output, for: x).prediction
+    let clean = bounds.applied(to: process.cleanImage(x, output: output, at: step.timestep))
+    let epsilon =
+      recomputeEpsilon && !bounds.changesNothing
+      ? process.noise(x, clean: clean, at: step.timestep) : process.noise(x, output: output, at: step.timestep)
+
+    let alphaBar = process.schedule.alphaBar(at: step.timestep)
+    let alphaBarPrevious = alphaBarAfter(step, process.schedule)
+    let sigma = sigma(alphaBar: alphaBar, alphaBarPrevious: alphaBarPrevious)
+    // Rounding may leave a tiny negative where the direction vanishes.
+    let direction = max(0, 1 - alphaBarPrevious - sigma * sigma).squareRoot()
+
+    // Equation 12: sqrt(alpha_(t-1)) x_0 + sqrt(1 - alpha_(t-1) - sigma^2) epsilon + sigma z.
+    let previous: Tensor =
+      sigma > 0
+      ? .combining(alphaBarPrevious.squareRoot(), clean, direction, epsilon, sigma, try noise())
+      : .combining(alphaBarPrevious.squareRoot(), clean, direction, epsilon)
+    return StepResult(previous: previous, clean: clean)
+  }
+
+  private func alphaBarAfter(_ step: Step, _ schedule: NoiseSchedule) -> Double {
+    if let previous = step.previous { return schedule.alphaBar(at: previous) }
+    return setAlphaToOne ? 1 : schedule.alphaBar[0]
+  }
+
+  /// Equation 16: eta sqrt((1 - alpha_(t-1)) / (1 - alpha_t)) sqrt(1 - alpha_t / alpha_(t-1)).
+  private func sigma(alphaBar: Double, alphaBarPrevious: Double) -> Double {
+    let variance = (1 - alphaBarPrevious) / (1 - alphaBar) * (1 - alphaBar / alphaBarPrevious)
+    return eta * max(0, variance).squareRoot()
+  }
+}

@@ -1,0 +1,123 @@
+import Tensors
+
+/// Which of the T training timesteps a sampler visits.
+package enum TimestepSpacing: String, Sendable, CaseIterable {
+  /// i (T div S), i < S: always S steps, never the noisiest timestep (Ho et al. 2020 with S = T; diffusers).
+  case leading
+  /// round(T - i T / S) - 1, i < S: starts at T - 1 (Lin et al. 2024, table 2).
+  case trailing
+  /// round(i (T - 1) / (S - 1)), i < S: both ends (Nichol and Dhariwal 2021).
+  case linspace
+  /// 0, c, 2 c, … below T with c = T div S: more than S steps when S does not divide T (S = 30 of 1000 gives 31)
+  /// (Song et al. 2021, released code).
+  case uniform
+  /// trunc((i sqrt(0.8 T) / (S - 1))^2), i < S: dense near the clean end, starts at 0.8 T; small timesteps may repeat
+  /// (Song et al. 2021, appendix D.3).
+  case quadratic
+}
+
+/// Which timestep a step leads to.
+package enum PreviousTimestep: String, Sendable, CaseIterable {
+  /// The next one that the sampler visits.
+  case list
+  /// t - T div S, whatever the spacing: what diffusers' DDIM does. Equal to `list` for leading spacing; elsewhere a known
+  /// defect of that code, kept for imported configurations.
+  case stride
+}
+
+/// The timesteps of a sampler: its `steps`, `timestep_spacing`, `steps_offset` and `previous_timestep` keys.
+package struct TimestepSelection: Sendable, Equatable {
+  /// S, the number of steps asked for; see `TimestepSpacing.uniform` for where the number taken differs.
+  package var steps: Int
+  package var spacing: TimestepSpacing
+  /// Added to every timestep of leading, uniform and quadratic spacing (1 in latent diffusion).
+  package var offset: Int
+  package var previous: PreviousTimestep
+
+  package init(
+    steps: Int, spacing: TimestepSpacing = .leading, offset: Int = 0, previous: PreviousTimestep = .list
+  ) {
+    self.steps = steps
+    self.spacing = spacing
+    self.offset = offset
+    self.previous = previous
+  }
+
+  /// Steps in execution order, noisiest first.
+  /// - Throws: `tooManySteps`, `timestepOutOfRange`.
+  package func steps(trainTimesteps: Int) throws(DiffusionError) -> [Step] {
+    guard steps <= trainTimesteps else { throw .tooManySteps(steps: steps, trainTimesteps: trainTimesteps) }
+    let timesteps = timesteps(trainTimesteps: trainTimesteps)
+    // Descending, so the first is the largest and the last the smallest.
+    for timestep in [timesteps[0], timesteps[timesteps.count - 1]] where !(0..<trainTimesteps).contains(timestep) {
+      throw .timestepOutOfRange(
+        timestep: timestep, spacing: spacing, offset: offset, trainTimesteps: trainTimesteps)
+    }
+    return timesteps.indices.map { index in
+      let previousTimestep: Int? =
+        switch previous {
+        case .list: index + 1 < timesteps.count ? timesteps[index + 1] : nil
+        case .stride: timesteps[index] - trainTimesteps / steps
+        }
+      return Step(
+        index: index, timestep: Timestep(timesteps[index]),
+        previous: previousTimestep.flatMap { $0 >= 0 ? Timestep($0) : nil })
+    }
+  }
+
+  /// Descending. Each formula rounds as the code it stands for, so that lists agree with it to the last entry.
+  private func timesteps(trainTimesteps: Int) -> [Int] {
+    let all = Double(trainTimesteps)
+    switch spacing {
+    case .leading: return (0..<steps).reversed().map { $0 * (trainTimesteps / steps) + offset }
+    case .trailing:
+      // numpy's arange(T, 0, -T / S), which forms the difference of its first two values; its extra last value 0, which
+      // rounding lets appear for some S, would be timestep -1 and is left out.
+      let difference = (all - all / Double(steps)) - all
+      return (0..<steps).map { Int((all + Double($0) * difference).rounded(.toNearestOrEven)) - 1 }
+    case .linspace:
+      return evenlySpaced(through: all - 1).reversed().map { Int($0.rounded(.toNearestOrEven)) }
+    case .uniform:
+      return stride(from: 0, to: trainTimesteps, by: trainTimesteps / steps).reversed().map { $0 + offset }
+    case .quadratic:
+      return evenlySpaced(through: (all * 0.8).squareRoot()).reversed().map { Int($0 * $0) + offset }
+    }
+  }
+
+  /// numpy's linspace(0, last, S): multiples of the rounded quotient, the end point exact; S = 1 gives 0.
+  private func evenlySpaced(through last: Double) -> [Double] {
+    guard steps > 1 else { return [0] }
+    let step = last / Double(steps - 1)
+    return (0..<steps - 1).map { Double($0) * step } + [last]
+  }
+}
+
+extension TimestepSelection {
+  init(reading reader: ConfigurationReader) {
+    let range = BetaSchedule.trainTimestepRange
+    steps = reader.int("steps", in: range)
+    spacing = reader.choice("timestep_spacing")
+    offset = reader.int("steps_offset", in: 0...range.upperBound)
+    previous = reader.choice("previous_timestep")
+    if offset != 0 && !Self.takesOffset(spacing) {
+      reader.report("steps_offset", "must be 0 with timestep_spacing \(spacing.rawValue), found \(offset)")
+    }
+  }
+
+  /// Whether `steps_offset` means something: trailing and linspace fix their ends themselves.
+  static func takesOffset(_ spacing: TimestepSpacing) -> Bool {
+    switch spacing {
+    case .leading, .uniform, .quadratic: true
+    case .trailing, .linspace: false
+    }
+  }
+
+  var entries: [ConfigurationValue.Entry] {
+    [
+      .init("steps", .integer(steps)),
+      .init("timestep_spacing", .string(spacing.rawValue)),
+      .init("steps_offset", .integer(offset)),
+      .init("previous_timestep", .string(previous.rawValue)),
+    ]
+  }
+}
