@@ -25,8 +25,9 @@ package struct GraphBuilder {
   private let imageShape: ImageShape
   private let classCount: Int?
 
-  /// A value no graph of ours needs to exceed; guards allocations against hostile configurations.
-  package static let largestParameterCount = 1 << 31
+  /// Values of one parameter or of one node's result for one image: more than any graph of ours needs, and a guard of
+  /// later arithmetic and allocations against hostile configurations.
+  package static let largestCount = 1 << 31
 
   package init(imageShape: ImageShape, classCount: Int? = nil) {
     self.imageShape = imageShape
@@ -43,11 +44,13 @@ package struct GraphBuilder {
     return body(&self)
   }
 
-  /// A scope whose nodes form a region. Regions do not nest: an inner region takes precedence and splits nothing.
-  package mutating func region<R>(_ name: String, _ kind: Region.Kind, _ body: (inout GraphBuilder) -> R) -> R {
+  /// Nodes that form a region, in a scope of its name unless `inScope` is false. Regions do not nest.
+  package mutating func region<R>(
+    _ name: String, _ kind: Region.Kind, inScope: Bool = true, _ body: (inout GraphBuilder) -> R
+  ) -> R {
     let start = nodes.count
     let full = path(name)
-    let result = scope(name, body)
+    let result = inScope ? scope(name, body) : body(&self)
     regions.append(Region(name: full, kind: kind, nodes: start..<nodes.count))
     return result
   }
@@ -63,6 +66,9 @@ package struct GraphBuilder {
 
   private mutating func emit(_ name: String, _ op: Op, _ inputs: [Value], dims: [Int]) -> Value {
     var full = path(name)
+    if Self.product(of: dims) == nil {
+      problem("\(full): a result of shape \(dims) exceeds the limit of \(Self.largestCount) values")
+    }
     // Unnamed helpers (activations, adds) repeat within a scope; number them so that every path is unique.
     if !paths.insert(full).inserted {
       var n = 2
@@ -73,16 +79,21 @@ package struct GraphBuilder {
     return Value(index: nodes.count - 1)
   }
 
-  private mutating func parameter(_ name: String, _ dims: [Int]) -> String {
-    let full = path(name)
+  /// The number of values, or nil beyond `largestCount`.
+  private static func product(of dims: [Int]) -> Int? {
     var count = 1
     for dim in dims {
       let (product, overflow) = count.multipliedReportingOverflow(by: max(dim, 0))
-      if overflow || product > Self.largestParameterCount {
-        problem("\(full): \(dims) exceeds the limit of \(Self.largestParameterCount) values")
-        return full
-      }
+      if overflow || product > largestCount { return nil }
       count = product
+    }
+    return count
+  }
+
+  private mutating func parameter(_ name: String, _ dims: [Int]) -> String {
+    let full = path(name)
+    if Self.product(of: dims) == nil {
+      problem("\(full): a parameter of shape \(dims) exceeds the limit of \(Self.largestCount) values")
     }
     parameters.append(Parameter(name: full, dims: dims))
     return full
@@ -103,8 +114,9 @@ package struct GraphBuilder {
     return emit(name, .fourierEmbedding(weight: weight, flipSinToCos: flipSinToCos), [t], dims: [2 * count])
   }
 
-  package mutating func embedding(_ name: String, _ label: Value, classes: Int, width: Int) -> Value {
-    emit(name, .embedding(table: parameter("\(name).weight", [classes, width])), [label], dims: [width])
+  /// Row `number` (a label, or a timestep of a learned time embedding) of a table.
+  package mutating func embedding(_ name: String, _ number: Value, rows: Int, width: Int) -> Value {
+    emit(name, .embedding(table: parameter("\(name).weight", [rows, width])), [number], dims: [width])
   }
 
   // MARK: Contractions
@@ -123,7 +135,9 @@ package struct GraphBuilder {
       return emit(name, .conv2d(convolution), [x], dims: [out, 1, 1])
     }
     let size = input[1...].map { ($0 + padding.leading + padding.trailing - kernel) / stride + 1 }
-    if size.contains(where: { $0 < 1 }) { problem("\(path(name)): nothing is left of an image of \(input[1])x\(input[2])") }
+    if size.contains(where: { $0 < 1 }) {
+      problem("\(path(name)): nothing is left of an image of \(input[1])x\(input[2])")
+    }
     return emit(name, .conv2d(convolution), [x], dims: [out] + size.map { max($0, 1) })
   }
 
@@ -176,6 +190,9 @@ package struct GraphBuilder {
   }
   package mutating func affine(_ name: String = "affine", _ x: Value, scale: Float, offset: Float = 0) -> Value {
     emit(name, .affine(scale: scale, offset: offset), [x], dims: dims(of: x))
+  }
+  package mutating func divideByTimestep(_ name: String = "divide", _ x: Value, _ t: Value) -> Value {
+    emit(name, .divideByTimestep, [x, t], dims: dims(of: x))
   }
   package mutating func concatenate(_ name: String = "concatenate", _ a: Value, _ b: Value) -> Value {
     let (x, y) = (dims(of: a), dims(of: b))

@@ -9,12 +9,12 @@ package enum Op: Sendable, Hashable {
   /// The class index: [] (one integer per image).
   case label
 
-  // Temporal
-  /// Sinusoids of the timestep (Vaswani et al. 2017; Ho et al. 2020): [] -> [width].
+  // Temporal: functions of one number, the operand, which is the timestep or the label
+  /// Sinusoids of the operand (Vaswani et al. 2017; Ho et al. 2020): [] -> [width].
   case sinusoidalEmbedding(SinusoidalEmbedding)
-  /// Random Fourier features of the timestep's logarithm (Song et al. 2021): [] -> [2 * count], frequencies from `weight`.
+  /// Random Fourier features of the operand's logarithm (Song et al. 2021): [] -> [2 * count], frequencies from `weight`.
   case fourierEmbedding(weight: String, flipSinToCos: Bool)
-  /// Row `label` of a table: [] -> [width].
+  /// Row number `operand` of a table: [] -> [width].
   case embedding(table: String)
 
   // Contractions: the operations that have quantisation sites
@@ -39,6 +39,8 @@ package enum Op: Sendable, Hashable {
   case scaleShift
   /// scale * x + offset, elementwise.
   case affine(scale: Float, offset: Float)
+  /// x [C, H, W] / t []: the score of Fourier-embedded models (Song et al. 2021), whose t is the noise level.
+  case divideByTimestep
   /// Channels of the first operand, then of the second.
   case concatenate
   /// Each pixel repeated twice in both directions.

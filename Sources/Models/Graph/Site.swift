@@ -40,7 +40,9 @@ package struct Site: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// `down_blocks.0.resnets.0.conv1:input`; `init?(_:)` reads it back.
   package var description: String { "\(node):\(role)" }
   package init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let role = Role(String(text[text.index(after: colon)...])) else { return nil }
+    guard let colon = text.lastIndex(of: ":"), let role = Role(String(text[text.index(after: colon)...])) else {
+      return nil
+    }
     self.init(node: String(text[..<colon]), role: role)
   }
   package static func < (a: Site, b: Site) -> Bool { (a.node, a.role.description) < (b.node, b.role.description) }
@@ -54,7 +56,8 @@ extension Graph {
       case .conv2d, .linear: [.weight, .input, .output].map { Site(node: node.path, role: $0) }
       case .attentionScores, .attentionValues: [.operand(0), .operand(1)].map { Site(node: node.path, role: $0) }
       case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .groupNorm, .activation,
-        .softmax, .add, .addPerChannel, .scaleShift, .affine, .concatenate, .upsampleNearest, .averagePool, .toTokens,
+        .softmax, .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest,
+        .averagePool, .toTokens,
         .fromTokens, .globalAveragePool:
         []
       }

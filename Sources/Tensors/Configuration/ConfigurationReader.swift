@@ -4,8 +4,13 @@ package struct ConfigurationError: HalftoneError, Equatable {
     /// Where: `unet/config.json: down_block_types[2]`.
     package let path: String
     package let text: String
+    package init(path: String, text: String) {
+      self.path = path
+      self.text = text
+    }
   }
   package let problems: [Problem]
+  package init(problems: [Problem]) { self.problems = problems }
   package var id: String { "E-CONFIG" }
   package var exit: ExitStatus { .refusedInput }
   package var message: String { problems.map { "\($0.path): \($0.text)" }.joined(separator: "\n  ") }
@@ -48,6 +53,14 @@ package final class ConfigurationReader {
   /// Records a problem at `key` (or at this map itself).
   package func report(_ key: String?, _ text: String) {
     log.problems.append(.init(path: key.map { keyPath($0) } ?? path, text: text))
+  }
+
+  /// Whether nothing was recorded at `keys` or below: cross-checks between values only make sense then.
+  package func isSound(_ keys: String...) -> Bool {
+    let paths = keys.map(keyPath)
+    return !log.problems.contains { problem in
+      paths.contains { problem.path == $0 || problem.path.hasPrefix("\($0)[") || problem.path.hasPrefix("\($0).") }
+    }
   }
 
   private func keyPath(_ key: String) -> String {
