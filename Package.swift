@@ -48,7 +48,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev", "zlib1g-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
     .target(name: "CKernels"),
     .target(name: "CSystem"),
@@ -57,7 +57,7 @@ let package = Package(
     module(
       "Formats",
       [
-        "Tensors", "CPNG", "CHDF5", "CZip", "CSystem", .product(name: "Yams", package: "Yams"),
+        "Tensors", "CPNG", "CHDF5", "CZlib", "CSystem", .product(name: "Yams", package: "Yams"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module("Diffusion", ["Tensors"]),

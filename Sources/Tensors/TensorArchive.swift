@@ -1,12 +1,13 @@
 /// Element types that archives carry; names as safetensors spells them.
 package enum ElementType: String, Sendable, CaseIterable {
   case f64 = "F64", f32 = "F32", f16 = "F16", bf16 = "BF16"
-  case i64 = "I64", i32 = "I32", i16 = "I16", i8 = "I8", u8 = "U8", bool = "BOOL"
+  case i64 = "I64", i32 = "I32", i16 = "I16", i8 = "I8"
+  case u64 = "U64", u32 = "U32", u16 = "U16", u8 = "U8", bool = "BOOL"
   package var byteCount: Int {
     switch self {
-    case .f64, .i64: 8
-    case .f32, .i32: 4
-    case .f16, .bf16, .i16: 2
+    case .f64, .i64, .u64: 8
+    case .f32, .i32, .u32: 4
+    case .f16, .bf16, .i16, .u16: 2
     case .i8, .u8, .bool: 1
     }
   }
@@ -36,7 +37,17 @@ package struct StoredTensor: Sendable, Equatable {
 
   package init(dims: [Int], _ values: [UInt8]) { self.init(type: .u8, dims: dims, bytes: values) }
 
-  /// The values of an F32 or F16 array as Float (F16 and BF16 widen exactly); nil for other element types.
+  package init(dims: [Int], _ values: [Int64]) {
+    self.init(type: .i64, dims: dims, bytes: values.withUnsafeBytes(Array.init))
+  }
+
+  package init(dims: [Int], _ values: [Double]) {
+    self.init(type: .f64, dims: dims, bytes: values.withUnsafeBytes(Array.init))
+  }
+
+  package var count: Int { dims.reduce(1, *) }
+
+  /// The values of an F32, F16 or BF16 array as Float (both 16-bit types widen exactly); nil for other element types.
   package func floats() -> Tensor? {
     let count = dims.reduce(1, *)
     let values: [Float]
@@ -47,6 +58,22 @@ package struct StoredTensor: Sendable, Equatable {
     default: return nil
     }
     return Tensor(dims, values)
+  }
+
+  /// The values of any element type as Double: exact, but for 64-bit integers beyond 2^53, which are rounded.
+  package func doubles() -> [Double] {
+    switch type {
+    case .f64: elements(count, UInt64.self).map { Double(bitPattern: $0) }
+    case .f32, .f16, .bf16: floats()!.values.map(Double.init)
+    case .i64: elements(count, Int64.self).map(Double.init)
+    case .i32: elements(count, Int32.self).map(Double.init)
+    case .i16: elements(count, Int16.self).map(Double.init)
+    case .i8: elements(count, Int8.self).map(Double.init)
+    case .u64: elements(count, UInt64.self).map(Double.init)
+    case .u32: elements(count, UInt32.self).map(Double.init)
+    case .u16: elements(count, UInt16.self).map(Double.init)
+    case .u8, .bool: bytes.map(Double.init)
+    }
   }
 
   /// The values as a fixed-width integer array, or nil when the stored type's width differs.

@@ -1,0 +1,116 @@
+import Tensors
+
+/// Problems of PNG images. Offsets are bytes from the start of the file.
+package enum PNGProblem: FormatProblem {
+  case signature(found: String?)
+  case chunk(String, at: Int)
+  case checksum(chunk: String, at: Int)
+  case missing(String)
+  case truncated(chunk: String, at: Int)
+  case trailing(at: Int, count: Int)
+  case header(String)
+  case pixels(width: Int, height: Int, limit: Int)
+  case animated
+  case transparent(x: Int, y: Int)
+  case decoding(String)
+  case text(String, at: Int)
+
+  package var wording: (id: String, text: String, hint: String?) {
+    switch self {
+    case .signature(let found):
+      ("E-PNG-SIGNATURE", "not a PNG image" + (found.map { "; it looks like \($0)" } ?? ""), nil)
+    case .chunk(let text, let at):
+      ("E-PNG-CHUNK", "chunk at byte \(at): \(text)", nil)
+    case .checksum(let chunk, let at):
+      ("E-PNG-CRC", "\(chunk) chunk at byte \(at) fails its CRC", truncationHint)
+    case .missing(let chunk):
+      ("E-PNG-MISSING", "has no \(chunk) chunk", truncationHint)
+    case .truncated(let chunk, let at):
+      ("E-PNG-TRUNCATED", "the file ends inside the \(chunk) at byte \(at)", truncationHint)
+    case .trailing(let at, let count):
+      ("E-PNG-TRAILING", "\(count) bytes after the image's end at byte \(at)", nil)
+    case .header(let text):
+      ("E-PNG-HEADER", "image header: \(text)", nil)
+    case .pixels(let width, let height, let limit):
+      ("E-PNG-PIXELS", "\(width) x \(height) pixels, over the limit of \(limit) in all", nil)
+    case .animated:
+      ("E-PNG-ANIMATED", "an animation, not a single image", nil)
+    case .transparent(let x, let y):
+      (
+        "E-PNG-ALPHA", "pixel (\(x), \(y)) is not fully opaque",
+        "flatten the image onto a background first: which one changes every score"
+      )
+    case .decoding(let text):
+      ("E-PNG-DATA", printable(text), truncationHint)
+    case .text(let text, let at):
+      ("E-PNG-TEXT", "text chunk at byte \(at): \(text)", nil)
+    }
+  }
+}
+
+/// Problems of IDX files (the format of the MNIST family).
+package enum IDXProblem: FormatProblem {
+  case magic(found: [UInt8])
+  case elementType(UInt8)
+  case rank(Int, expected: String)
+  case shape([Int])
+  case length(expected: Int, found: String)
+  case truncatedHeader
+
+  package var wording: (id: String, text: String, hint: String?) {
+    switch self {
+    case .magic(let found):
+      ("E-IDX-MAGIC", "not an IDX file: expected two zero bytes, found \(found)", nil)
+    case .elementType(let code):
+      ("E-IDX-TYPE", "element type code \(code); only 8 (unsigned byte) is supported", nil)
+    case .rank(let rank, let expected):
+      ("E-IDX-RANK", "\(rank) dimensions; expected \(expected)", nil)
+    case .shape(let dims):
+      ("E-IDX-SHAPE", "shape \(shown(dims)) is empty or over the limit", nil)
+    case .length(let expected, let found):
+      ("E-IDX-LENGTH", "the header announces \(expected) bytes of data, found \(found)", truncationHint)
+    case .truncatedHeader:
+      ("E-IDX-TRUNCATED", "the file ends inside its header", truncationHint)
+    }
+  }
+}
+
+/// Problems of sets of images.
+package enum ImageSetProblem: FormatProblem {
+  case empty(skipped: [String])
+  case mixedSizes(first: String, firstShape: ImageShape, other: String, otherShape: ImageShape)
+  case shape([Int], name: String)
+  case elementType(ElementType, name: String)
+  case notImages(String)
+  case index(String)
+
+  package var wording: (id: String, text: String, hint: String?) {
+    switch self {
+    case .empty(let skipped):
+      (
+        "E-IMG-EMPTY", "holds no images",
+        skipped.isEmpty ? nil : "skipped: \(skipped.prefix(5).joined(separator: "; "))"
+      )
+    case .mixedSizes(let first, let firstShape, let other, let otherShape):
+      (
+        "E-IMG-SIZE",
+        "images differ in channels x height x width: \(quoted(first)) is \(firstShape), \(quoted(other)) is \(otherShape)",
+        "score images of one size"
+      )
+    case .shape(let dims, let name):
+      (
+        "E-IMG-SHAPE",
+        "array \(quoted(name)) has shape \(shown(dims)); expected images, height, width, 1 or 3 channels", nil
+      )
+    case .elementType(let type, let name):
+      (
+        "E-IMG-TYPE", "array \(quoted(name)) holds \(type.rawValue); expected U8 (0...255)",
+        "convert with the rule clamp(rint((x + 1) * 127.5)) for images in [-1, 1]"
+      )
+    case .notImages(let found):
+      ("E-IMG-KIND", "expected a folder of PNGs, an .npz or .npy of samples or an IDX file, found \(found)", nil)
+    case .index(let text):
+      ("E-IMG-INDEX", text, nil)
+    }
+  }
+}

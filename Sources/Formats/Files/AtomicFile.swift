@@ -1,0 +1,138 @@
+import Glibc
+import Tensors
+
+/// Writing a file so that readers see either the old one or the complete new one: a temporary file in the same folder,
+/// flushed to the disk, then renamed, then the folder flushed. On any error the temporary file is removed.
+package enum AtomicFile {
+  package static func write(_ bytes: [UInt8], to path: String) throws {
+    try write(to: path, expected: bytes.count) { try $0.write(bytes) }
+  }
+
+  package static func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
+
+  /// Creates `path` from what `body` writes.
+  /// - Parameter expected: the bytes it will take, if known: named when the disk is full.
+  package static func write(to path: String, expected: Int? = nil, _ body: (OutputFile) throws -> Void) throws {
+    try withTemporary(for: path) { temporary in
+      let output = try OutputFile(creating: temporary, for: path, expected: expected)
+      try body(output)
+      try output.finish()
+    }
+  }
+
+  /// Runs `body`, which must create the file whose path it is given, and puts that file in the place of `path`.
+  /// For writers that open files themselves (HDF5).
+  package static func withTemporary<Result>(for path: String, _ body: (_ temporary: String) throws -> Result) throws
+    -> Result
+  {
+    let temporary = try temporaryPath(for: path)
+    do {
+      let result = try body(temporary)
+      try commit(temporary, to: path)
+      return result
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  /// A name in the folder of `path` that no other running process uses.
+  static func temporaryPath(for path: String) throws -> String {
+    try InputFile.checkName(path)
+    var status = stat()
+    if stat(path, &status) == 0, let kind = irregularKind(status.st_mode) {
+      throw FormatError.file(path, .notRegular(found: kind))
+    }
+    let (folder, name) = split(path)
+    return "\(folder)/.\(name)\(temporaryMark)\(getpid()).tmp"
+  }
+
+  /// Flushes the finished file `temporary`, renames it to `path` and flushes the folder.
+  static func commit(_ temporary: String, to path: String) throws {
+    try flush(temporary, for: path)
+    guard rename(temporary, path) == 0 else { throw FormatError.file(path, .init(errno: errno, during: .rename)) }
+    try flush(split(path).folder, for: path)
+  }
+
+  /// Removes temporary files in `folder` whose writers are gone (killed, or lost with the machine).
+  package static func removeStale(in folder: String) throws {
+    for name in try Folder.names(in: folder) where name.hasPrefix(".") && name.hasSuffix(".tmp") {
+      guard let dash = name.lastIndex(of: "-"), name[...dash].hasSuffix(temporaryMark),
+        let process = pid_t(name[name.index(after: dash)...].dropLast(4)), process > 0
+      else { continue }
+      if kill(process, 0) != 0 && errno == ESRCH { unlink("\(folder)/\(name)") }
+    }
+  }
+
+  private static let temporaryMark = ".halftone-"
+
+  private static func flush(_ file: String, for path: String) throws {
+    let descriptor = retrying { open(file, O_RDONLY | O_CLOEXEC) }
+    guard descriptor >= 0 else { throw FormatError.file(path, .init(errno: errno, during: .flush)) }
+    defer { close(descriptor) }
+    // Some file systems cannot flush folders and say EINVAL; there is nothing more to do there.
+    guard fsync(descriptor) == 0 || errno == EINVAL else {
+      throw FormatError.file(path, .init(errno: errno, during: .flush))
+    }
+  }
+
+  static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let folder = String(path[..<slash])
+    return (folder.isEmpty ? "/" : folder, String(path[path.index(after: slash)...]))
+  }
+}
+
+/// The file that `AtomicFile.write` is creating.
+package final class OutputFile {
+  private let descriptor: Int32
+  private let path: String
+  private let temporary: String
+  private let expected: Int?
+  /// Bytes written so far, which is where the next ones go.
+  package private(set) var offset = 0
+
+  fileprivate init(creating temporary: String, for path: String, expected: Int?) throws {
+    self.path = path
+    self.temporary = temporary
+    self.expected = expected
+    descriptor = retrying { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o666) }
+    guard descriptor >= 0 else { throw FormatError.file(path, .init(errno: errno, during: .create)) }
+  }
+
+  deinit { close(descriptor) }
+
+  package func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
+    try put(bytes, at: offset)
+    offset += bytes.count
+  }
+
+  /// Replaces bytes that were written before, such as a checksum that is known only now.
+  package func overwrite(_ bytes: [UInt8], at position: Int) throws {
+    precondition(position >= 0 && position + bytes.count <= offset)
+    try bytes.withUnsafeBytes { try put($0, at: position) }
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer, at position: Int) throws {
+    var done = 0
+    while done < bytes.count {
+      let step = min(bytes.count - done, 1 << 30)
+      let wrote = retrying { pwrite(descriptor, bytes.baseAddress! + done, step, off_t(position + done)) }
+      if wrote < 0 { throw failure(during: .write) }
+      done += wrote
+    }
+  }
+
+  fileprivate func finish() throws {
+    guard fsync(descriptor) == 0 else { throw failure(during: .flush) }
+  }
+
+  private func failure(during operation: FileProblem.Operation) -> FormatError {
+    let problem = FileProblem(errno: errno, during: operation)
+    guard case .noSpace = problem else { return .file(path, problem) }
+    return .file(
+      path, .noSpace(needed: expected.map { max($0 - offset, 0) }, available: Folder.available(at: temporary)))
+  }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import Tensors
+
+/// Files under Tests/Fixtures, found by where this source file stands.
+package enum Fixtures {
+  package static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fixtures")
+
+  package static func path(_ relative: String) -> String { root.appending(path: relative).path }
+
+  /// A file of the golden values: `golden("unet-ddpm/io.npz")`.
+  package static func golden(_ relative: String) -> String { path("golden/" + relative) }
+}
+
+/// A folder that exists while `body` runs.
+package func withTemporaryFolder<Result>(_ body: (_ path: String) throws -> Result) throws -> Result {
+  let folder = FileManager.default.temporaryDirectory.appending(path: "halftone-test-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  return try body(folder.path)
+}
+
+/// The project's measure of disagreement: max |a - b| / max |b|. Differing counts, and NaN anywhere, are infinitely far.
+package func relativeError(_ a: [Float], _ b: [Float]) -> Double {
+  guard a.count == b.count, !(a + b).contains(where: \.isNaN) else { return .infinity }
+  let difference = zip(a, b).map { abs(Double($0) - Double($1)) }.max() ?? 0
+  let size = b.map { abs(Double($0)) }.max() ?? 0
+  return difference == 0 ? 0 : difference / size
+}
+
+package func relativeError(_ a: Tensor, _ b: Tensor) -> Double {
+  a.dims == b.dims ? relativeError(a.values, b.values) : .infinity
+}
+
+/// The error that `body` throws, or nil when it throws none.
+package func thrownError(_ body: () throws -> Void) -> (any Error)? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return error
+  }
+}
+
+/// Sequence of 64-bit numbers from a seed (SplitMix64), for tests that must repeat.
+package struct SplitMix64: RandomNumberGenerator {
+  private var state: UInt64
+  package init(seed: UInt64) { state = seed }
+  package mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
