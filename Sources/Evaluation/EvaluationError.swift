@@ -1,0 +1,169 @@
+import Tensors
+
+/// Everything that can be wrong with features, statistics and scores, worded here and nowhere else.
+package enum EvaluationError: HalftoneError, Equatable {
+  /// NaN or infinity among the features.
+  case featuresNotFinite([FeatureLocation])
+  /// Features that the fixed-point sums cannot hold.
+  case featuresOutOfRange([FeatureLocation], limit: Float)
+  /// All features so small that the fixed-point grid would erase them.
+  case featuresTooSmall(rootMeanSquare: Double, vanished: Int, smallest: Double)
+  case featureShape(expected: Int, found: [Int])
+  case imageCount(rows: Int, indices: Int)
+  case imageIndex(Int, limit: Int)
+  /// Images counted twice, as inclusive ranges of global indices.
+  case imagesOverlap([ClosedRange<Int>])
+  case extractorsDiffer(FeatureExtractorIdentity, FeatureExtractorIdentity)
+  case dimensionsDiffer(Int, Int)
+  case tooFewImages(Int)
+  case statistics(file: String, problems: [StatisticsProblem])
+  /// A covariance whose most negative eigenvalue is more than rounding.
+  case notPositive(which: String, smallest: Double, largest: Double)
+  case imageShape(extractor: String, expected: ImageShape, found: ImageShape)
+  case pairShapes([Int], [Int])
+  case linearAlgebra(LinearAlgebraError)
+
+  package var id: String {
+    switch self {
+    case .featuresNotFinite: "E-FEATURES-NONFINITE"
+    case .featuresOutOfRange: "E-FEATURES-RANGE"
+    case .featuresTooSmall: "E-FEATURES-SCALE"
+    case .featureShape: "E-FEATURES-SHAPE"
+    case .imageCount: "E-FEATURES-COUNT"
+    case .imageIndex: "E-STATS-INDEX"
+    case .imagesOverlap: "E-STATS-OVERLAP"
+    case .extractorsDiffer: "E-STATS-EXTRACTOR"
+    case .dimensionsDiffer: "E-STATS-DIMENSION"
+    case .tooFewImages: "E-STATS-COUNT"
+    case .statistics(_, let problems): problems.first?.id ?? "E-STATS-FILE"
+    case .notPositive: "E-STATS-PSD"
+    case .imageShape: "E-FEATURES-IMAGE"
+    case .pairShapes: "E-PAIR-SHAPE"
+    case .linearAlgebra(let error): error.id
+    }
+  }
+
+  package var exit: ExitStatus {
+    switch self {
+    case .imagesOverlap: .conflict
+    case .linearAlgebra(let error): error.exit
+    case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
+      .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .statistics, .notPositive, .imageShape, .pairShapes:
+      .refusedInput
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .featuresNotFinite(let places):
+      "features are not finite: \(FeatureLocation.list(places))"
+    case .featuresOutOfRange(let places, let limit):
+      "features reach the fixed-point limit of ±\(limit): \(FeatureLocation.list(places))"
+    case .featuresTooSmall(let rootMeanSquare, let vanished, let smallest):
+      "features have a root mean square of \(rootMeanSquare), expected at least \(smallest): "
+        + "the fixed-point sums rounded \(vanished) of them to zero"
+    case .featureShape(let expected, let found):
+      "features have shape \(found), expected [N, \(expected)]"
+    case .imageCount(let rows, let indices):
+      "\(rows) rows of features for \(indices) image indices"
+    case .imageIndex(let index, let limit):
+      "image index \(index) is outside 0..<\(limit)"
+    case .imagesOverlap(let ranges):
+      "images would be counted twice: \(ImageIndexSet.text(ranges))"
+    case .extractorsDiffer(let a, let b):
+      "the statistics come from different feature extractors:\n  \(a)\n  \(b)"
+    case .dimensionsDiffer(let a, let b):
+      "the statistics have \(a) and \(b) features"
+    case .tooFewImages(let count):
+      "statistics of \(count) image\(count == 1 ? "" : "s"); a covariance needs at least 2"
+    case .statistics(let file, let problems):
+      "\(printable(file)): " + problems.map(\.message).joined(separator: "\n  ")
+    case .notPositive(let which, let smallest, let largest):
+      "the covariance of \(which) is not positive semi-definite: eigenvalues from \(smallest) to \(largest)"
+    case .imageShape(let extractor, let expected, let found):
+      "\(extractor) takes images of \(expected) (channels x height x width), found \(found)"
+    case .pairShapes(let a, let b):
+      "paired images differ in shape: \(a) and \(b)"
+    case .linearAlgebra(let error): error.message
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .imagesOverlap: "merge only statistics of disjoint image ranges"
+    case .extractorsDiffer, .dimensionsDiffer: "compute both with one extractor: halftone stats PATH --features NAME"
+    case .imageShape: "the extractor never resizes or converts colours; choose one made for these images"
+    case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
+      .tooFewImages, .statistics, .notPositive, .pairShapes, .linearAlgebra:
+      nil
+    }
+  }
+}
+
+/// One feature of one image, for messages.
+package struct FeatureLocation: Sendable, Equatable {
+  package let image: Int
+  package let feature: Int
+  package let value: Float
+
+  /// The first places in words; the rest as a number.
+  static func list(_ places: [FeatureLocation], shown: Int = 8) -> String {
+    let first = places.prefix(shown).map { "image \($0.image), feature \($0.feature): \($0.value)" }
+    let rest = places.count > shown ? "; and \(places.count - shown) more" : ""
+    return first.joined(separator: "; ") + rest
+  }
+}
+
+/// One thing wrong with a statistics file.
+package enum StatisticsProblem: Sendable, Equatable {
+  case schema(found: Int, known: Int)
+  case missing(String)
+  case type(String, expected: ElementType, found: ElementType)
+  case shape(String, expected: String, found: [Int])
+  case notFinite(String, position: [Int], value: Double)
+  case count(String)
+  case asymmetric(row: Int, column: Int, Double, Double)
+  /// A variance below zero, or a covariance larger than its two variances allow.
+  case implausible(row: Int, column: Int, value: Double)
+  case text(String)
+  case grid(found: Int, expected: Int)
+  /// The exact sums are out of bounds, or `mu` and `sigma` are not what they give.
+  case sums(String)
+
+  var id: String {
+    switch self {
+    case .schema: "E-STATS-SCHEMA"
+    case .missing: "E-STATS-MISSING"
+    case .type: "E-STATS-TYPE"
+    case .shape: "E-STATS-SHAPE"
+    case .notFinite: "E-STATS-NONFINITE"
+    case .count: "E-STATS-COUNT"
+    case .asymmetric: "E-STATS-ASYMMETRIC"
+    case .implausible: "E-STATS-PSD"
+    case .text: "E-STATS-TEXT"
+    case .grid: "E-STATS-GRID"
+    case .sums: "E-STATS-SUMS"
+    }
+  }
+
+  var message: String {
+    switch self {
+    case .schema(let found, let known): "schema \(found), this version reads \(known)"
+    case .missing(let entry): "\(entry) is missing"
+    case .type(let entry, let expected, let found):
+      "\(entry) has element type \(found.rawValue), expected \(expected.rawValue)"
+    case .shape(let entry, let expected, let found): "\(entry) has shape \(found), expected \(expected)"
+    case .notFinite(let entry, let position, let value): "\(entry)\(position) is \(value)"
+    case .count(let text): text
+    case .asymmetric(let row, let column, let a, let b):
+      "sigma is not symmetric: [\(row), \(column)] is \(a), [\(column), \(row)] is \(b)"
+    case .implausible(let row, let column, let value):
+      row == column
+        ? "sigma[\(row), \(column)] is \(value): a variance is not negative"
+        : "sigma[\(row), \(column)] is \(value): larger than its two variances allow"
+    case .text(let entry): "\(entry) is not UTF-8 text of 1 to 4096 bytes"
+    case .grid(let found, let expected): "fraction_bits is \(found), this version sums on a grid of 2^-\(expected)"
+    case .sums(let text): text
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import COpenBLAS
+
+/// BLAS and LAPACK serve statistics and weight solvers only. Sampling, classifiers and features never call them: the
+/// library picks other kernels for other row counts, and results must not depend on the batch (docs/architecture.md).
+enum OpenBLAS {
+  /// One thread, set before the first call: a second pool of threads next to ours would fight for the cores, and the
+  /// summation order would depend on its size.
+  private static let singleThreaded: Void = openblas_set_num_threads(1)
+
+  /// LAPACK counts in 32 bits; the largest workspace here is 1 + 6 n + 2 n^2 doubles (dsyevd).
+  static let largestOrder = 16_384
+
+  /// Makes the library ready and refuses what LAPACK would loop on, overrun or return as nonsense.
+  /// - Throws: `LinearAlgebraError.tooLarge`, `.notFinite`.
+  static func prepare(_ matrix: DoubleMatrix, _ routine: String) throws(LinearAlgebraError) {
+    _ = singleThreaded
+    guard max(matrix.rows, matrix.columns) <= largestOrder else {
+      throw .tooLarge(routine: routine, rows: matrix.rows, columns: matrix.columns, limit: largestOrder)
+    }
+    if let bad = matrix.values.firstIndex(where: { !$0.isFinite }) {
+      throw .notFinite(
+        routine: routine, row: bad / matrix.columns, column: bad % matrix.columns, value: matrix.values[bad])
+    }
+  }
+}
+
+/// A matrix that a decomposition cannot take, or did not converge on.
+package enum LinearAlgebraError: HalftoneError, Equatable {
+  case tooLarge(routine: String, rows: Int, columns: Int, limit: Int)
+  case notFinite(routine: String, row: Int, column: Int, value: Double)
+  case notConverged(routine: String, info: Int)
+
+  package var id: String {
+    switch self {
+    case .tooLarge: "E-MATRIX-SIZE"
+    case .notFinite: "E-MATRIX-NONFINITE"
+    case .notConverged: "E-MATRIX-CONVERGENCE"
+    }
+  }
+
+  package var exit: ExitStatus { .refusedInput }
+
+  package var message: String {
+    switch self {
+    case .tooLarge(let routine, let rows, let columns, let limit):
+      "\(routine): a matrix of \(rows)x\(columns) exceeds the limit of \(limit) rows or columns"
+    case .notFinite(let routine, let row, let column, let value):
+      "\(routine): the matrix holds \(value) at row \(row), column \(column)"
+    case .notConverged(let routine, let info):
+      "\(routine): LAPACK did not converge (info \(info))"
+    }
+  }
+}

@@ -1,0 +1,16 @@
+/// Repeatable values for tests (Steele et al. 2014): the same seed gives the same sequence on every machine.
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+  package init(_ seed: UInt64) { state = seed }
+
+  package mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+
+  /// `count` values, uniform in -1...1.
+  package mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: -1...1, using: &self) } }
+}
