@@ -30,40 +30,50 @@ package typealias SiteObserver = @Sendable (Site, Tensor) -> Void
 /// A call that does not fit the network.
 package enum ExecutionError: HalftoneError, Equatable {
   case shape(expected: [Int], found: [Int])
+  case outputShape(expected: [Int], found: [Int])
   case count(what: String, expected: Int, found: Int)
   case labelsMissing(classCount: Int)
   case labelsUnexpected
   case labelOutOfRange(label: Int, classCount: Int)
+  case timestep(value: Double, reason: String)
   case stepMissing(site: String)
   case stepOutOfRange(index: Int, count: Int)
   case unsupported(site: String, reason: String)
+  case table(problems: [String])
 
   package var id: String { "E-EXECUTE" }
   package var exit: ExitStatus { .refusedInput }
   package var message: String {
     switch self {
     case .shape(let expected, let found): "x has shape \(found), the network takes N + \(expected)"
+    case .outputShape(let expected, let found):
+      "the network's output has shape \(found), a sampler needs \(expected)"
     case .count(let what, let expected, let found): "\(found) \(what) for \(expected) images"
     case .labelsMissing(let count): "the network is class-conditional (\(count) classes) and no labels were given"
     case .labelsUnexpected: "labels were given, but the network is unconditional"
     case .labelOutOfRange(let label, let count): "label \(label) is outside 0..<\(count)"
+    case .timestep(let value, let reason): "timestep \(value) \(reason)"
     case .stepMissing(let site): "\(site) has one quantiser per sampling step, but the call names no step"
     case .stepOutOfRange(let index, let count): "sampling step \(index), but the tables hold \(count) steps"
     case .unsupported(let site, let reason): "\(site): \(reason)"
+    case .table(let problems): "the quantiser table does not fit the network:\n  " + problems.joined(separator: "\n  ")
     }
   }
 }
 
 extension Graph {
-  /// Throws unless the call fits: shapes, counts and labels.
+  /// Throws unless the call fits: shapes, counts, timesteps and labels.
   package func check(_ input: NetworkInput) throws(ExecutionError) {
     let batch = input.x.dims.first ?? 0
     guard input.x.dims.count == 4, Array(input.x.dims.dropFirst()) == imageShape.dims else {
       throw .shape(expected: imageShape.dims, found: input.x.dims)
     }
-    guard input.timesteps.count == batch else {
-      throw .count(what: "timesteps", expected: batch, found: input.timesteps.count)
+    if dependsOnTimestep || !input.timesteps.isEmpty {
+      guard input.timesteps.count == batch else {
+        throw .count(what: "timesteps", expected: batch, found: input.timesteps.count)
+      }
     }
+    for timestep in input.timesteps { try check(timestep) }
     guard let classCount else {
       if input.labels != nil { throw .labelsUnexpected }
       return
@@ -72,6 +82,97 @@ extension Graph {
     guard labels.count == batch else { throw .count(what: "labels", expected: batch, found: labels.count) }
     if let bad = labels.first(where: { !(0..<classCount).contains($0) }) {
       throw .labelOutOfRange(label: bad, classCount: classCount)
+    }
+  }
+
+  /// Whether any node reads the timestep: classifiers do not.
+  package var dependsOnTimestep: Bool { nodes.contains { $0.op == .timestep } }
+
+  /// Throws where an operation that reads the timestep is undefined.
+  private func check(_ timestep: Timestep) throws(ExecutionError) {
+    let value = timestep.value
+    guard value.isFinite else { throw .timestep(value: value, reason: "is not finite") }
+    for node in nodes where node.inputs.contains(where: { nodes[$0].op == .timestep }) {
+      switch node.op {
+      case .fourierEmbedding, .divideByTimestep:
+        guard value > 0 else {
+          throw .timestep(value: value, reason: "is not positive, and the network takes its logarithm")
+        }
+      case .embedding:
+        let rows = parameterDims(of: node)?[0] ?? 0
+        guard let row = Int(exactly: value), (0..<rows).contains(row) else {
+          throw .timestep(value: value, reason: "is not a row of the learned time embedding: 0..<\(rows)")
+        }
+      case .image, .timestep, .label, .sinusoidalEmbedding, .conv2d, .linear, .attentionScores, .attentionValues,
+        .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine, .concatenate, .upsampleNearest,
+        .averagePool, .toTokens, .fromTokens, .globalAveragePool:
+        continue
+      }
+    }
+  }
+}
+
+extension QuantizationTable {
+  /// Throws unless every entry has a place in the graph: layer weights of equal shape, sites that exist, and as many
+  /// scales and rows as the place has channels and labels.
+  package func check(for graph: Graph) throws(ExecutionError) {
+    let nodes = Dictionary(uniqueKeysWithValues: graph.nodes.map { ($0.path, $0) })
+    let sites = Set(graph.sites)
+    var problems: [String] = []
+    for path in weights.keys.sorted() {
+      let site = Site(node: path, role: .weight)
+      guard let node = nodes[path], sites.contains(site), let dims = graph.parameterDims(of: node) else {
+        problems.append("\(site): no such layer")
+        continue
+      }
+      let weight = weights[path]!
+      if weight.dims != dims { problems.append("\(site): expected shape \(dims), found \(weight.dims)") }
+      if let problem = weight.quantizer.problem(channels: dims[0]) { problems.append("\(site): \(problem)") }
+    }
+    for site in activations.keys.sorted() {
+      guard let node = nodes[site.node], sites.contains(site), site.role != .weight else {
+        problems.append("\(site): no such site")
+        continue
+      }
+      let quantizers = activations[site]!
+      let channels = ChannelLayout(graph.dims(at: site.role, of: node)).count
+      if let problem = quantizers.rows.lazy.compactMap({ $0.problem(channels: channels) }).first {
+        problems.append("\(site): \(problem)")
+      }
+      if case .stepAndLabel(let classes) = quantizers.key,
+        classes != graph.classCount || quantizers.rows.count % classes != 0
+      {
+        problems.append(
+          "\(site): \(quantizers.rows.count) rows for \(classes) classes, the network has \(graph.classCount ?? 0)")
+      }
+    }
+    if !problems.isEmpty { throw .table(problems: problems) }
+  }
+
+  /// Throws unless the table has rows for the sampling step.
+  package func check(stepIndex: Int?) throws(ExecutionError) {
+    for site in activations.keys.sorted() {
+      let quantizers = activations[site]!
+      let steps: Int
+      switch quantizers.key {
+      case .shared: continue
+      case .step: steps = quantizers.rows.count
+      case .stepAndLabel(let classCount): steps = quantizers.rows.count / classCount
+      }
+      guard let stepIndex else { throw .stepMissing(site: site.description) }
+      guard (0..<steps).contains(stepIndex) else { throw .stepOutOfRange(index: stepIndex, count: steps) }
+    }
+  }
+}
+
+extension Graph {
+  /// Shape of the tensor at a site of `node`, without the batch.
+  package func dims(at role: Site.Role, of node: Node) -> [Int] {
+    switch role {
+    case .weight: parameterDims(of: node) ?? []
+    case .input: nodes[node.inputs[0]].dims
+    case .operand(let position): nodes[node.inputs[position]].dims
+    case .output: node.dims
     }
   }
 }

@@ -40,6 +40,13 @@ package struct Graph: Sendable {
   package let imageShape: ImageShape
   package let classCount: Int?
 
+  private let parameterIndex: [String: Int]
+
+  package func parameter(_ name: String) -> Parameter? { parameterIndex[name].map { parameters[$0] } }
+
+  /// Shape of the weight or table that a node multiplies or looks up; nil for other nodes.
+  package func parameterDims(of node: Node) -> [Int]? { node.op.parameters.first.flatMap { parameter($0)?.dims } }
+
   package func node(at path: String) -> Node? { nodes.first { $0.path == path } }
 
   /// For each node, whether it depends on the timestep or the class label and not on the image: the temporal
@@ -56,6 +63,7 @@ package struct Graph: Sendable {
     self.parameters = parameters
     self.regions = regions
     self.output = output
+    self.parameterIndex = Dictionary(uniqueKeysWithValues: parameters.enumerated().map { ($1.name, $0) })
     self.imageShape = imageShape
     self.classCount = classCount
     var consumers = [[Int]](repeating: [], count: nodes.count)

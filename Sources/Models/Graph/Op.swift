@@ -55,6 +55,24 @@ package enum Op: Sendable, Hashable {
   case globalAveragePool
 }
 
+extension Op {
+  /// Names of the parameters the operation reads, the weight first.
+  package var parameters: [String] {
+    switch self {
+    case .fourierEmbedding(let weight, _): [weight]
+    case .embedding(let table): [table]
+    case .conv2d(let convolution): [convolution.weight] + [convolution.bias].compactMap { $0 }
+    case .linear(let weight, let bias): [weight] + [bias].compactMap { $0 }
+    case .groupNorm(let scale, let shift, _, _): [scale, shift]
+    case .image, .timestep, .label, .sinusoidalEmbedding, .attentionScores, .attentionValues, .activation, .softmax,
+      .add,
+      .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .toTokens,
+      .fromTokens, .globalAveragePool:
+      []
+    }
+  }
+}
+
 package struct Convolution: Sendable, Hashable {
   package var weight: String
   package var bias: String?

@@ -10,6 +10,20 @@ package enum Granularity: Sendable, Hashable {
   case split(boundaries: [Int])
 }
 
+/// Which channel each element of a row-major tensor belongs to: element i to channel (i / stride) % count. Images
+/// [C, H, W] and weights [O, …] have the channel first, tokens [T, C] and vectors [C] last.
+package struct ChannelLayout: Sendable, Hashable {
+  package let stride: Int
+  package let count: Int
+
+  /// The layout of an activation of shape `dims`, without the batch.
+  package init(_ dims: [Int]) {
+    let isImage = dims.count > 2
+    stride = isImage ? dims.dropFirst().reduce(1, *) : 1
+    count = (isImage ? dims.first : dims.last) ?? 1
+  }
+}
+
 /// Simulated quantisation at one site: the value of the tensor that integer execution would compute with.
 package protocol FakeQuantizer: Sendable {
   /// - Parameters: values: row-major; channelStride, channelCount: element i belongs to channel (i / channelStride) % channelCount.
@@ -54,6 +68,21 @@ package struct AffineQuantizer: FakeQuantizer, Hashable {
   @inline(__always) package static func code(_ x: Float, inverseScale: Float, zeroPoint: Int, largest: Int) -> Int {
     let shifted = roundHalfToEven(x * inverseScale) + Float(zeroPoint)
     return shifted.isNaN ? min(max(zeroPoint, 0), largest) : Int(min(max(shifted, 0), Float(largest)))
+  }
+
+  /// Why the quantiser cannot serve a tensor of so many channels, or nil.
+  func problem(channels: Int) -> String? {
+    let granules: Int
+    switch granularity {
+    case .perTensor: granules = 1
+    case .perChannel: granules = channels
+    case .split(let boundaries):
+      guard boundaries == boundaries.sorted(), boundaries.allSatisfy({ (1..<max(channels, 1)).contains($0) }) else {
+        return "split at \(boundaries) of \(channels) channels"
+      }
+      granules = boundaries.count + 1
+    }
+    return granules == scales.count ? nil : "\(scales.count) scales for \(granules) granules"
   }
 
   package func codes(_ values: [Float], channelStride: Int, channelCount: Int) -> [UInt8] {
