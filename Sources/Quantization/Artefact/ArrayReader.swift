@@ -1,0 +1,154 @@
+import Models
+import Tensors
+
+/// Takes the arrays of an artefact one by one, checks them, and remembers everything that was wrong.
+struct ArrayReader {
+  private let file: String
+  private var left: [String: StoredTensor]
+  private var missing: [String] = []
+  private var wrong: [QuantizationError.BadTensor] = []
+  private var values: [QuantizationError.BadTensor] = []
+  /// Arrays whose element type no parameter has.
+  private var unexpected: [String] = []
+
+  init(_ tensors: [String: StoredTensor], file: String) {
+    left = tensors
+    self.file = file
+  }
+
+  /// Throws missing, unexpected and misshapen arrays together, or else all bad values together.
+  func finish() throws(QuantizationError) {
+    if !missing.isEmpty || !unexpected.isEmpty || !wrong.isEmpty {
+      throw .tensors(file: file, missing: missing, unexpected: unexpected, wrong: wrong)
+    }
+    if !values.isEmpty { throw .values(file: file, values) }
+  }
+
+  /// The array under `name` if it is of the announced type and shape.
+  private mutating func take(_ name: String, _ type: ElementType, dims: [Int]) -> StoredTensor? {
+    guard let found = left.removeValue(forKey: name) else {
+      missing.append(name)
+      return nil
+    }
+    if found.type != type || found.dims != dims {
+      wrong.append(
+        .init(
+          name: name,
+          problem: "expected \(type.rawValue) \(dims), found \(found.type.rawValue) \(found.dims)"))
+      return nil
+    }
+    return found
+  }
+
+  private mutating func reject(_ name: String, _ problem: String) { values.append(.init(name: name, problem: problem)) }
+
+  private mutating func scales(_ name: String, dims: [Int]) -> [Float]? {
+    guard let scales = take(name, .f32, dims: dims)?.floats()?.values else { return nil }
+    if let bad = scales.firstIndex(where: { !($0 > 0 && $0.isFinite && (1 / $0).isFinite) }) {
+      reject(name, "scale \(scales[bad]) at index \(bad), scales are positive and finite")
+      return nil
+    }
+    return scales
+  }
+
+  private mutating func zeroPoints(_ name: String, dims: [Int], range: ClosedRange<Int>) -> [Int]? {
+    guard let found = take(name, .i16, dims: dims)?.integers(Int16.self) else { return nil }
+    if let bad = found.firstIndex(where: { !range.contains(Int($0)) }) {
+      reject(name, "zero point \(found[bad]) at index \(bad), expected \(range.lowerBound) to \(range.upperBound)")
+      return nil
+    }
+    return found.map(Int.init)
+  }
+
+  /// A layer's weight; nil after recording what is wrong with it.
+  mutating func weight(_ entry: QuantizedModel.Header.Weight) -> QuantizedWeight? {
+    let rows = entry.dims[0]
+    let rowLength = entry.dims.dropFirst().reduce(1, *)
+    let name = ArrayName.codes(entry.node)
+    let packed = take(name, .u8, dims: [rows, CodePacking.bytesPerRow(rowLength, bits: entry.bits)])
+    let scales = scales(ArrayName.scales(entry.node), dims: [entry.granules])
+    // Codes less zero points stay within 16 bits.
+    let largest = (1 << entry.bits) - 1
+    let zeroPoints = zeroPoints(
+      ArrayName.zeroPoints(entry.node), dims: [entry.granules], range: (largest - 32767)...32767)
+    guard let packed, let scales, let zeroPoints else { return nil }
+    switch CodePacking.unpack(packed.bytes, rows: rows, rowLength: rowLength, bits: entry.bits) {
+    case .success(let codes):
+      return QuantizedWeight(
+        dims: entry.dims,
+        quantizer: AffineQuantizer(
+          bits: entry.bits, granularity: entry.granularity, scales: scales, zeroPoints: zeroPoints),
+        codes: codes)
+    case .failure(let problem):
+      reject(name, problem.text)
+      return nil
+    }
+  }
+
+  /// One activation table.
+  mutating func activations(
+    _ kind: TableKind, _ members: [QuantizedModel.Header.Activation], rowCount: Int, key: ActivationQuantizers.Key
+  ) -> [(Site, ActivationQuantizers)] {
+    let columns = members.reduce(0) { $0 + $1.columns }
+    let scales = scales(ArrayName.scales(kind), dims: [rowCount, columns])
+    let zeroPoints = zeroPoints(ArrayName.zeroPoints(kind), dims: [rowCount, columns], range: 0...255)
+    guard let scales, let zeroPoints else { return [] }
+    var start = 0
+    var result: [(Site, ActivationQuantizers)] = []
+    for member in members {
+      defer { start += member.columns }
+      let largest = (1 << member.bits) - 1
+      var rows: [AffineQuantizer] = []
+      for row in 0..<rowCount {
+        let range = (row * columns + start)..<(row * columns + start + member.columns)
+        if let bad = range.first(where: { zeroPoints[$0] > largest }) {
+          reject(
+            ArrayName.zeroPoints(kind),
+            "zero point \(zeroPoints[bad]) of \(member.site), which has \(member.bits) bits")
+          break
+        }
+        rows.append(
+          AffineQuantizer(
+            bits: member.bits, granularity: member.granularity, scales: Array(scales[range]),
+            zeroPoints: Array(zeroPoints[range])))
+      }
+      if rows.count == rowCount { result.append((member.site, ActivationQuantizers(key: key, rows: rows))) }
+    }
+    return result
+  }
+
+  /// An F32 array of any shape; a stand-in after recording what is wrong with it.
+  mutating func floats(_ name: String) -> Tensor {
+    guard let found = left.removeValue(forKey: name) else {
+      missing.append(name)
+      return Tensor([0])
+    }
+    return floats(name, found) ?? Tensor([0])
+  }
+
+  private mutating func floats(_ name: String, _ found: StoredTensor) -> Tensor? {
+    guard found.type == .f32, let tensor = found.floats() else {
+      wrong.append(.init(name: name, problem: "expected F32, found \(found.type.rawValue)"))
+      return nil
+    }
+    if let bad = tensor.values.firstIndex(where: { !$0.isFinite }) {
+      reject(name, "\(tensor.values[bad]) at index \(bad)")
+      return nil
+    }
+    return tensor
+  }
+
+  /// Everything not taken yet: the float parameters. Their names and shapes are checked against the network later.
+  mutating func remainingFloats() -> [String: Tensor] {
+    var parameters: [String: Tensor] = [:]
+    for name in left.keys.sorted() {
+      guard let found = left.removeValue(forKey: name) else { continue }
+      if found.type != .f32 {
+        unexpected.append(name)
+      } else {
+        parameters[name] = floats(name, found)
+      }
+    }
+    return parameters
+  }
+}

@@ -1,0 +1,236 @@
+import Diffusion
+import Models
+import Tensors
+
+extension QuantizedModel {
+  /// Reads what `encode` wrote, strictly: the header complete and known, exactly the arrays it announces in the shapes it
+  /// announces, and only values that a quantiser can hold. All problems of a kind are reported together.
+  /// - Parameter file: what messages name.
+  package init(tensors: [String: StoredTensor], header: ConfigurationValue, file: String) throws(QuantizationError) {
+    let header = try Header(header, file: file)
+    var arrays = ArrayReader(tensors, file: file)
+    let weights = header.weights.map { entry in arrays.weight(entry) }
+    var activations: [Site: ActivationQuantizers] = [:]
+    for kind in TableKind.allCases {
+      let members = header.activations.filter { $0.kind == kind }
+      if members.isEmpty { continue }
+      let rows = header.rowCount(kind)
+      for (site, quantizers) in arrays.activations(kind, members, rowCount: rows, key: header.key(kind)) {
+        activations[site] = quantizers
+      }
+    }
+    var selfTest: SelfTest?
+    if let test = header.selfTest {
+      selfTest = SelfTest(
+        x: arrays.floats(ArrayName.selfTestX), stepIndex: test.stepIndex, labels: test.labels,
+        expected: arrays.floats(ArrayName.selfTestExpected))
+    }
+    parameters = arrays.remainingFloats()
+    try arrays.finish()
+    network = header.network
+    process = header.process
+    recipe = header.recipe
+    sampler = header.sampler
+    steps = header.steps
+    lineage = header.lineage
+    table = QuantizationTable()
+    for (entry, weight) in zip(header.weights, weights) { table.weights[entry.node] = weight }
+    table.activations = activations
+    self.selfTest = selfTest
+  }
+
+  /// The header, decoded and checked by itself.
+  struct Header {
+    struct Weight {
+      let node: String
+      let dims: [Int]
+      let bits: Int
+      let granularity: Granularity
+    }
+    struct Activation {
+      let site: Site
+      let kind: TableKind
+      let bits: Int
+      let granularity: Granularity
+      let columns: Int
+    }
+
+    let network: ConfigurationValue
+    let process: ConfigurationValue
+    let recipe: Recipe
+    let sampler: ConfigurationValue
+    let steps: [Step]
+    let weights: [Weight]
+    let activations: [Activation]
+    let tableClasses: Int?
+    let lineage: Lineage
+    let selfTest: (stepIndex: Int, labels: [Int]?)?
+
+    /// Bounds of what a header may announce, far above any model of ours.
+    static let largestDim = 1 << 24
+    static let largestCount = 1 << 31
+
+    init(_ value: ConfigurationValue, file: String) throws(QuantizationError) {
+      guard value["schema"] == .string(schemaName) else { throw .notAnArtefact(file: file) }
+      if case .integer(let version) = value["schema_version"], version != schemaVersion {
+        throw .schema(file: file, found: version, known: schemaVersion)
+      }
+      let reader = ConfigurationReader(value, file: file)
+      reader.ignore("schema")
+      _ = reader.int("schema_version", in: schemaVersion...schemaVersion)
+      network = reader.required("network")
+      process = reader.required("process")
+      sampler = reader.required("sampler")
+      recipe = Recipe(reader.section("recipe"))
+      steps = reader.steps("steps")
+      weights = reader.maps("weights").map(Weight.init)
+      activations = reader.maps("activations").compactMap(Activation.init)
+      tableClasses = reader.value("table_classes") == .null ? nil : reader.int("table_classes", in: 1...1_000_000)
+      lineage = Lineage(reader.section("lineage"), file: file)
+      selfTest = reader.map("self_test").map { test in
+        let labels = test.value("labels") ?? .null
+        return (
+          test.int("step", in: 0...ConfigurationReader.largestStepCount),
+          labels == .null ? nil : test.ints("labels", in: 0...1_000_000)
+        )
+      }
+      for key in ["weights", "activations", "self_test"] where reader.value(key) == nil {
+        reader.report(key, "missing; expected \(key == "self_test" ? "a map or null" : "a list of maps")")
+      }
+      if let selfTest, selfTest.stepIndex >= steps.count {
+        reader.report("self_test", "names sampling step \(selfTest.stepIndex) of \(steps.count)")
+      }
+      if activations.contains(where: { $0.kind == .stepAndLabel }) != (tableClasses != nil) {
+        reader.report("table_classes", "expected a class count exactly where an activation's table is step_label")
+      }
+      Self.reportRepetitions(weights.map(\.node), "weights", reader)
+      Self.reportRepetitions(activations.map(\.site.description), "activations", reader)
+      do { try reader.finish() } catch { throw .header(error) }
+    }
+
+    private static func reportRepetitions(_ names: [String], _ key: String, _ reader: ConfigurationReader) {
+      var seen = Set<String>()
+      for name in names where !seen.insert(name).inserted {
+        reader.report(key, "\(printable(name)) stands there twice")
+      }
+    }
+
+    func rowCount(_ kind: TableKind) -> Int {
+      switch kind {
+      case .shared: 1
+      case .step: steps.count
+      case .stepAndLabel: steps.count * (tableClasses ?? 1)
+      }
+    }
+
+    func key(_ kind: TableKind) -> ActivationQuantizers.Key {
+      switch kind {
+      case .shared: .shared
+      case .step: .step
+      case .stepAndLabel: .stepAndLabel(classCount: tableClasses ?? 1)
+      }
+    }
+  }
+}
+
+extension QuantizedModel.Header.Weight {
+  fileprivate init(_ reader: ConfigurationReader) {
+    node = reader.string("node")
+    bits = reader.int("bits", in: 2...8)
+    granularity = Granularity(reader)
+    let dims = reader.ints("dims", in: 1...QuantizedModel.Header.largestDim)
+    let count = dims.reduce(Int?.some(1)) { product, dim in
+      product.flatMap { $0 <= QuantizedModel.Header.largestCount / dim ? $0 * dim : nil }
+    }
+    if !(2...4).contains(dims.count) || count == nil {
+      reader.report(
+        "dims", "expected 2 to 4 dims of at most \(QuantizedModel.Header.largestCount) values, found \(dims)")
+      self.dims = [1, 1]
+    } else {
+      self.dims = dims
+    }
+  }
+
+  /// How many scales and zero points there are.
+  var granules: Int {
+    switch granularity {
+    case .perTensor: 1
+    case .perChannel: dims[0]
+    case .split(let boundaries): boundaries.count + 1
+    }
+  }
+}
+
+extension QuantizedModel.Header.Activation {
+  fileprivate init?(_ reader: ConfigurationReader) {
+    let text = reader.string("site")
+    kind = reader.choice("table")
+    bits = reader.int("bits", in: 2...8)
+    granularity = Granularity(reader)
+    columns = reader.int("columns", in: 1...65536)
+    let site = Site(text)
+    if site == nil || site?.role == .weight {
+      reader.report("site", "expected an activation's site such as conv1:input, found \"\(printable(text))\"")
+    }
+    switch granularity {
+    case .perTensor where columns != 1: reader.report("columns", "expected 1 for per_tensor, found \(columns)")
+    case .split(let boundaries) where columns != boundaries.count + 1:
+      reader.report("columns", "expected \(boundaries.count + 1) for the split, found \(columns)")
+    case .perTensor, .perChannel, .split: break
+    }
+    guard let site, site.role != .weight else { return nil }
+    self.site = site
+  }
+}
+
+extension Granularity {
+  fileprivate init(_ reader: ConfigurationReader) {
+    switch reader.value("granularity") {
+    case .string("per_tensor"): self = .perTensor
+    case .string("per_channel"): self = .perChannel
+    case .map:
+      let boundaries = reader.map("granularity")?.ints("split", in: 1...65535) ?? []
+      if boundaries.isEmpty || zip(boundaries, boundaries.dropFirst()).contains(where: { $0 >= $1 }) {
+        reader.report("granularity", "expected ascending boundaries")
+      }
+      self = .split(boundaries: boundaries)
+    case let other:
+      reader.report("granularity", "expected per_tensor, per_channel or a split, found \(other?.shown ?? "nothing")")
+      self = .perTensor
+    }
+  }
+}
+
+extension QuantizedModel.Lineage {
+  fileprivate init(_ reader: ConfigurationReader, file: String) {
+    sourceDigest = reader.string("source_digest")
+    sourceName = reader.string("source_name")
+    program = reader.string("program")
+    calibrationDigest = reader.value("calibration_digest") == .null ? nil : reader.string("calibration_digest")
+    calibration = nil
+    if let stored = reader.value("calibration"), stored != .null {
+      do {
+        calibration = try CalibrationProvenance(stored, file: file)
+      } catch {
+        reader.report("calibration", "\(error)")
+      }
+    }
+  }
+}
+
+extension ConfigurationReader {
+  /// A map that must be there, kept as it is for whoever knows its keys.
+  fileprivate func required(_ key: String) -> ConfigurationValue {
+    let found = value(key)
+    if case .map? = found { return found! }
+    report(key, "expected a map, found \(found?.shown ?? "nothing")")
+    return [:]
+  }
+
+  /// A reader of a map that must be there.
+  fileprivate func section(_ key: String) -> ConfigurationReader {
+    if let reader = map(key) { return reader }
+    report(key, "missing; expected a map")
+    return ConfigurationReader([:], file: path)
+  }
+}

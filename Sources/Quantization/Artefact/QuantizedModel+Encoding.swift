@@ -1,0 +1,125 @@
+import Models
+import Tensors
+
+/// Names of the artefact's arrays. Float parameters stand under their own names.
+enum ArrayName {
+  static func codes(_ node: String) -> String { "\(node).weight.codes" }
+  static func scales(_ node: String) -> String { "\(node).weight.scales" }
+  static func zeroPoints(_ node: String) -> String { "\(node).weight.zero_points" }
+  static func scales(_ table: TableKind) -> String { "activations.\(table.rawValue).scales" }
+  static func zeroPoints(_ table: TableKind) -> String { "activations.\(table.rawValue).zero_points" }
+  static let selfTestX = "self_test.x"
+  static let selfTestExpected = "self_test.expected"
+}
+
+/// The three activation tables, each one matrix: rows as named, a column per granule of its sites in header order.
+enum TableKind: String, CaseIterable {
+  /// One row.
+  case shared
+  /// A row per sampling step.
+  case step
+  /// A row per sampling step and class, the class running faster.
+  case stepAndLabel = "step_label"
+
+  init(_ key: ActivationQuantizers.Key) {
+    switch key {
+    case .shared: self = .shared
+    case .step: self = .step
+    case .stepAndLabel: self = .stepAndLabel
+    }
+  }
+}
+
+extension QuantizedModel {
+  /// The arrays and the header of the file (docs/formats.md, "Quantised model").
+  package func encode() -> (tensors: [String: StoredTensor], header: ConfigurationValue) {
+    var tensors = parameters.mapValues { StoredTensor($0) }
+    var weights: [ConfigurationValue] = []
+    for (node, weight) in table.weights.sorted(by: { $0.key < $1.key }) {
+      let quantizer = weight.quantizer
+      let rows = weight.dims.first ?? 0
+      let rowLength = weight.codes.count / max(rows, 1)
+      tensors[ArrayName.codes(node)] = StoredTensor(
+        dims: [rows, CodePacking.bytesPerRow(rowLength, bits: quantizer.bits)],
+        CodePacking.pack(weight.codes, rowLength: rowLength, bits: quantizer.bits))
+      tensors[ArrayName.scales(node)] = StoredTensor(Tensor([quantizer.scales.count], quantizer.scales))
+      tensors[ArrayName.zeroPoints(node)] = StoredTensor(
+        dims: [quantizer.zeroPoints.count], quantizer.zeroPoints.map { Int16($0) })
+      weights.append([
+        "node": .string(node), "dims": .list(weight.dims.map { .integer($0) }), "bits": .integer(quantizer.bits),
+        "granularity": quantizer.granularity.encode(),
+      ])
+    }
+    let sites = table.activations.sorted { $0.key < $1.key }
+    for kind in TableKind.allCases {
+      let members = sites.filter { TableKind($0.value.key) == kind }
+      guard let rowCount = members.first?.value.rows.count else { continue }
+      precondition(members.allSatisfy { $0.value.rows.count == rowCount }, "tables of one kind differ in length")
+      let columns = members.reduce(0) { $0 + $1.value.rows[0].scales.count }
+      var scales: [Float] = []
+      var zeroPoints: [Int16] = []
+      for row in 0..<rowCount {
+        for (_, quantizers) in members {
+          scales += quantizers.rows[row].scales
+          zeroPoints += quantizers.rows[row].zeroPoints.map { Int16($0) }
+        }
+      }
+      tensors[ArrayName.scales(kind)] = StoredTensor(Tensor([rowCount, columns], scales))
+      tensors[ArrayName.zeroPoints(kind)] = StoredTensor(dims: [rowCount, columns], zeroPoints)
+    }
+    if let selfTest {
+      tensors[ArrayName.selfTestX] = StoredTensor(selfTest.x)
+      tensors[ArrayName.selfTestExpected] = StoredTensor(selfTest.expected)
+    }
+    return (tensors, header(weights: weights, sites: sites.map { ($0.key, $0.value) }))
+  }
+
+  private func header(
+    weights: [ConfigurationValue], sites: [(Site, ActivationQuantizers)]
+  ) -> ConfigurationValue {
+    let activations = sites.map { site, quantizers -> ConfigurationValue in
+      let first = quantizers.rows[0]
+      return [
+        "site": .string(site.description), "table": .string(TableKind(quantizers.key).rawValue),
+        "bits": .integer(first.bits), "granularity": first.granularity.encode(),
+        "columns": .integer(first.scales.count),
+      ]
+    }
+    var classCount: Int?
+    for (_, quantizers) in sites { if case .stepAndLabel(let count) = quantizers.key { classCount = count } }
+    return [
+      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
+      "network": network, "process": process, "recipe": recipe.encode(), "sampler": sampler, "steps": steps.encode(),
+      "weights": .list(weights), "activations": .list(activations),
+      "table_classes": classCount.map { .integer($0) } ?? nil,
+      "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
+    ]
+  }
+}
+
+extension QuantizedModel.Lineage {
+  fileprivate func encode() -> ConfigurationValue {
+    [
+      "source_digest": .string(sourceDigest), "source_name": .string(sourceName),
+      "calibration_digest": calibrationDigest.map { .string($0) } ?? nil,
+      "calibration": calibration?.encode() ?? nil, "program": .string(program),
+    ]
+  }
+}
+
+extension QuantizedModel.SelfTest {
+  fileprivate func encode() -> ConfigurationValue {
+    ["step": .integer(stepIndex), "labels": labels.map { .list($0.map { .integer($0) }) } ?? nil]
+  }
+}
+
+extension Granularity {
+  /// `per_tensor`, `per_channel`, or a map with the boundaries of a split.
+  func encode() -> ConfigurationValue {
+    switch self {
+    case .perTensor: "per_tensor"
+    case .perChannel: "per_channel"
+    case .split(let boundaries): ["split": .list(boundaries.map { .integer($0) })]
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import Diffusion
+import Models
+import Tensors
+
+/// A quantised model as it is stored: everything that running it needs, without the float model.
+package struct QuantizedModel: Sendable, Equatable {
+  package static let schemaName = "halftone.quantized-model"
+  /// The one version there is. A reader refuses others and says which it knows.
+  package static let schemaVersion = 1
+
+  /// Where the artefact comes from.
+  package struct Lineage: Sendable, Equatable {
+    /// Identity of the float model.
+    package var sourceDigest: String
+    /// What the user calls it: a folder's or file's name.
+    package var sourceName: String
+    /// Identity of the calibration set and what it says of itself; nil when nothing was calibrated.
+    package var calibrationDigest: String?
+    package var calibration: CalibrationProvenance?
+    /// Version of the program that made it.
+    package var program: String
+
+    package init(
+      sourceDigest: String, sourceName: String, calibrationDigest: String?, calibration: CalibrationProvenance?,
+      program: String
+    ) {
+      self.sourceDigest = sourceDigest
+      self.sourceName = sourceName
+      self.calibrationDigest = calibrationDigest
+      self.calibration = calibration
+      self.program = program
+    }
+  }
+
+  /// One call and its result by the integer executor, to be repeated wherever the file is opened.
+  package struct SelfTest: Sendable, Equatable {
+    /// N C H W.
+    package var x: Tensor
+    /// Position of the step in `steps`.
+    package var stepIndex: Int
+    package var labels: [Int]?
+    /// N C' H W.
+    package var expected: Tensor
+
+    package init(x: Tensor, stepIndex: Int, labels: [Int]?, expected: Tensor) {
+      self.x = x
+      self.stepIndex = stepIndex
+      self.labels = labels
+      self.expected = expected
+    }
+  }
+
+  /// The network's configuration, as its family writes it.
+  package var network: ConfigurationValue
+  /// Noise schedule and prediction type.
+  package var process: ConfigurationValue
+  package var recipe: Recipe
+  /// The sampler the tables were calibrated for, every key resolved, and its steps in execution order.
+  package var sampler: ConfigurationValue
+  package var steps: [Step]
+  package var table: QuantizationTable
+  /// Parameters that stay float: biases, normalisations, embeddings and the layers that the recipe left out.
+  package var parameters: [String: Tensor]
+  package var lineage: Lineage
+  package var selfTest: SelfTest?
+
+  package init(
+    network: ConfigurationValue, process: ConfigurationValue, recipe: Recipe, sampler: ConfigurationValue,
+    steps: [Step], table: QuantizationTable, parameters: [String: Tensor], lineage: Lineage, selfTest: SelfTest? = nil
+  ) {
+    self.network = network
+    self.process = process
+    self.recipe = recipe
+    self.sampler = sampler
+    self.steps = steps
+    self.table = table
+    self.parameters = parameters
+    self.lineage = lineage
+    self.selfTest = selfTest
+  }
+
+  /// The parameters of `model` that stay float under `table`.
+  package static func floatParameters(of model: Model, table: QuantizationTable) -> [String: Tensor] {
+    var parameters = model.parameters
+    for node in model.graph.nodes where table.weights[node.path] != nil {
+      if let name = node.weightName { parameters[name] = nil }
+    }
+    return parameters
+  }
+
+  /// The model to execute, its quantised weights dequantised: executors take the codes from `table`.
+  /// - Parameters: graph: what `network` describes; file: what messages name.
+  /// - Throws: `E-QM-GRAPH` with every weight, site and parameter that does not fit the graph.
+  package func model(graph: Graph, file: String) throws(QuantizationError) -> Model {
+    var problems: [String] = []
+    var parameters = self.parameters
+    var contractions: Set<String> = []
+    for node in graph.nodes {
+      guard let name = node.weightName else { continue }
+      contractions.insert(node.path)
+      guard let weight = table.weights[node.path] else { continue }
+      if parameters[name] != nil { problems.append("\(name): both as codes and as floats") }
+      parameters[name] = weight.dequantized
+    }
+    for path in table.weights.keys.sorted() where !contractions.contains(path) {
+      problems.append("\(printable(path)): codes for a layer that the network does not have")
+    }
+    let sites = Set(graph.sites)
+    for site in table.activations.keys.sorted() where !sites.contains(site) {
+      problems.append("\(printable(site.description)): quantisers for a site that the network does not have")
+    }
+    for (site, quantizers) in table.activations.sorted(by: { $0.key < $1.key }) {
+      if case .stepAndLabel(let count) = quantizers.key, count != graph.classCount {
+        problems.append(
+          "\(printable(site.description)): quantisers for \(count) classes, the network has \(graph.classCount ?? 0)")
+      }
+    }
+    for parameter in graph.parameters {
+      guard let found = parameters.removeValue(forKey: parameter.name) else {
+        problems.append("\(parameter.name): missing")
+        continue
+      }
+      if found.dims != parameter.dims {
+        problems.append("\(parameter.name): expected shape \(parameter.dims), found \(found.dims)")
+      }
+    }
+    problems += parameters.keys.sorted().map { "\(printable($0)): the network has no such parameter" }
+    problems += selfTestProblems(graph)
+    if !problems.isEmpty { throw .otherGraph(file: file, problems: problems) }
+    var complete = self.parameters
+    for node in graph.nodes {
+      if let name = node.weightName, let weight = table.weights[node.path] { complete[name] = weight.dequantized }
+    }
+    return Model(graph: graph, parameters: complete)
+  }
+
+  private func selfTestProblems(_ graph: Graph) -> [String] {
+    guard let selfTest else { return [] }
+    var problems: [String] = []
+    let count = selfTest.x.dims.first ?? 0
+    let output = [count] + graph.nodes[graph.output].dims
+    if selfTest.x.dims != [count] + graph.imageShape.dims || count == 0 {
+      problems.append("self_test.x: expected shape N + \(graph.imageShape.dims), found \(selfTest.x.dims)")
+    }
+    if selfTest.expected.dims != output {
+      problems.append("self_test.expected: expected shape \(output), found \(selfTest.expected.dims)")
+    }
+    let classes = 0..<(graph.classCount ?? 0)
+    if (selfTest.labels == nil) != (graph.classCount == nil) || selfTest.labels.map({ $0.count != count }) ?? false
+      || !(selfTest.labels ?? []).allSatisfy({ classes.contains($0) })
+    {
+      problems.append(
+        "self_test.labels: expected \(graph.classCount == nil ? "none" : "\(count) classes below \(classes.upperBound)")"
+      )
+    }
+    return problems
+  }
+}

@@ -1,0 +1,114 @@
+import Diffusion
+import Tensors
+
+/// Everything that decides the samples of a calibration set, and how many there are. Stored with the set.
+package struct CalibrationProvenance: Sendable, Equatable {
+  package static let schemaName = "halftone.calibration-set"
+  package static let schemaVersion = 1
+
+  /// Identity of the float model that made the trajectories.
+  package var modelDigest: String
+  package var imageShape: ImageShape
+  package var classCount: Int?
+  /// The sampler, every key resolved.
+  package var sampler: ConfigurationValue
+  /// Its steps in execution order.
+  package var steps: [Step]
+  package var calibration: Recipe.Calibration
+
+  package init(
+    modelDigest: String, imageShape: ImageShape, classCount: Int?, sampler: ConfigurationValue, steps: [Step],
+    calibration: Recipe.Calibration
+  ) {
+    self.modelDigest = modelDigest
+    self.imageShape = imageShape
+    self.classCount = classCount
+    self.sampler = sampler
+    self.steps = steps
+    self.calibration = calibration
+  }
+
+  package func encode() -> ConfigurationValue {
+    [
+      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
+      "model_digest": .string(modelDigest), "image_shape": .list(imageShape.dims.map { .integer($0) }),
+      "class_count": classCount.map { .integer($0) } ?? nil,
+      "sampler": sampler, "steps": steps.encode(), "calibration": calibration.encode(),
+    ]
+  }
+
+  package init(_ value: ConfigurationValue, file: String) throws {
+    guard value["schema"] == .string(Self.schemaName) else { throw QuantizationError.notASet(file: file) }
+    if case .integer(let version) = value["schema_version"], version != Self.schemaVersion {
+      throw QuantizationError.schema(file: file, found: version, known: Self.schemaVersion)
+    }
+    let reader = ConfigurationReader(value, file: file)
+    reader.ignore("schema")
+    _ = reader.int("schema_version", in: Self.schemaVersion...Self.schemaVersion)
+    modelDigest = reader.string("model_digest")
+    let dims = reader.ints("image_shape", in: 1...65536)
+    if dims.count != 3 {
+      reader.report("image_shape", "expected channels, height and width, found \(dims.count) numbers")
+    }
+    imageShape =
+      dims.count == 3
+      ? ImageShape(channels: dims[0], height: dims[1], width: dims[2]) : ImageShape(channels: 1, height: 1, width: 1)
+    classCount = reader.value("class_count") == .null ? nil : reader.int("class_count", in: 1...1_000_000)
+    sampler = reader.value("sampler") ?? .null
+    if sampler == .null { reader.report("sampler", "missing; expected the sampler's keys") }
+    steps = reader.steps("steps")
+    calibration = .init(reader.map("calibration") ?? ConfigurationReader([:], file: "\(file): calibration"))
+    if reader.value("calibration") == nil { reader.report("calibration", "missing; expected a map") }
+    try reader.finish()
+  }
+}
+
+extension [Step] {
+  /// Two parallel lists: the timesteps, and the timestep each step leads to (null: the clean image).
+  func encode() -> ConfigurationValue {
+    func number(_ timestep: Timestep) -> ConfigurationValue {
+      Int(exactly: timestep.value).map { .integer($0) } ?? .number(timestep.value)
+    }
+    return [
+      "timesteps": .list(map { number($0.timestep) }), "previous": .list(map { $0.previous.map(number) ?? nil }),
+    ]
+  }
+}
+
+extension ConfigurationReader {
+  static let largestStepCount = 65536
+
+  /// The steps that `[Step].encode` wrote.
+  func steps(_ key: String) -> [Step] {
+    guard let reader = map(key) else {
+      report(key, "missing; expected timesteps and previous")
+      return []
+    }
+    let timesteps = reader.doubles("timesteps")
+    var previous: [Double?] = []
+    if case .list(let items) = reader.value("previous") {
+      for (position, item) in items.enumerated() {
+        switch item {
+        case .null: previous.append(nil)
+        case .integer(let value): previous.append(Double(value))
+        case .number(let value) where value.isFinite: previous.append(value)
+        case .number, .bool, .string, .list, .map:
+          reader.report("previous[\(position)]", "expected a finite number or null, found \(item.shown)")
+          previous.append(nil)
+        }
+      }
+    } else {
+      reader.report("previous", "missing; expected a list")
+    }
+    if timesteps.isEmpty || timesteps.count > Self.largestStepCount || timesteps.count != previous.count {
+      reader.report(
+        nil,
+        "expected from 1 to \(Self.largestStepCount) timesteps and as many previous, found \(timesteps.count) and \(previous.count)"
+      )
+      return []
+    }
+    return zip(timesteps, previous).enumerated().map { index, pair in
+      Step(index: index, timestep: Timestep(pair.0), previous: pair.1.map { Timestep($0) })
+    }
+  }
+}

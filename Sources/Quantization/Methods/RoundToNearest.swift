@@ -1,0 +1,20 @@
+import Models
+
+/// Round to nearest: the baseline of every comparison. Weights go to the nearest code of a range chosen per output channel;
+/// every activation site has one range over all sampling steps.
+package enum RoundToNearest: QuantizationMethod {
+  package static let name = "rtn"
+
+  package static func contradictions(in recipe: Recipe) -> [String] {
+    recipe.activationTables == .shared
+      ? []
+      : ["method rtn has one range per activation for all steps; set activation_tables to shared, or method to tfmq"]
+  }
+
+  package static func quantize(_ task: QuantizationTask) throws -> QuantizationTable {
+    var table = QuantizationTable()
+    table.weights = try task.roundedWeights()
+    table.activations = try task.sharedRanges(weights: table.weights)
+    return table
+  }
+}

@@ -1,0 +1,29 @@
+import Models
+
+/// TFMQ-DM (Huang et al. 2024, "Temporal feature maintenance quantization for diffusion models"), its finite set
+/// calibration: activations get one quantiser per sampling step, in the temporal information block (the paper, section
+/// 3.3), everywhere (the released code), or nowhere (`activation_tables`, for ablations).
+///
+/// Differs: the paper's other part, temporal information aware reconstruction, and the AdaRound reconstruction of the rest
+/// of the network are not done; weights are rounded to nearest.
+package enum TFMQ: QuantizationMethod {
+  package static let name = "tfmq"
+
+  package static func contradictions(in recipe: Recipe) -> [String] { [] }
+
+  package static func quantize(_ task: QuantizationTask) throws -> QuantizationTable {
+    var table = QuantizationTable()
+    table.weights = try task.roundedWeights()
+    switch task.recipe.activationTables {
+    case .shared:
+      table.activations = try task.sharedRanges(weights: table.weights)
+    case .temporalBlock:
+      let temporal = try task.temporalRanges(weights: table.weights)
+      table.activations = try task.sharedRanges(weights: table.weights, fixed: temporal)
+    case .all:
+      let temporal = try task.temporalRanges(weights: table.weights)
+      table.activations = try task.rangesPerStep(weights: table.weights, fixed: temporal)
+    }
+    return table
+  }
+}

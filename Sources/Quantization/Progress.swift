@@ -1,0 +1,15 @@
+/// How far a long piece of work has come. The receiver may throw to stop it at a safe point.
+package struct WorkProgress: Sendable, Equatable {
+  /// What is being done, as a reader of a log would say it.
+  package let stage: String
+  package let done: Int
+  package let total: Int
+
+  package init(stage: String, done: Int, total: Int) {
+    self.stage = stage
+    self.done = done
+    self.total = total
+  }
+}
+
+package typealias ProgressHandler = @Sendable (WorkProgress) throws -> Void

@@ -1,0 +1,140 @@
+import Models
+import Tensors
+
+/// What can go wrong between a recipe, a model, a calibration set and an artefact.
+package enum QuantizationError: HalftoneError, Equatable {
+  package struct IdlePattern: Sendable, Equatable {
+    package let pattern: String
+    /// Layers it may have meant.
+    package let near: [String]
+  }
+  package struct BadTensor: Sendable, Equatable {
+    package let name: String
+    package let problem: String
+  }
+
+  // Recipe and model
+  case patterns([IdlePattern])
+  case nonFiniteWeights([String])
+  case nonFiniteActivations(step: Int, sites: [String])
+  case noTimestep
+  case labelOutOfRange(label: Int, classCount: Int)
+
+  // Calibration sets
+  case notASet(file: String)
+  case setOfOtherModel(expected: String, found: String)
+  case setOfOtherShape(expected: String, found: String)
+  case setOfOtherSampler(differences: [String])
+  case setOfOtherDistribution(differences: [String])
+  case setTooSmall(needed: Int, found: Int)
+  case stepTooSmall(steps: [Int], needed: Int)
+
+  // Artefacts
+  case notAnArtefact(file: String)
+  case schema(file: String, found: Int, known: Int)
+  case header(ConfigurationError)
+  case tensors(file: String, missing: [String], unexpected: [String], wrong: [BadTensor])
+  case values(file: String, [BadTensor])
+  case otherGraph(file: String, problems: [String])
+
+  package var id: String {
+    switch self {
+    case .patterns: "E-RECIPE-PATTERN"
+    case .nonFiniteWeights: "E-QUANT-WEIGHT"
+    case .nonFiniteActivations: "E-QUANT-ACTIVATION"
+    case .noTimestep: "E-QUANT-TIME"
+    case .labelOutOfRange: "E-CAL-LABEL"
+    case .notASet: "E-CAL-KIND"
+    case .setOfOtherModel: "E-CAL-MODEL"
+    case .setOfOtherShape: "E-CAL-SHAPE"
+    case .setOfOtherSampler: "E-CAL-SAMPLER"
+    case .setOfOtherDistribution: "E-CAL-DISTRIBUTION"
+    case .setTooSmall, .stepTooSmall: "E-CAL-SMALL"
+    case .notAnArtefact: "E-QM-KIND"
+    case .schema: "E-SCHEMA"
+    case .header: "E-QM-HEADER"
+    case .tensors: "E-QM-TENSORS"
+    case .values: "E-QM-VALUES"
+    case .otherGraph: "E-QM-GRAPH"
+    }
+  }
+
+  package var exit: ExitStatus { .refusedInput }
+
+  package var message: String {
+    switch self {
+    case .patterns(let idle):
+      Self.list(
+        "float_layers match nothing in this model",
+        idle.map { "\(printable($0.pattern)) (near: \($0.near.joined(separator: ", ")))" })
+    case .nonFiniteWeights(let names):
+      Self.list("weights that are NaN or infinite cannot be quantised", names)
+    case .nonFiniteActivations(let step, let sites):
+      Self.list("NaN or infinite activations at sampling step \(step) while ranges were collected", sites)
+    case .noTimestep:
+      "the network takes no timestep, so it has no sampling steps to calibrate"
+    case .labelOutOfRange(let label, let count):
+      "calibration.labels names class \(label), the model has classes 0 to \(count - 1)"
+    case .notASet(let file):
+      "\(file) is not a calibration set of Halftone: it names no such schema"
+    case .setOfOtherModel(let expected, let found):
+      "the calibration set was made with another model: it names \(printable(found)), this model is \(expected)"
+    case .setOfOtherShape(let expected, let found):
+      "the calibration set holds images of \(found), the model takes \(expected)"
+    case .setOfOtherSampler(let differences):
+      Self.list("the calibration set was made with another sampler", differences)
+    case .setOfOtherDistribution(let differences):
+      Self.list("the calibration set was drawn otherwise than the recipe says", differences)
+    case .setTooSmall(let needed, let found):
+      "the calibration set holds \(found) trajectories, the recipe asks for \(needed)"
+    case .stepTooSmall(let steps, let needed):
+      "the calibration set holds fewer than \(needed) samples at sampling steps \(Self.ranges(steps))"
+    case .notAnArtefact(let file):
+      "\(file) is not a quantised model of Halftone: its metadata names no such schema"
+    case .schema(let file, let found, let known):
+      "\(file) has schema version \(found), this program knows version \(known)"
+    case .header(let error):
+      error.message
+    case .tensors(let file, let missing, let unexpected, let wrong):
+      Self.list(
+        "\(file): the arrays do not fit the header",
+        missing.map { "missing: \(printable($0))" } + unexpected.map { "unexpected: \(printable($0))" }
+          + wrong.map { "\(printable($0.name)): \($0.problem)" })
+    case .values(let file, let bad):
+      Self.list("\(file): values that no quantised model can hold", bad.map { "\(printable($0.name)): \($0.problem)" })
+    case .otherGraph(let file, let problems):
+      Self.list("\(file): the artefact does not fit the network that it names", problems)
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .patterns: "list the layers with 'halftone inspect MODEL'"
+    case .setOfOtherModel, .setOfOtherShape, .setOfOtherSampler, .setOfOtherDistribution, .setTooSmall, .stepTooSmall:
+      "make a set for this model and recipe with 'halftone calibrate'"
+    case .schema(_, let found, let known) where found > known: "open it with a newer version of Halftone"
+    case .nonFiniteWeights, .nonFiniteActivations: "check the checkpoint; leave the layers in float with float_layers"
+    case .noTimestep, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors, .values, .otherGraph: nil
+    }
+  }
+
+  private static let longestList = 20
+
+  private static func list(_ title: String, _ items: [String]) -> String {
+    let more = items.count > longestList ? ["… and \(items.count - longestList) more"] : []
+    return ([title + ":"] + items.prefix(longestList) + more).joined(separator: "\n  ")
+  }
+
+  /// 0, 1, 2, 5 as "0-2, 5".
+  private static func ranges(_ steps: [Int]) -> String {
+    var runs: [ClosedRange<Int>] = []
+    for step in steps.sorted() {
+      if let last = runs.last, step == last.upperBound + 1 {
+        runs[runs.count - 1] = last.lowerBound...step
+      } else {
+        runs.append(step...step)
+      }
+    }
+    return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ", ")
+  }
+}

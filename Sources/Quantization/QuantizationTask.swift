@@ -1,0 +1,43 @@
+import Models
+import Tensors
+
+/// Makes the executor that calibration passes run on: the model, what to simulate, who watches.
+package typealias ExecutorFactory =
+  @Sendable (Model, QuantizationTable, SiteObserver?) throws -> any Executor
+
+/// Everything that a quantisation method works with.
+package struct QuantizationTask: Sendable {
+  package let model: Model
+  package let recipe: Recipe
+  package let set: any CalibrationSource
+  package let makeExecutor: ExecutorFactory
+  /// Threads for work that is independent per layer; results do not depend on their number.
+  package let pool: WorkerPool
+  package let progress: ProgressHandler
+  /// The sites the recipe quantises.
+  let selection: SiteSelection
+
+  /// - Throws: when a pattern of the recipe matches nothing, the network takes no timestep, or the set cannot feed the
+  ///   tables that the recipe asks for: before any long work.
+  package init(
+    model: Model, recipe: Recipe, set: any CalibrationSource, makeExecutor: @escaping ExecutorFactory, pool: WorkerPool,
+    progress: @escaping ProgressHandler
+  ) throws(QuantizationError) {
+    self.model = model
+    self.recipe = recipe
+    self.set = set
+    self.makeExecutor = makeExecutor
+    self.pool = pool
+    self.progress = progress
+    selection = try recipe.selection(in: model.graph)
+    guard model.graph.nodes.contains(where: { $0.op == .timestep }) else { throw .noTimestep }
+    if selection.activations.isEmpty { return }
+    let needed = recipe.activations?.average?.batch ?? 1
+    if recipe.activationTables == .all {
+      let small = set.counts.indices.filter { set.counts[$0] < needed }
+      if !small.isEmpty { throw .stepTooSmall(steps: small, needed: needed) }
+    }
+    let total = set.counts.reduce(0, +)
+    if total < needed { throw .setTooSmall(needed: needed, found: total) }
+  }
+}

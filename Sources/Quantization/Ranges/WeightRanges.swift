@@ -1,0 +1,26 @@
+import Models
+import Tensors
+
+extension Recipe.Weights {
+  /// Scales and zero points of a weight, one pair per output channel, each range chosen by itself.
+  ///
+  /// - Parameter weight: out channels first; finite values.
+  /// - Returns: the quantiser and the codes of the nearest grid points.
+  package func roundToNearest(_ weight: Tensor) -> QuantizedWeight {
+    let channels = weight.dims[0]
+    let size = weight.count / max(channels, 1)
+    let rule = GridRule(.weight, bits: bits, symmetric: symmetric, estimator: range)
+    let quantizers = (0..<channels).map { channel -> AffineQuantizer in
+      let row = weight.values[(channel * size)..<((channel + 1) * size)]
+      let extremes = ValueRange(of: row) ?? ValueRange(lower: 0, upper: 0)
+      let points = range.searches ? WeightedPoints(row) : WeightedPoints()
+      return rule.quantizer(range.range(of: points, extremes: extremes, rule: rule))
+    }
+    let quantizer = AffineQuantizer(
+      bits: bits, granularity: .perChannel, scales: quantizers.map { $0.scales[0] },
+      zeroPoints: quantizers.map { $0.zeroPoints[0] })
+    return QuantizedWeight(
+      dims: weight.dims, quantizer: quantizer,
+      codes: quantizer.codes(weight.values, channelStride: size, channelCount: channels))
+  }
+}

@@ -1,0 +1,95 @@
+import Tensors
+
+/// How a model is to be quantised: one file of `calib/`, complete, with no inheritance and no hidden default.
+///
+/// Attention products stay float: their sites exist (`Site.Role.operand`), and no recipe key quantises them yet.
+package struct Recipe: Sendable, Equatable {
+  /// Name of a `QuantizationMethod` in the catalogue.
+  package var method: String
+  /// nil: weights stay float.
+  package var weights: Weights?
+  /// nil: activations stay float.
+  package var activations: Activations?
+  package var activationTables: ActivationTables
+  package var sampler: SamplerChoice
+  package var calibration: Calibration
+  /// Which layers or sites stay float whatever the rest says; each pattern must match something.
+  package var floatLayers: [SitePattern]
+
+  package struct Weights: Sendable, Equatable {
+    package var bits: Int
+    package var symmetric: Bool
+    package var range: RangeEstimator
+  }
+
+  package struct Activations: Sendable, Equatable {
+    package var bits: Int
+    package var symmetric: Bool
+    package var range: RangeEstimator
+    /// nil: one range over all samples.
+    package var average: MovingAverage?
+    package var upstream: Upstream
+  }
+
+  /// Exponential moving average of the ranges of successive batches of samples; the first batch initialises it.
+  package struct MovingAverage: Sendable, Equatable {
+    package var decay: Double
+    package var batch: Int
+  }
+
+  /// What the network upstream of a site is while that site's range is collected.
+  package enum Upstream: String, Sendable, CaseIterable {
+    case float
+    case quantizedWeights = "quantized_weights"
+    case quantized
+  }
+
+  /// How many quantisers an activation site has (finite set calibration: Huang et al. 2024, section 3.3).
+  package enum ActivationTables: String, Sendable, CaseIterable {
+    /// One for all steps.
+    case shared
+    /// One per sampling step inside the temporal information block, one for all steps elsewhere.
+    case temporalBlock = "temporal_block"
+    /// One per sampling step everywhere.
+    case all
+  }
+
+  package enum SamplerChoice: Sendable, Equatable {
+    /// A preset of `samplers/`.
+    case named(String)
+    /// The sampler's own keys.
+    case inline(ConfigurationValue)
+  }
+
+  package struct Calibration: Sendable, Equatable {
+    package var distribution: Distribution
+    package var trajectories: Int
+    package var seed: Int
+    package var labels: Labels
+  }
+
+  /// At which steps the states of a sampling trajectory become calibration samples.
+  package enum Distribution: Sendable, Equatable {
+    /// Every trajectory gives its state at each `every`-th step, the first (noisiest) included.
+    case uniform(every: Int)
+    /// Normally distributed time steps (PTQ4DM: Shang et al. 2023, section 3.3): every trajectory gives one state.
+    /// Mean and standard deviation are fractions of the step count, counted from the clean end.
+    case ndtc(mean: Double, std: Double, pairing: Pairing)
+  }
+
+  /// Which state goes with a drawn step.
+  package enum Pairing: String, Sendable, CaseIterable {
+    /// The state that enters the step.
+    case paper
+    /// As released: the result of the step at the mirrored position (the code counts from the noisy end what the
+    /// network is told from the clean end).
+    case code
+  }
+
+  package enum Labels: Sendable, Equatable {
+    /// Trajectory i is of class i modulo the class count; nothing for unconditional models.
+    case balanced
+    /// Trajectory i is of class `list[i modulo count]`.
+    case cycled([Int])
+  }
+}

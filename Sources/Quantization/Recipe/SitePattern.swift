@@ -1,0 +1,90 @@
+import Models
+import Tensors
+
+/// A glob over node paths, optionally for one role: `conv_in`, `up_blocks.*.upsamplers.*.conv`, `time_embedding.**`,
+/// `time_embedding.linear_1:input`. `*` stands for any text without a dot, `**` for any text, `?` for one character.
+package struct SitePattern: Sendable, Equatable, CustomStringConvertible {
+  package let text: String
+  private let path: [Character]
+  private let role: Site.Role?
+
+  /// nil when the text is empty or names no role after its colon.
+  package init?(_ text: String) {
+    self.text = text
+    if let site = Site(text) {
+      self.path = Array(site.node)
+      self.role = site.role
+    } else {
+      self.path = Array(text)
+      self.role = nil
+    }
+    if path.isEmpty || path.contains(":") || path.count > Self.longest { return nil }
+  }
+
+  /// Longer than any node path; bounds the matching.
+  private static let longest = 512
+
+  package var description: String { text }
+
+  package func matches(_ site: Site) -> Bool {
+    (role == nil || role == site.role) && Self.matches(path[...], Array(site.node)[...])
+  }
+
+  /// Wildcards are tried greedily from the left with memory of failed positions, so that time stays the product of the
+  /// lengths whatever the pattern.
+  private static func matches(_ pattern: ArraySlice<Character>, _ text: ArraySlice<Character>) -> Bool {
+    var failed = Set<Int>()
+    func match(_ p: Int, _ t: Int) -> Bool {
+      let key = p * (text.count + 1) + t
+      if failed.contains(key) { return false }
+      let result: Bool
+      if p == pattern.count {
+        result = t == text.count
+      } else if pattern[p] == "*" {
+        let double = p + 1 < pattern.count && pattern[p + 1] == "*"
+        let next = p + (double ? 2 : 1)
+        result = match(next, t) || (t < text.count && (double || text[t] != ".") && match(p, t + 1))
+      } else {
+        result = t < text.count && (pattern[p] == "?" || pattern[p] == text[t]) && match(p + 1, t + 1)
+      }
+      if !result { failed.insert(key) }
+      return result
+    }
+    return match(0, 0)
+  }
+}
+
+/// Which sites of a graph a recipe quantises.
+package struct SiteSelection: Sendable, Equatable {
+  /// Nodes whose weight becomes codes, in execution order.
+  package let weights: [String]
+  /// Sites whose activation is quantised, in execution order.
+  package let activations: [Site]
+}
+
+extension Recipe {
+  /// The sites this recipe quantises in `graph`.
+  /// - Throws: `E-RECIPE-PATTERN` naming every `float_layers` pattern that matches nothing.
+  package func selection(in graph: Graph) throws(QuantizationError) -> SiteSelection {
+    let sites = graph.sites.filter { $0.role == .weight || $0.role == .input }
+    let idle = floatLayers.filter { pattern in !sites.contains { pattern.matches($0) } }
+    if !idle.isEmpty {
+      let layers = sites.filter { $0.role == .weight }.map(\.node)
+      throw .patterns(idle.map { .init(pattern: $0.text, near: Self.similar(to: $0.text, in: layers)) })
+    }
+    let chosen = sites.filter { site in !floatLayers.contains { $0.matches(site) } }
+    return SiteSelection(
+      weights: weights == nil ? [] : chosen.filter { $0.role == .weight }.map(\.node),
+      activations: activations == nil ? [] : chosen.filter { $0.role == .input })
+  }
+
+  /// Up to four layer names a mistyped pattern may have meant: the nearest spelling, or those sharing most of its parts.
+  private static func similar(to pattern: String, in layers: [String]) -> [String] {
+    let name = Site(pattern)?.node ?? pattern
+    if let near = nearest(name, in: layers) { return [near] }
+    let parts = Set(name.split(whereSeparator: { ".*".contains($0) }))
+    let scored = layers.map { layer in (layer, layer.split(separator: ".").count { parts.contains($0) }) }
+    let best = scored.map(\.1).max() ?? 0
+    return Array((best == 0 ? layers : scored.filter { $0.1 == best }.map(\.0)).prefix(4))
+  }
+}

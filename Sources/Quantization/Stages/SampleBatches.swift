@@ -1,0 +1,49 @@
+/// Samples of one step that go through the network in one call.
+struct SampleSlice: Equatable {
+  let step: Int
+  let range: Range<Int>
+}
+
+/// Samples whose values give one range per site.
+typealias SampleBatch = [SampleSlice]
+
+/// How a set's samples become batches.
+struct SampleBatches {
+  /// Samples at each step.
+  let counts: [Int]
+  /// Samples per batch; nil puts all in one.
+  let batch: Int?
+
+  /// Images per network call; bounds the memory of a pass.
+  static let largestCall = 16
+
+  /// Batches of each step by itself, in the order of the trajectories.
+  func perStep() -> [[SampleBatch]] {
+    counts.enumerated().map { step, count in
+      let size = batch ?? max(count, 1)
+      return stride(from: 0, to: count, by: size).map { start in
+        Self.slices(step, start..<min(start + size, count))
+      }
+    }
+  }
+
+  /// Batches that all hold the same share of every step.
+  ///
+  /// Differs: PTQ4DM and Q-Diffusion shuffle the samples. Equal shares keep a moving average from leaning toward the
+  /// steps that come last, without a random order to record.
+  func stratified() -> [SampleBatch] {
+    let total = counts.reduce(0, +)
+    let batches = batch.map { max((total + $0 - 1) / $0, 1) } ?? 1
+    return (0..<batches).map { index in
+      counts.enumerated().flatMap { step, count in
+        Self.slices(step, (count * index / batches)..<(count * (index + 1) / batches))
+      }
+    }
+  }
+
+  private static func slices(_ step: Int, _ range: Range<Int>) -> SampleBatch {
+    stride(from: range.lowerBound, to: range.upperBound, by: largestCall).map { start in
+      SampleSlice(step: step, range: start..<min(start + largestCall, range.upperBound))
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Models
+import Synchronization
+import Tensors
+
+extension QuantizationTask {
+  /// Stage: finite set calibration of the temporal information block (Huang et al. 2024, section 3.3): its activations
+  /// depend on the step alone (and on the class, where there are classes), so that the range of each is known exactly, from
+  /// one evaluation of the block without images.
+  ///
+  /// - Parameter weights: codes by node path.
+  /// - Returns: a quantiser per step, or per step and class, of every temporal site that the recipe quantises; min-max.
+  func temporalRanges(weights: [String: QuantizedWeight]) throws -> [Site: ActivationQuantizers] {
+    guard let settings = recipe.activations, let block = model.graph.temporalBlock() else { return [:] }
+    let temporal = Set(block.nodes.map(\.path))
+    let sites = selection.activations.filter { temporal.contains($0.node) }
+    if sites.isEmpty { return [:] }
+    var upstream = QuantizationTable()
+    if settings.upstream != .float { upstream.weights = weights.filter { temporal.contains($0.key) } }
+    if settings.upstream == .quantized { upstream.activations = try extremes(block, sites, upstream) }
+    return try extremes(block, sites, upstream)
+  }
+
+  /// One evaluation of the block for every step and class.
+  private func extremes(
+    _ block: Graph, _ sites: [Site], _ upstream: QuantizationTable
+  ) throws -> [Site: ActivationQuantizers] {
+    guard let settings = recipe.activations else { return [:] }
+    let rule = GridRule(.activation, bits: settings.bits, symmetric: settings.symmetric, estimator: .minMax)
+    let collector = RangeCollector(sites: sites, estimator: .minMax, decay: nil, rule: rule)
+    let executor = try makeExecutor(Model(graph: block, parameters: model.parameters), upstream) {
+      collector.observe($0, $1)
+    }
+    let byLabel = Set(block.labelDependentPaths)
+    let blank = Tensor([1] + block.imageShape.dims)
+    var rows: [Site: [AffineQuantizer]] = [:]
+    for step in set.provenance.steps {
+      for label in 0..<(block.classCount ?? 1) {
+        _ = try executor.run(
+          NetworkInput(
+            x: blank, timesteps: [step.timestep], labels: block.classCount == nil ? nil : [label],
+            stepIndex: step.index))
+        collector.endBatch()
+        let broken = collector.broken
+        if !broken.isEmpty {
+          throw QuantizationError.nonFiniteActivations(step: step.index, sites: broken.map(\.description))
+        }
+        let ranges = collector.take()
+        for site in sites where label == 0 || byLabel.contains(site.node) {
+          guard let range = ranges[site] else { preconditionFailure("the executor did not report \(site)") }
+          rows[site, default: []].append(rule.quantizer(range))
+        }
+      }
+      try progress(
+        WorkProgress(
+          stage: "calibrating the temporal block", done: step.index + 1, total: set.provenance.steps.count))
+    }
+    return rows.reduce(into: [:]) { table, entry in
+      let key: ActivationQuantizers.Key =
+        byLabel.contains(entry.key.node) ? .stepAndLabel(classCount: block.classCount ?? 1) : .step
+      table[entry.key] = ActivationQuantizers(key: key, rows: entry.value)
+    }
+  }
+}
