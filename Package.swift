@@ -61,7 +61,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module("Diffusion", ["Tensors"]),
-    module("Models", ["Tensors", "Diffusion"]),
+    module("Models", ["Tensors", "Diffusion", "CKernels"]),
     module("Quantization", ["Tensors", "Diffusion", "Models"]),
     module("Evaluation", ["Tensors", "Models"]),
     module(

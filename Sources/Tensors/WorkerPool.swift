@@ -41,18 +41,26 @@ package final class WorkerPool: Sendable {
     for worker in workers { pthread_join(worker, nil) }
   }
 
+  /// One worker per processor; started at first use.
+  package static let shared = WorkerPool(threads: min(processorCount, 1024))
+
   /// Processors that are online.
   package static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
   /// Calls `body` with every index in 0..<count, in any order and on any thread, and returns when all calls have.
   ///
   /// Called from inside another parallel loop of this pool, or while another thread uses it, it runs as a plain loop.
-  package func parallel(_ count: Int, _ body: @Sendable (Int) -> Void) {
+  /// - Important: calls run at the same time on several threads; each index must write memory of its own. The compiler
+  ///   cannot see that through pointers into shared buffers, hence no `@Sendable` here: callers answer for it.
+  package func parallel(_ count: Int, _ body: (Int) -> Void) {
     guard threads > 1, count > 1, crew.acquire() else {
       for index in 0..<max(count, 0) { body(index) }
       return
     }
-    withoutActuallyEscaping(body) { crew.run(WorkerCrew.Loop(count: count, body: $0)) }
+    withoutActuallyEscaping(body) { body in
+      nonisolated(unsafe) let shared = body
+      crew.run(WorkerCrew.Loop(count: count) { shared($0) })
+    }
     crew.release()
   }
 }

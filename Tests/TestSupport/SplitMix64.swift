@@ -12,5 +12,7 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
   }
 
   /// `count` values, uniform in -1...1.
-  package mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: -1...1, using: &self) } }
+  package mutating func floats(_ count: Int) -> [Float] {
+    (0..<count).map { _ in Float.random(in: -1...1, using: &self) }
+  }
 }

@@ -38,7 +38,7 @@ enum { HT_ACTIVATION_NONE = 0, HT_ACTIVATION_SILU, HT_ACTIVATION_GELU, HT_ACTIVA
 
 // Elementwise pass of one image: destination = store(activation(fma(source, scale[c], shift[c]))).
 // A plain strided copy, the addition of a vector per channel and nearest upsampling are cases of it.
-// Writes f32, or u8 codes q = clamp(rint(value * inverse_step) + zero_point, 0, 255).
+// Writes f32, or u8 codes q = clamp(rint(value * inverse_step) + zero_point, 0, largest_code).
 typedef struct {
   const float *source;
   int64_t source_row_stride, source_pixel_stride;
@@ -52,6 +52,7 @@ typedef struct {
   int32_t to_codes;             // 0: f32 destination; 1: u8 destination
   float inverse_step;
   int32_t zero_point;
+  int32_t largest_code;         // 2^bits - 1, at most 255
 } ht_transform;
 
 // Per-channel reductions of one image: out[c] = sum over pixels of (x - center[c])^power, power 1 or 2 (center may be

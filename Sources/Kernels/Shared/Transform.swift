@@ -26,7 +26,7 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
 
 /// The loops over pixels and channels; `activation` and `toCodes` are constants at every call.
 @inline(__always) private func transformPixels(_ a: ht_transform, _ activation: ActivationFunction, toCodes: Bool) {
-  let coder = Coder(inverseStep: a.inverse_step, zeroPoint: a.zero_point, largest: 255)
+  let coder = Coder(inverseStep: a.inverse_step, zeroPoint: a.zero_point, largest: a.largest_code)
   let channels = Int(a.channels)
   let (height, width) = (Int(a.height), Int(a.width))
   var y = 0

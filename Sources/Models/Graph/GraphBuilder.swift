@@ -101,9 +101,15 @@ package struct GraphBuilder {
 
   // MARK: Inputs and temporal operations
 
-  package mutating func image() -> Value { emit("image", .image, [], dims: imageShape.dims) }
-  package mutating func timestep() -> Value { emit("timestep", .timestep, [], dims: []) }
-  package mutating func label() -> Value { emit("label", .label, [], dims: []) }
+  package mutating func image() -> Value { input("image", .image, dims: imageShape.dims) }
+  package mutating func timestep() -> Value { input("timestep", .timestep, dims: []) }
+  package mutating func label() -> Value { input("label", .label, dims: []) }
+
+  /// Each input is one node, however often it is asked for.
+  private mutating func input(_ name: String, _ op: Op, dims: [Int]) -> Value {
+    if let known = nodes.first(where: { $0.op == op }) { return Value(index: known.index) }
+    return emit(name, op, [], dims: dims)
+  }
 
   package mutating func sinusoidalEmbedding(_ name: String, _ t: Value, _ embedding: SinusoidalEmbedding) -> Value {
     emit(name, .sinusoidalEmbedding(embedding), [t], dims: [embedding.width])

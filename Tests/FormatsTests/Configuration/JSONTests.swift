@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test func doublesSurviveTheRoundTrip() throws {
-    var random = SplitMix64(seed: 1)
+    var random = SplitMix64(1)
     for _ in 0..<10_000 {
       let double = Double(bitPattern: random.next())
       guard double.isFinite else { continue }

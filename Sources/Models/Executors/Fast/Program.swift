@@ -1,0 +1,20 @@
+/// The graph, or its temporal block, compiled for one image at a time: fused steps over buffers placed in an arena.
+struct Program: Sendable {
+  let steps: [ProgramStep]
+  /// Byte offset of each buffer in the arena.
+  let offsets: [Int]
+  let arenaBytes: Int
+  /// Buffers that hold the results of nodes which outlive the program, by node.
+  let results: [Int: BufferID]
+  /// Where the image goes, pixel after pixel, before the first step.
+  let image: BufferID?
+  /// Channels of the widest normalisation, for the runner's per-channel scratch.
+  let widestNorm: BufferID
+  let widestNormChannels: Int
+
+  var contractions: [Contraction] {
+    steps.compactMap { if case .contraction(let contraction) = $0 { contraction } else { nil } }
+  }
+
+  func offset(_ buffer: BufferID) -> Int { offsets[buffer.index] }
+}

@@ -1,0 +1,146 @@
+import CKernels
+import Tensors
+
+extension ProgramRunner {
+  /// Where a preparation's result goes.
+  struct Destination {
+    let base: UnsafeMutableRawPointer
+    let rowStride: Int
+    let pixelStride: Int
+    /// Set to write codes; otherwise Float.
+    var quantizer: AffineQuantizer?
+  }
+
+  /// Writes a preparation's value densely, as Float.
+  func materialize(_ preparation: Preparation, into target: BufferID) {
+    let width = preparation.width * (preparation.upsamples ? 2 : 1)
+    let channels = preparation.channels
+    prepare(
+      preparation,
+      into: Destination(
+        base: UnsafeMutableRawPointer(floats(target)), rowStride: width * channels, pixelStride: channels))
+  }
+
+  /// One pass over the sources: normalise, shift by the temporal feature, activate, upsample, store or quantise.
+  func prepare(_ preparation: Preparation, into destination: Destination) {
+    let affine = channelAffine(preparation)
+    let factor = preparation.upsamples ? 2 : 1
+    let (height, width) = (preparation.height * factor, preparation.width * factor)
+    let elementSize = destination.quantizer == nil ? 4 : 1
+    split(height / factor) { sourceRows in
+      let rows = (sourceRows.lowerBound * factor)..<(sourceRows.upperBound * factor)
+      var offset = 0
+      for segment in preparation.segments {
+        let start = rows.lowerBound * destination.rowStride + offset
+        var pass = ht_transform()
+        pass.source = UnsafePointer(
+          floats(segment.buffer) + sourceRows.lowerBound * preparation.width * segment.channels)
+        pass.source_row_stride = Int64(preparation.width * segment.channels)
+        pass.source_pixel_stride = Int64(segment.channels)
+        pass.scale = affine.map { UnsafePointer($0.scale + offset) }
+        pass.shift = affine.map { UnsafePointer($0.shift + offset) }
+        pass.destination = destination.base + start * elementSize
+        pass.destination_row_stride = Int64(destination.rowStride)
+        pass.destination_pixel_stride = Int64(destination.pixelStride)
+        pass.height = Int32(rows.count)
+        pass.width = Int32(width)
+        pass.channels = Int32(segment.channels)
+        pass.upsample_shift = preparation.upsamples ? 1 : 0
+        pass.activation = preparation.activation.map(Self.code) ?? Int32(HT_ACTIVATION_NONE)
+        if let quantizer = destination.quantizer {
+          pass.to_codes = 1
+          pass.inverse_step = 1 / quantizer.scales[0]
+          pass.zero_point = Int32(quantizer.zeroPoints[0])
+          pass.largest_code = Int32(quantizer.largestCode)
+        }
+        kernels.transform(&pass)
+        offset += segment.channels
+      }
+    }
+  }
+
+  private static func code(_ activation: Activation) -> Int32 {
+    switch activation {
+    case .silu: Int32(HT_ACTIVATION_SILU)
+    case .gelu: Int32(HT_ACTIVATION_GELU)
+    case .relu: Int32(HT_ACTIVATION_RELU)
+    case .mish: Int32(HT_ACTIVATION_MISH)
+    }
+  }
+
+  /// Normalisation and temporal scale-shift as one affine map per channel: x * scale + shift.
+  private func channelAffine(
+    _ preparation: Preparation
+  ) -> (scale: UnsafeMutablePointer<Float>, shift: UnsafeMutablePointer<Float>)? {
+    if preparation.norm == nil && preparation.scaleShift == nil { return nil }
+    let channels = preparation.channels
+    let scratch = floats(program.widestNorm)
+    let (scale, shift) = (scratch, scratch + channels)
+    if let norm = preparation.norm {
+      groupAffine(preparation, norm, scale: scale, shift: shift)
+    } else {
+      scale.update(repeating: 1, count: channels)
+      shift.update(repeating: 0, count: channels)
+    }
+    if let node = preparation.scaleShift {
+      vector(node) { v in
+        for c in 0..<channels {
+          let factor = 1 + v[c]
+          scale[c] *= factor
+          shift[c] = v[channels + c].addingProduct(shift[c], factor)
+        }
+      }
+    }
+    return (scale, shift)
+  }
+
+  /// Group normalisation as an affine map per channel: two passes (mean, then centred squares) so that a mean far from
+  /// zero costs no digits; group sums in Double.
+  private func groupAffine(
+    _ preparation: Preparation, _ norm: Preparation.Norm, scale: UnsafeMutablePointer<Float>,
+    shift: UnsafeMutablePointer<Float>
+  ) {
+    let channels = preparation.channels
+    let size = channels / norm.groups
+    let count = Double(preparation.height * preparation.width * size)
+    let sums = floats(program.widestNorm) + 2 * channels
+    let centers = sums + channels
+    channelSums(preparation, power: 1, center: nil, out: sums)
+    for group in 0..<norm.groups {
+      let range = (group * size)..<((group + 1) * size)
+      let mean = range.reduce(0) { $0 + Double(sums[$1]) } / count
+      for c in range { centers[c] = Float(mean) }
+    }
+    channelSums(preparation, power: 2, center: UnsafePointer(centers), out: sums)
+    for group in 0..<norm.groups {
+      let range = (group * size)..<((group + 1) * size)
+      let variance = range.reduce(0) { $0 + Double(sums[$1]) } / count
+      let inverse = 1 / (variance + Double(norm.epsilon)).squareRoot()
+      for c in range {
+        let factor = Double(norm.scale[c]) * inverse
+        scale[c] = Float(factor)
+        shift[c] = Float(Double(norm.shift[c]) - Double(centers[c]) * factor)
+      }
+    }
+  }
+
+  private func channelSums(
+    _ preparation: Preparation, power: Int32, center: UnsafePointer<Float>?, out: UnsafeMutablePointer<Float>
+  ) {
+    var offset = 0
+    for segment in preparation.segments {
+      // Workers take whole groups of 16 channels: a channel's sum runs over pixels in one fixed order.
+      split((segment.channels + 15) / 16) { blocks in
+        let first = blocks.lowerBound * 16
+        let last = min(blocks.upperBound * 16, segment.channels)
+        var sums = ht_channel_sums(
+          source: UnsafePointer(floats(segment.buffer) + first),
+          row_stride: Int64(preparation.width * segment.channels), pixel_stride: Int64(segment.channels),
+          height: Int32(preparation.height), width: Int32(preparation.width), channels: Int32(last - first),
+          power: power, center: center.map { $0 + offset + first }, out: out + offset + first)
+        kernels.channelSums(&sums)
+      }
+      offset += segment.channels
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Tensors
+
+/// A stretch of the arena that one value occupies while it is alive.
+struct BufferID: Hashable, Sendable {
+  let index: Int
+}
+
+/// How a pass reads its source: which buffers, normalised and activated how. One pass of `transform` kernels executes it,
+/// writing Float or codes, dense or inside a halo.
+///
+/// value = activation((groupNorm(x)) * (1 + s) + t), each part optional; then each pixel doubled when `upsamples`.
+struct Preparation: Sendable {
+  /// One source, or the operands of a concatenation that is never written.
+  struct Segment: Sendable {
+    let buffer: BufferID
+    let channels: Int
+  }
+  struct Norm: Sendable {
+    let scale: [Float]
+    let shift: [Float]
+    let groups: Int
+    let epsilon: Float
+  }
+  var segments: [Segment]
+  /// Of the source, before upsampling.
+  var height: Int
+  var width: Int
+  var norm: Norm?
+  /// Temporal node whose vector [2C] holds s and t.
+  var scaleShift: Int?
+  var activation: Activation?
+  var upsamples = false
+
+  var channels: Int { segments.reduce(0) { $0 + $1.channels } }
+  var isIdentity: Bool { norm == nil && scaleShift == nil && activation == nil && !upsamples }
+}
+
+/// Where a convolution's taps read: a buffer with the padding inside it.
+struct Halo: Sendable, Equatable {
+  /// Of the padded buffer.
+  let height: Int
+  let width: Int
+  /// Rows and columns of padding before the first pixel.
+  let leading: Int
+  /// Padding after the last pixel.
+  let trailing: Int
+  /// Elements from pixel to pixel.
+  let pixelStride: Int
+
+  /// Offsets of a kernel's taps, row by row.
+  func tapOffsets(_ kernel: (height: Int, width: Int)) -> [Int32] {
+    (0..<kernel.height).flatMap { y in (0..<kernel.width).map { x in Int32((y * width + x) * pixelStride) } }
+  }
+
+  var isBare: Bool { leading == 0 && trailing == 0 }
+  var count: Int { height * width * pixelStride }
+}
+
+/// How one contraction is computed.
+enum Arithmetic: String, Sendable {
+  /// Float weights (or dequantised ones), float input.
+  case float
+  /// The same, the input passed through its fake quantiser first.
+  case simulated
+  /// u8 codes times s8 codes, summed in Int32.
+  case integer
+}
+
+/// A convolution or linear layer with everything fused into it: preparation of its input, bias, temporal feature,
+/// residual.
+struct Contraction: Sendable {
+  let path: String
+  let arithmetic: Arithmetic
+  let weights: PackedWeights
+  /// Padded to whole blocks of 32 channels.
+  let bias: [Float]
+  /// Temporal node whose vector is added to the bias.
+  var temporalBias: Int?
+  let preparation: Preparation
+  let halo: Halo
+  /// Holds the prepared input; nil when the source itself is read.
+  var scratch: BufferID?
+  /// Elements from an output pixel's first input element to each tap.
+  let tapOffsets: [Int32]
+  let stride: Int
+  var residual: BufferID?
+  var output: BufferID
+  let outputHeight: Int
+  let outputWidth: Int
+  let outputChannels: Int
+  /// Position in the program's table of per-call constants.
+  let slot: Int
+  let inputQuantizers: ActivationQuantizers?
+  /// Scales of the integer weight, per output channel.
+  let weightScales: [Float]
+  let outputQuantizers: ActivationQuantizers?
+  /// Dims of the input as the graph has them, for observers.
+  let inputDims: [Int]
+}
+
+/// One attention product; operands are [tokens, channels] or [heads, tokens, tokens] buffers.
+struct AttentionProduct: Sendable {
+  let path: String
+  let heads: Int
+  /// Tokens of the first operand and of the second.
+  let rows: Int
+  let columns: Int
+  /// Channels of one head.
+  let headWidth: Int
+  let scale: Float
+  let left: BufferID
+  let right: BufferID
+  let output: BufferID
+  /// Packed right operand of one head.
+  let packed: BufferID
+  /// Simulated copies of the operands, where their sites are quantised or observed.
+  let leftScratch: BufferID?
+  let rightScratch: BufferID?
+  let leftQuantizers: ActivationQuantizers?
+  let rightQuantizers: ActivationQuantizers?
+  let leftDims: [Int]
+  let rightDims: [Int]
+}
+
+/// One step of a compiled program.
+enum ProgramStep: Sendable {
+  case contraction(Contraction)
+  /// Writes a preparation's value densely.
+  case materialize(Preparation, into: BufferID)
+  case scores(AttentionProduct)
+  case values(AttentionProduct)
+  case softmax(BufferID, rows: Int, columns: Int)
+  case add(BufferID, BufferID, into: BufferID, count: Int)
+  case affine(BufferID, into: BufferID, count: Int, scale: Float, offset: Float)
+  /// x + v per channel, v a temporal node.
+  case addPerChannel(BufferID, temporal: Int, into: BufferID, pixels: Int, channels: Int)
+  case concatenate([Preparation.Segment], into: BufferID, pixels: Int)
+  case averagePool(BufferID, into: BufferID, height: Int, width: Int, channels: Int)
+  case globalAveragePool(BufferID, into: BufferID, height: Int, width: Int, channels: Int)
+  case copy(BufferID, into: BufferID, count: Int)
+  /// A function of the timestep or label alone, computed on the spot.
+  case embed(node: Int, into: BufferID)
+  /// x / t.
+  case divideByTimestep(BufferID, into: BufferID, count: Int)
+}
