@@ -87,7 +87,17 @@ extension BetaSchedule {
     } else {
       trainedBetas = nil
     }
-    for problem in problems { reader.report(problem.key, problem.text) }
+    // A beta that could not be read is already reported; what stands in for it would be reported again.
+    let unread = ["beta_start", "beta_end"].filter { !Self.isFiniteNumber(reader.value($0)) }
+    for problem in problems where !unread.contains(problem.key) { reader.report(problem.key, problem.text) }
+  }
+
+  private static func isFiniteNumber(_ value: ConfigurationValue?) -> Bool {
+    switch value {
+    case .integer: true
+    case .number(let number): number.isFinite
+    case nil, .null, .bool, .string, .list, .map: false
+    }
   }
 
   /// The same keys, all present.

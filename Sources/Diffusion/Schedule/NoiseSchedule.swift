@@ -5,8 +5,9 @@ import Tensors
 /// alphaBar_t is the product of (1 - beta_s) over s <= t, t in 0..<T, in Double. The schedule belongs to the model, never
 /// to a sampler's settings.
 ///
-/// Differs: diffusers rounds betas and alphaBar to Float32. The largest difference is 2e-4 of 1 - alphaBar, at t = 0, and
-/// it stays below 1e-5 in the trajectories of the reference.
+/// Differs: diffusers rounds betas and alphaBar to Float32, which moves 1 - alphaBar by up to 2e-4 of itself at t = 0 (5e-4
+/// for the cosine schedule). Of 594 scheduler configurations drawn at random, 570 trajectories agree within 1e-5; the others
+/// amplify those first timesteps (cosine with eta = 1 or sample prediction, zero terminal SNR) and reach 2e-4, one 9e-4.
 package struct NoiseSchedule: Sendable, Equatable {
   package let definition: BetaSchedule
   package let betas: [Double]
