@@ -1,4 +1,14 @@
+#define _GNU_SOURCE
 #include "CKernels.h"
+#include <sched.h>
+#include <unistd.h>
+
+int ht_processor_count(void) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 0) return CPU_COUNT(&allowed);
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? (int)online : 1;
+}
 
 #if defined(__x86_64__)
 int ht_has_avx2(void) { return __builtin_cpu_supports("x86-64-v3"); }

@@ -44,8 +44,8 @@ package final class WorkerPool: Sendable {
   /// One worker per processor; started at first use.
   package static let shared = WorkerPool(threads: min(processorCount, 1024))
 
-  /// Processors that are online.
-  package static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+  /// Processors this process may run on.
+  package static var processorCount: Int { Int(ht_processor_count()) }
 
   /// Calls `body` with every index in 0..<count, in any order and on any thread, and returns when all calls have.
   ///

@@ -104,3 +104,5 @@ typedef struct {
 // Kernel features of the processor and its operating system.
 int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
 int ht_has_avx512vnni(void);  // AVX-512 F, CD, BW, DQ, VL and VNNI on top of it
+// Processors this process may run on, at least 1.
+int ht_processor_count(void);

@@ -27,7 +27,12 @@ HT_INLINE ht_ints16 ht_load_ints16(const void *p) { ht_ints16 v; memcpy(&v, p, s
 HT_INLINE void ht_store8(float *p, ht_floats8 v) { memcpy(p, &v, sizeof v); }
 HT_INLINE void ht_store16(float *p, ht_floats16 v) { memcpy(p, &v, sizeof v); }
 
-// The first `count` (0...16) lanes; the others load as zero and are not stored.
+// The first `count` lanes (0 to all); the others load as zero and are not stored.
+HT_INLINE ht_floats8 ht_load_first8(const float *p, int64_t count) {
+  ht_floats8 v = 0;
+  memcpy(&v, p, (size_t)count * sizeof(float));
+  return v;
+}
 HT_INLINE ht_floats16 ht_load_first16(const float *p, int64_t count) {
 #if defined(__AVX512F__)
   return (ht_floats16)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
@@ -37,6 +42,7 @@ HT_INLINE ht_floats16 ht_load_first16(const float *p, int64_t count) {
   return v;
 #endif
 }
+HT_INLINE void ht_store_first8(float *p, ht_floats8 v, int64_t count) { memcpy(p, &v, (size_t)count * sizeof(float)); }
 HT_INLINE void ht_store_first16(float *p, ht_floats16 v, int64_t count) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
@@ -85,16 +91,20 @@ HT_INLINE ht_floats16 ht_scale_by_power16(ht_floats16 x, ht_ints16 n) {
 #endif
 }
 
-// Four unsigned bytes times four signed bytes, summed exactly into each 32-bit lane ----------------------------------
+// Four unsigned bytes times four signed bytes, summed exactly into each 32-bit lane -----------------------------------
 
-// Portable: `x` holds the same four unsigned bytes in every lane, `w` four signed bytes per lane.
+// `x` holds the same four unsigned bytes in every lane, `w` four signed bytes per lane.
+#if defined(__AVX512VNNI__)
+HT_INLINE ht_ints16 ht_dot16(ht_ints16 sum, ht_ints16 x, ht_ints16 w) {
+  return (ht_ints16)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
+}
+#endif
 HT_INLINE ht_ints8 ht_dot8(ht_ints8 sum, ht_ints8 x, ht_ints8 w) {
 #if defined(__AVX2__)
   // Even and odd bytes widened to 16 bits, then pair sums in 32 bits. (vpmaddubsw would saturate at 16 bits.)
   __m256i xe = _mm256_and_si256((__m256i)x, _mm256_set1_epi16(0xff)), xo = _mm256_srli_epi16((__m256i)x, 8);
   __m256i we = _mm256_srai_epi16(_mm256_slli_epi16((__m256i)w, 8), 8), wo = _mm256_srai_epi16((__m256i)w, 8);
-  __m256i pairs = _mm256_add_epi32(_mm256_madd_epi16(xe, we), _mm256_madd_epi16(xo, wo));
-  return sum + (ht_ints8)pairs;
+  return sum + (ht_ints8)_mm256_madd_epi16(xe, we) + (ht_ints8)_mm256_madd_epi16(xo, wo);
 #else
   for (int byte = 0; byte < 4; byte++) {
     sum += ((x >> (8 * byte)) & 255) * ((w << (24 - 8 * byte)) >> 24);
@@ -102,11 +112,6 @@ HT_INLINE ht_ints8 ht_dot8(ht_ints8 sum, ht_ints8 x, ht_ints8 w) {
   return sum;
 #endif
 }
-#if defined(__AVX512VNNI__)
-HT_INLINE ht_ints16 ht_dot16(ht_ints16 sum, ht_ints16 x, ht_ints16 w) {
-  return (ht_ints16)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
-}
-#endif
 // The four bytes at p as one lane's value.
 HT_INLINE int32_t ht_four_bytes(const uint8_t *p) { int32_t v; memcpy(&v, p, sizeof v); return v; }
 

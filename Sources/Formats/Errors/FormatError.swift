@@ -51,13 +51,14 @@ extension FormatProblem {
   package var exit: ExitStatus { .refusedInput }
 }
 
-/// Where in a text file something stands; lines and columns (in bytes) count from 1, the byte offset from 0.
+/// Where in a text file something stands. Lines and columns count from 1, the byte offset from 0; YAML gives none, and its
+/// columns count characters where JSON's count bytes.
 package struct TextPosition: Sendable, Equatable, CustomStringConvertible {
   package let line: Int
   package let column: Int
-  package let byte: Int
+  package let byte: Int?
 
-  package init(line: Int, column: Int, byte: Int) {
+  package init(line: Int, column: Int, byte: Int?) {
     self.line = line
     self.column = column
     self.byte = byte
@@ -67,9 +68,9 @@ package struct TextPosition: Sendable, Equatable, CustomStringConvertible {
   package init(of offset: Int, in bytes: [UInt8]) {
     let before = bytes.prefix(offset)
     let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-    self.init(
-      line: before.reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }, column: offset - start + 1, byte: offset)
+    let line = before.reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+    self.init(line: line, column: offset - start + 1, byte: offset)
   }
 
-  package var description: String { "line \(line), column \(column) (byte \(byte))" }
+  package var description: String { "line \(line), column \(column)" + (byte.map { " (byte \($0))" } ?? "") }
 }

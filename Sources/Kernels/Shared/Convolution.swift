@@ -1,102 +1,114 @@
 import CKernels
 
+// A tile is a few output pixels times two vectors of output channels, all of whose sums stay in registers while the
+// taps and input channels pass by. Tiles run across row ends, so that small maps waste little; the last tile of a range
+// repeats its last pixel and stores it once. `Dot….swift` says how many lanes a vector has, `Tiles.swift` beside it how
+// many pixels a tile.
+
 /// Float convolution. See `ht_convolution`.
 package func convolveF32(_ arguments: UnsafePointer<ht_convolution>) {
   let a = arguments.pointee
-  let weights = a.weights!.assumingMemoryBound(to: Float.self)
-  let input = a.input!.assumingMemoryBound(to: Float.self)
-  let (taps, channels) = (Int(a.taps), Int(a.input_channels))
-  var block = Int(a.block_begin)
-  while block < Int(a.block_end) {
-    var row = Int(a.row_begin)
-    while row < Int(a.row_end) {
-      var x = 0
-      while x < Int(a.width) {
-        let pixel = input + row &* Int(a.input_row_stride) + x &* Int(a.input_pixel_stride)
-        var low = ht_load16(a.bias + block &* 32)
-        var high = ht_load16(a.bias + block &* 32 + 16)
-        var w = weights + block &* 32 &* taps &* channels
-        var tap = 0
-        while tap < taps {
-          let source = pixel + Int(a.tap_offsets[tap])
-          var c = 0
-          while c < channels {
-            let value = SIMD16<Float>(repeating: source[c])
-            low = ht_fma16(value, ht_load16(w), low)
-            high = ht_fma16(value, ht_load16(w + 16), high)
-            w += 32
-            c &+= 1
-          }
-          tap &+= 1
-        }
-        finish(a, block, row, x, low, high)
-        x &+= 1
+  let weights = a.weights.assumingMemoryBound(to: Float.self)
+  let blockStride = Int(a.taps) &* Int(a.input_channels) &* 32
+  var channel = Int(a.block_begin) &* 32
+  let channelEnd = min(Int(a.block_end) &* 32, Int(a.output_channels))
+  while channel < channelEnd {
+    let columns = weights + (channel >> 5) &* blockStride + channel & 31
+    var position = TilePosition(a)
+    while position.remaining > 0 {
+      if Int(a.output_channels) &- channel <= 8 {
+        narrowFloatTile(a, &position, columns, channel)
+      } else if position.remaining > smallTilePixels {
+        floatTile(a, &position, columns, channel)
+      } else {
+        smallFloatTile(a, &position, columns, channel)
       }
-      row &+= 1
     }
-    block &+= 1
+    channel &+= 2 &* laneCount
   }
 }
 
 /// Integer convolution: u8 codes times s8 codes. See `ht_convolution`.
 package func convolveU8S8(_ arguments: UnsafePointer<ht_convolution>) {
   let a = arguments.pointee
-  let weights = a.weights!.assumingMemoryBound(to: UInt8.self)
-  let input = a.input!.assumingMemoryBound(to: UInt8.self)
-  let (taps, channels) = (Int(a.taps), Int(a.input_channels))
-  var block = Int(a.block_begin)
-  while block < Int(a.block_end) {
-    var row = Int(a.row_begin)
-    while row < Int(a.row_end) {
-      var x = 0
-      while x < Int(a.width) {
-        let pixel = input + row &* Int(a.input_row_stride) + x &* Int(a.input_pixel_stride)
-        var a0 = ht_load_ints8(a.start + block &* 32)
-        var a1 = ht_load_ints8(a.start + block &* 32 + 8)
-        var a2 = ht_load_ints8(a.start + block &* 32 + 16)
-        var a3 = ht_load_ints8(a.start + block &* 32 + 24)
-        var w = weights + block &* 32 &* taps &* channels
-        var tap = 0
-        while tap < taps {
-          let source = pixel + Int(a.tap_offsets[tap])
-          var c = 0
-          while c < channels {
-            let value = SIMD8<Int32>(repeating: ht_four_bytes(source + c))
-            a0 = ht_dot8(a0, value, ht_load_ints8(w))
-            a1 = ht_dot8(a1, value, ht_load_ints8(w + 32))
-            a2 = ht_dot8(a2, value, ht_load_ints8(w + 64))
-            a3 = ht_dot8(a3, value, ht_load_ints8(w + 96))
-            w += 128
-            c &+= 4
-          }
-          tap &+= 1
-        }
-        let low = ht_to_floats16(SIMD16(lowHalf: a0, highHalf: a1))
-        let high = ht_to_floats16(SIMD16(lowHalf: a2, highHalf: a3))
-        let (scale, bias) = (a.scale! + block &* 32, a.bias! + block &* 32)
-        finish(
-          a, block, row, x, ht_fma16(low, ht_load16(scale), ht_load16(bias)),
-          ht_fma16(high, ht_load16(scale + 16), ht_load16(bias + 16)))
-        x &+= 1
+  let weights = a.weights.assumingMemoryBound(to: UInt8.self)
+  let blockStride = Int(a.taps) &* Int(a.input_channels) &* 32
+  var channel = Int(a.block_begin) &* 32
+  let channelEnd = min(Int(a.block_end) &* 32, Int(a.output_channels))
+  while channel < channelEnd {
+    let columns = weights + (channel >> 5) &* blockStride + (channel & 31) &* 4
+    var position = TilePosition(a)
+    while position.remaining > 0 {
+      if position.remaining > smallTilePixels {
+        integerTile(a, &position, columns, channel)
+      } else {
+        smallIntegerTile(a, &position, columns, channel)
       }
-      row &+= 1
     }
-    block &+= 1
+    channel &+= 2 &* laneCount
   }
 }
 
-@inline(__always) private func finish(
-  _ a: ht_convolution, _ block: Int, _ row: Int, _ x: Int, _ low: SIMD16<Float>, _ high: SIMD16<Float>
-) {
-  let position = row &* Int(a.output_row_stride) &+ x &* Int(a.output_pixel_stride) &+ block &* 32
-  let present = Int(a.output_channels) &- block &* 32
-  let lowCount = Int64(present < 16 ? present : 16)
-  let highCount = Int64(present < 16 ? 0 : present < 32 ? present &- 16 : 16)
-  var (low, high) = (low, high)
-  if let residual = a.residual {
-    low += ht_load_first16(residual + position, lowCount)
-    high += ht_load_first16(residual + position + 16, highCount)
+/// Walks over the output pixels of rows [row_begin, row_end), row by row.
+struct TilePosition {
+  private(set) var remaining: Int
+  private var row: Int
+  private var x = 0
+  private let width: Int
+
+  @inline(__always) init(_ a: ht_convolution) {
+    row = Int(a.row_begin)
+    width = Int(a.width)
+    remaining = (Int(a.row_end) &- row) &* width
   }
-  ht_store_first16(a.output + position, low, lowCount)
-  ht_store_first16(a.output + position + 16, high, highCount)
+
+  @inline(__always) func input(_ a: ht_convolution) -> Int {
+    row &* Int(a.input_row_stride) &+ x &* Int(a.input_pixel_stride)
+  }
+
+  @inline(__always) func output(_ a: ht_convolution) -> Int {
+    row &* Int(a.output_row_stride) &+ x &* Int(a.output_pixel_stride)
+  }
+
+  /// Goes on to the next pixel, or stays on the last one.
+  @inline(__always) mutating func advance() {
+    if remaining <= 1 {
+      remaining = 0
+      return
+    }
+    remaining &-= 1
+    x &+= 1
+    if x == width {
+      x = 0
+      row &+= 1
+    }
+  }
+}
+
+/// Adds the residual and stores two vectors of one pixel, unless the tile ran past the last pixel. Takes `position` on.
+@inline(__always) func store(
+  _ a: ht_convolution, _ position: inout TilePosition, _ channel: Int, _ low: FloatLanes, _ high: FloatLanes
+) {
+  guard position.remaining > 0 else { return }
+  let offset = position.output(a) &+ channel
+  position.advance()
+  let present = Int(a.output_channels) &- channel
+  var (low, high) = (low, high)
+  if present >= 2 &* laneCount {
+    if let residual = a.residual {
+      low += load(residual + offset)
+      high += load(residual + offset + laneCount)
+    }
+    store(a.output + offset, low)
+    store(a.output + offset + laneCount, high)
+  } else {
+    let lowCount = min(present, laneCount)
+    let highCount = max(present &- laneCount, 0)
+    if let residual = a.residual {
+      low += loadFirst(residual + offset, lowCount)
+      high += loadFirst(residual + offset + laneCount, highCount)
+    }
+    storeFirst(a.output + offset, low, lowCount)
+    storeFirst(a.output + offset + laneCount, high, highCount)
+  }
 }

@@ -4,23 +4,28 @@ import CKernels
 package func transform(_ arguments: UnsafePointer<ht_transform>) {
   var a = arguments.pointee
   // Dense rows without per-channel factors are one long pixel: narrow channel counts stay vectorised.
-  if a.scale == nil && a.shift == nil && a.upsample_shift == 0
-    && a.source_pixel_stride == Int64(a.channels) && a.destination_pixel_stride == Int64(a.channels)
-  {
-    a.channels *= a.width
+  let isDense =
+    a.source_pixel_stride == Int64(a.channels) && a.destination_pixel_stride == Int64(a.channels)
+    && a.upsample_shift == 0
+  if isDense && a.scale == nil && a.shift == nil {
+    a.channels &*= a.width
     a.width = 1
   }
-  // Constants here, so that each combination is compiled on its own.
+  // Constants here, so that each activation is compiled on its own.
   switch Int(a.activation) {
-  case HT_ACTIVATION_SILU:
-    a.to_codes != 0 ? transformPixels(a, .silu, toCodes: true) : transformPixels(a, .silu, toCodes: false)
-  case HT_ACTIVATION_GELU:
-    a.to_codes != 0 ? transformPixels(a, .gelu, toCodes: true) : transformPixels(a, .gelu, toCodes: false)
-  case HT_ACTIVATION_RELU:
-    a.to_codes != 0 ? transformPixels(a, .relu, toCodes: true) : transformPixels(a, .relu, toCodes: false)
-  case HT_ACTIVATION_MISH:
-    a.to_codes != 0 ? transformPixels(a, .mish, toCodes: true) : transformPixels(a, .mish, toCodes: false)
-  default: a.to_codes != 0 ? transformPixels(a, .none, toCodes: true) : transformPixels(a, .none, toCodes: false)
+  case HT_ACTIVATION_SILU: transformPixels(a, .silu)
+  case HT_ACTIVATION_GELU: transformPixels(a, .gelu)
+  case HT_ACTIVATION_RELU: transformPixels(a, .relu)
+  case HT_ACTIVATION_MISH: transformPixels(a, .mish)
+  default: transformPixels(a, .none)
+  }
+}
+
+@inline(__always) private func transformPixels(_ a: ht_transform, _ activation: ActivationFunction) {
+  if a.to_codes != 0 {
+    transformPixels(a, activation, toCodes: true)
+  } else {
+    transformPixels(a, activation, toCodes: false)
   }
 }
 
@@ -28,43 +33,52 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
 @inline(__always) private func transformPixels(_ a: ht_transform, _ activation: ActivationFunction, toCodes: Bool) {
   let coder = Coder(inverseStep: a.inverse_step, zeroPoint: a.zero_point, largest: a.largest_code)
   let channels = Int(a.channels)
-  let (height, width) = (Int(a.height), Int(a.width))
+  let whole = channels & ~15
   var y = 0
-  while y < height {
+  while y < Int(a.height) {
     let sourceRow = a.source + (y >> Int(a.upsample_shift)) &* Int(a.source_row_stride)
     let row = y &* Int(a.destination_row_stride)
     var x = 0
-    while x < width {
+    while x < Int(a.width) {
       let source = sourceRow + (x >> Int(a.upsample_shift)) &* Int(a.source_pixel_stride)
       let destination = row &+ x &* Int(a.destination_pixel_stride)
       var c = 0
-      while c < channels {
-        let count = channels &- c
-        let whole = count >= 16
-        var v = whole ? ht_load16(source + c) : ht_load_first16(source + c, Int64(count))
+      while c < whole {
+        var v = ht_load16(source + c)
         if let scale = a.scale {
-          let factor = whole ? ht_load16(scale + c) : ht_load_first16(scale + c, Int64(count))
+          let factor = ht_load16(scale + c)
+          if let shift = a.shift { v = ht_fma16(v, factor, ht_load16(shift + c)) } else { v = v * factor }
+        } else if let shift = a.shift {
+          v = v + ht_load16(shift + c)
+        }
+        v = activation(v)
+        if toCodes {
+          ht_store_bytes16(a.destination.assumingMemoryBound(to: UInt8.self) + destination + c, coder.codes(v))
+        } else {
+          ht_store16(a.destination.assumingMemoryBound(to: Float.self) + destination + c, v)
+        }
+        c &+= 16
+      }
+      if c < channels {
+        let rest = Int64(channels &- c)
+        var v = ht_load_first16(source + c, rest)
+        if let scale = a.scale {
+          let factor = ht_load_first16(scale + c, rest)
           if let shift = a.shift {
-            v = ht_fma16(v, factor, whole ? ht_load16(shift + c) : ht_load_first16(shift + c, Int64(count)))
+            v = ht_fma16(v, factor, ht_load_first16(shift + c, rest))
           } else {
             v = v * factor
           }
         } else if let shift = a.shift {
-          v = v + (whole ? ht_load16(shift + c) : ht_load_first16(shift + c, Int64(count)))
+          v = v + ht_load_first16(shift + c, rest)
         }
         v = activation(v)
         if toCodes {
           let codes = a.destination.assumingMemoryBound(to: UInt8.self) + destination + c
-          if whole {
-            ht_store_bytes16(codes, coder.codes(v))
-          } else {
-            ht_store_first_bytes16(codes, coder.codes(v), Int64(count))
-          }
+          ht_store_first_bytes16(codes, coder.codes(v), rest)
         } else {
-          let floats = a.destination.assumingMemoryBound(to: Float.self) + destination + c
-          if whole { ht_store16(floats, v) } else { ht_store_first16(floats, v, Int64(count)) }
+          ht_store_first16(a.destination.assumingMemoryBound(to: Float.self) + destination + c, v, rest)
         }
-        c &+= 16
       }
       x &+= 1
     }

@@ -1,5 +1,6 @@
 import CKernels
 import Tensors
+import TestSupport
 import Testing
 
 /// One convolution over an already padded input, with every stride written out.
@@ -113,7 +114,7 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   }
 
   @Test(arguments: ConvolutionCase.all) func floatMatchesTheDefinition(c: ConvolutionCase) throws {
-    var random = TestRandom(1)
+    var random = SplitMix64(1)
     let layout = Layout(c, paddedChannels: c.inputChannels)
     let input = random.floats(c.inputHeight * layout.inputRow)
     let w = random.floats(c.outputChannels * c.inputChannels * c.taps)
@@ -149,7 +150,7 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   }
 
   @Test(arguments: ConvolutionCase.all) func integerMatchesTheDefinition(c: ConvolutionCase) throws {
-    var random = TestRandom(2)
+    var random = SplitMix64(2)
     let channels = PackedWeights.paddedInputChannels(c.inputChannels)
     let layout = Layout(c, paddedChannels: channels)
     // The padding channels hold arbitrary codes: their weights are zero.

@@ -1,23 +1,11 @@
 import Tensors
+import TestSupport
 
-/// Repeatable values (SplitMix64, Steele et al. 2014).
-struct TestRandom {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func bits() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  /// Uniform in -1..<1.
-  mutating func float() -> Float { Float(bits() >> 40) * 0x1p-23 - 1 }
-  mutating func floats(_ count: Int, scale: Float = 1) -> [Float] { (0..<count).map { _ in scale * float() } }
-  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: bits()) } }
-  mutating func signedBytes(_ count: Int) -> [Int8] { (0..<count).map { _ in Int8(truncatingIfNeeded: bits()) } }
+extension SplitMix64 {
+  /// Uniform in -scale...scale.
+  mutating func floats(_ count: Int, scale: Float) -> [Float] { floats(count).map { $0 * scale } }
+  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
+  mutating func signedBytes(_ count: Int) -> [Int8] { (0..<count).map { _ in Int8(truncatingIfNeeded: next()) } }
 }
 
 /// Every kernel table that can run here; says which are missing, once.

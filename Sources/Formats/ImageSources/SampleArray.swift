@@ -1,0 +1,44 @@
+import Tensors
+
+/// Samples as diffusion code exchanges them: an array N H W C (or N H W) of unsigned bytes, in an .npz under the name arr_0 or
+/// as its only array, or alone in an .npy.
+package struct SampleArray: ImageSource {
+  package let path: String
+  package let count: Int
+  package let shape: ImageShape
+  private let open: @Sendable () throws -> NPYReader
+
+  init(archive file: InputFile) throws {
+    let archive = try NPZFile(file)
+    let name = archive.names.count == 1 ? archive.names[0] : "arr_0"
+    try self.init(path: file.path, name: name) { try archive.open(name) }
+  }
+
+  init(array file: InputFile) throws {
+    try self.init(path: file.path, name: AtomicFile.split(file.path).name) { try NPY.open(file) }
+  }
+
+  private init(path: String, name: String, open: @escaping @Sendable () throws -> NPYReader) throws {
+    let header = try open().header
+    let dims = header.dims
+    guard (3...4).contains(dims.count), dims.count == 3 || dims[3] == 1 || dims[3] == 3,
+      dims[1] > 0, dims[2] > 0, dims[1].multipliedReportingOverflow(by: dims[2]).partialValue <= PNG.pixelLimit
+    else { throw FormatError.images(path, .shape(dims, name: name)) }
+    guard header.type == .u8 else { throw FormatError.images(path, .elementType(header.type, name: name)) }
+    guard dims[0] > 0 else { throw FormatError.images(path, .empty(skipped: [])) }
+    self.path = path
+    self.open = open
+    count = dims[0]
+    shape = ImageShape(channels: dims.count == 4 ? dims[3] : 1, height: dims[1], width: dims[2])
+  }
+
+  package func forEachBatch(of size: Int, _ body: (ImageBatch) throws -> Void) throws {
+    precondition(size > 0)
+    let reader = try open()
+    var start = 0
+    while let rows = try reader.nextRows(size) {
+      try body(ImageBatch(start: start, shape: shape, pixels: rows.bytes))
+      start += rows.dims[0]
+    }
+  }
+}

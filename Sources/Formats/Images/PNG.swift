@@ -1,0 +1,124 @@
+import CPNG
+import Glibc
+import Tensors
+
+/// PNG images as 8-bit grey or RGB.
+///
+/// Reading: palettes and depths below 8 bits are expanded, 16 bits are scaled to 8, gamma and colour profiles are not applied
+/// (no scoring code in use applies them). Alpha that is opaque everywhere is dropped; an image with any other alpha is refused,
+/// because the background one would have to choose changes every score.
+package enum PNG {
+  /// 4096 x 4096: above every image that diffusion models are scored on, small enough to be no bomb.
+  package static let pixelLimit = 1 << 24
+  static let sizeLimit = 256 << 20
+
+  package static func read(_ path: String, pixelLimit: Int = pixelLimit) throws -> PixelImage {
+    try decode(InputFile.contents(of: path, limit: sizeLimit), file: path, pixelLimit: pixelLimit)
+  }
+
+  package static func decode(_ bytes: [UInt8], file: String, pixelLimit: Int = pixelLimit) throws -> PixelImage {
+    do {
+      let chunks = try PNGChunks(bytes, pixelLimit: pixelLimit)
+      return try image(samples(bytes, chunks), header: chunks.header, channels: chunks.channels)
+    } catch {
+      throw FormatError.png(file, error)
+    }
+  }
+
+  private static func samples(_ bytes: [UInt8], _ chunks: PNGChunks) throws(PNGProblem) -> [UInt8] {
+    var message = [CChar](repeating: 0, count: Int(HT_PNG_MESSAGE_SIZE))
+    var samples = [UInt8](repeating: 0, count: chunks.header.width * chunks.header.height * chunks.channels)
+    let status = ht_png_decode(
+      bytes, bytes.count, UInt32(chunks.header.width), UInt32(chunks.header.height), Int32(chunks.channels), &samples,
+      &message)
+    guard status == 0 else { throw .decoding(text(message)) }
+    return samples
+  }
+
+  private static func text(_ message: [CChar]) -> String {
+    String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Drops the alpha channel of `samples`, which must be opaque.
+  private static func image(_ samples: [UInt8], header: PNGChunks.Header, channels: Int) throws(PNGProblem)
+    -> PixelImage
+  {
+    let kept = channels <= 2 ? 1 : 3
+    var pixels = samples
+    if kept < channels {
+      for pixel in 0..<(samples.count / channels) where samples[pixel * channels + kept] != 255 {
+        throw .transparent(x: pixel % header.width, y: pixel / header.width)
+      }
+      pixels = samples.indices.lazy.filter { $0 % channels < kept }.map { samples[$0] }
+    }
+    return PixelImage(height: header.height, width: header.width, channels: kept, pixels: pixels)
+  }
+
+  /// The PNG file of `image`: the same bytes for the same image and texts (and the same versions of libpng and zlib).
+  /// - Parameter texts: keys of 1 to 79 ASCII characters, each once, and values without NUL.
+  package static func encode(_ image: PixelImage, texts: [(key: String, value: String)] = []) -> [UInt8] {
+    let entries = texts.map { ht_png_text(key: strdup($0.key), value: strdup($0.value)) }
+    defer {
+      for entry in entries {
+        free(UnsafeMutablePointer(mutating: entry.key))
+        free(UnsafeMutablePointer(mutating: entry.value))
+      }
+    }
+    var message = [CChar](repeating: 0, count: Int(HT_PNG_MESSAGE_SIZE))
+    var encoded: UnsafeMutablePointer<UInt8>?
+    var count = 0
+    let status = ht_png_encode(
+      image.pixels, UInt32(image.width), UInt32(image.height), Int32(image.channels), entries, Int32(entries.count),
+      &encoded, &count, &message)
+    defer { free(encoded) }
+    precondition(status == 0, "libpng cannot encode a checked image: \(text(message))")
+    return Array(UnsafeBufferPointer(start: encoded, count: count))
+  }
+
+  package static func write(_ image: PixelImage, texts: [(key: String, value: String)] = [], to path: String) throws {
+    try AtomicFile.write(encode(image, texts: texts), to: path)
+  }
+
+  /// The uncompressed text chunks of a file (tEXt, iTXt) by key. Compressed ones are passed over: nothing here writes them.
+  package static func texts(_ path: String) throws -> [String: String] {
+    try texts(of: InputFile.contents(of: path, limit: sizeLimit), file: path)
+  }
+
+  package static func texts(of bytes: [UInt8], file: String) throws -> [String: String] {
+    do {
+      var result: [String: String] = [:]
+      for chunk in try PNGChunks(bytes, pixelLimit: .max).chunks {
+        guard let (key, value) = try textEntry(chunk, bytes) else { continue }
+        guard result.updateValue(value, forKey: key) == nil else {
+          throw PNGProblem.text("key \(quoted(key)) stands there twice", at: chunk.offset)
+        }
+      }
+      return result
+    } catch let problem as PNGProblem {
+      throw FormatError.png(file, problem)
+    }
+  }
+
+  private static func textEntry(_ chunk: PNGChunks.Chunk, _ bytes: [UInt8]) throws(PNGProblem) -> (String, String)? {
+    guard chunk.type == "tEXt" || chunk.type == "iTXt" else { return nil }
+    let parts = bytes[chunk.data].split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, (1...79).contains(parts[0].count) else {
+      throw .text("no key of 1 to 79 characters", at: chunk.offset)
+    }
+    let key = latin1(parts[0])
+    if chunk.type == "tEXt" { return (key, latin1(parts[1])) }
+    // iTXt: compression flag and method, language, translated key, then UTF-8 text.
+    guard parts[1].count >= 2 else { throw .text("the file ends inside it", at: chunk.offset) }
+    if parts[1].first != 0 { return nil }
+    let fields = parts[1].dropFirst(2).split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
+    guard fields.count == 3, let value = String(validating: fields[2], as: UTF8.self) else {
+      throw .text("not valid UTF-8 text with a language and a translated key", at: chunk.offset)
+    }
+    return (key, value)
+  }
+
+  /// ISO 8859-1, whose bytes are the first 256 scalars.
+  private static func latin1(_ bytes: ArraySlice<UInt8>) -> String {
+    String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+  }
+}

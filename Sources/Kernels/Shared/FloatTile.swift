@@ -1,0 +1,65 @@
+import CKernels
+
+/// The sums of two pixels, two vectors of output channels each, in Float.
+///
+/// Each sum starts at the bias and takes one fused multiply-add per tap and input channel, in that order, in every tile
+/// shape and on every instruction set: that is why all give the same bits.
+struct FloatPair {
+  private let first: UnsafePointer<Float>
+  private let second: UnsafePointer<Float>
+  private var low0: FloatLanes, high0: FloatLanes
+  private var low1: FloatLanes, high1: FloatLanes
+
+  /// Takes the next two pixels of `position`.
+  @inline(__always) init(_ a: ht_convolution, _ position: inout TilePosition, _ low: FloatLanes, _ high: FloatLanes) {
+    let input = a.input.assumingMemoryBound(to: Float.self)
+    first = input + position.input(a)
+    position.advance()
+    second = input + position.input(a)
+    position.advance()
+    (low0, low1) = (low, low)
+    (high0, high1) = (high, high)
+  }
+
+  @inline(__always) mutating func accumulate(_ k: Int, _ low: FloatLanes, _ high: FloatLanes) {
+    let x0 = FloatLanes(repeating: first[k])
+    low0 = multiplyAdd(x0, low, low0)
+    high0 = multiplyAdd(x0, high, high0)
+    let x1 = FloatLanes(repeating: second[k])
+    low1 = multiplyAdd(x1, low, low1)
+    high1 = multiplyAdd(x1, high, high1)
+  }
+
+  @inline(__always) func finish(_ a: ht_convolution, _ position: inout TilePosition, _ channel: Int) {
+    store(a, &position, channel, low0, high0)
+    store(a, &position, channel, low1, high1)
+  }
+}
+
+/// Four pixels.
+@inline(never) func smallFloatTile(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int
+) {
+  let (low, high) = (load(a.bias + channel), load(a.bias + channel + laneCount))
+  var output = position
+  var p0 = FloatPair(a, &position, low, high)
+  var p1 = FloatPair(a, &position, low, high)
+  var w = weights
+  var tap = 0
+  while tap < Int(a.taps) {
+    var k = Int(a.tap_offsets[tap])
+    let end = k &+ Int(a.input_channels)
+    while k < end {
+      let (low, high) = (load(w), load(w + laneCount))
+      ht_prefetch(w + 256)
+      ht_prefetch(w + 272)
+      p0.accumulate(k, low, high)
+      p1.accumulate(k, low, high)
+      w += 32
+      k &+= 1
+    }
+    tap &+= 1
+  }
+  p0.finish(a, &output, channel)
+  p1.finish(a, &output, channel)
+}

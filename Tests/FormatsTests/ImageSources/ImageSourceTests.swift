@@ -1,0 +1,148 @@
+import Formats
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct ImageSourceTests {
+  private static let shape = ImageShape(channels: 3, height: 4, width: 5)
+
+  private static func image(_ level: Int, shape: ImageShape = shape) -> PixelImage {
+    PixelImage(
+      height: shape.height, width: shape.width, channels: shape.channels,
+      pixels: [UInt8](repeating: UInt8(level), count: shape.count))
+  }
+
+  /// The first sample of every image, with batches of `size`.
+  private static func levels(_ source: any ImageSource, size: Int = 2) throws -> [Int] {
+    var levels: [Int] = []
+    try source.forEachBatch(of: size) { batch in
+      #expect(batch.start == levels.count)
+      for image in 0..<batch.count { levels.append(Int(batch.pixels[image * batch.shape.count])) }
+    }
+    return levels
+  }
+
+  @Test func foldersAreReadInTheOrderOfTheirPathsBytes() throws {
+    try withTemporaryFolder { folder in
+      let names = ["b.png", "a/2.png", "a.PNG", "a/10.png", "Z.png", "é.png"]
+      try Folder.create(folder + "/a")
+      for name in names { try PNG.write(Self.image(names.firstIndex(of: name)!), to: "\(folder)/\(name)") }
+      try AtomicFile.write("", to: folder + "/.hidden.png")
+      try AtomicFile.write("", to: folder + "/notes.txt")
+      #expect(symlink(folder, folder + "/loop") == 0)
+      #expect(symlink(folder + "/none", folder + "/dangling.png") == 0)
+      let source = try #require(try ImageSources.open(folder) as? PNGFolder)
+      #expect(source.names == ["Z.png", "a.PNG", "a/10.png", "a/2.png", "b.png", "é.png"])
+      #expect(try Self.levels(source) == [4, 2, 3, 1, 0, 5])
+      #expect(
+        source.skipped == [
+          ".hidden.png (hidden)", "dangling.png (a link that leads nowhere)", "loop (a link to a folder)",
+          "notes.txt (not a .png file)",
+        ])
+    }
+  }
+
+  @Test func ofARunFolderOnlyTheImagesCount() throws {
+    try withTemporaryFolder { folder in
+      try Folder.create(folder + "/images/000000")
+      try Folder.create(folder + "/images/000001")
+      try AtomicFile.write("{}", to: folder + "/run.json")
+      try PNG.write(Self.image(9, shape: .init(channels: 3, height: 9, width: 9)), to: folder + "/grid.png")
+      try PNG.write(Self.image(1), to: folder + "/images/000001/001000.png")
+      try PNG.write(Self.image(0), to: folder + "/images/000000/000999.png")
+      let source = try ImageSources.open(folder)
+      #expect(try Self.levels(source) == [0, 1])
+      #expect(source.shape == Self.shape)
+    }
+  }
+
+  @Test func mixedSizesNameBothFiles() throws {
+    try withTemporaryFolder { folder in
+      try PNG.write(Self.image(0), to: folder + "/a.png")
+      try PNG.write(Self.image(0, shape: .init(channels: 1, height: 4, width: 5)), to: folder + "/b.png")
+      let source = try ImageSources.open(folder)
+      #expect(
+        thrownError { try source.forEachBatch(of: 8) { _ in } }.map { "\($0)" }
+          == """
+          error[E-IMG-SIZE]: \(folder): images differ in channels x height x width: "a.png" is 3x4x5, "b.png" is 1x4x5
+          hint: score images of one size
+          """)
+    }
+  }
+
+  @Test func foldersWithoutImagesSayWhatTheyHold() throws {
+    try withTemporaryFolder { folder in
+      try AtomicFile.write("", to: folder + "/a.jpg")
+      let error = thrownError { _ = try ImageSources.open(folder) } as? FormatError
+      #expect(error?.id == "E-IMG-EMPTY")
+      #expect(error?.hint == "skipped: a.jpg (not a .png file)")
+    }
+  }
+
+  @Test func samplesInNumPyArrays() throws {
+    let pixels = (0..<5).flatMap { [UInt8](repeating: UInt8($0), count: Self.shape.count) }
+    let samples = StoredTensor(dims: [5, 4, 5, 3], pixels)
+    let labels = StoredTensor(dims: [5], [0, 1, 2, 3, 4] as [Int64])
+    try withTemporaryFolder { folder in
+      try NPZ.write(TensorArchive(tensors: ["arr_0": samples, "arr_1": labels]), to: folder + "/two.npz")
+      try NPZ.write(TensorArchive(tensors: ["x": samples]), to: folder + "/one.npz")
+      try NPY.write(samples, to: folder + "/a.npy")
+      try NPY.write(StoredTensor(dims: [25, 4, 3], pixels), to: folder + "/grey.npy")
+      for name in ["two.npz", "one.npz", "a.npy"] {
+        let source = try ImageSources.open("\(folder)/\(name)")
+        #expect(source.count == 5 && source.shape == Self.shape)
+        #expect(try Self.levels(source) == [0, 1, 2, 3, 4])
+        #expect(try Self.levels(source, size: 100) == [0, 1, 2, 3, 4])
+      }
+      #expect(try ImageSources.open(folder + "/grey.npy").shape == ImageShape(channels: 1, height: 4, width: 3))
+      try NPY.write(labels, to: folder + "/labels.npy")
+      #expect(throws: FormatError.images(folder + "/labels.npy", .shape([5], name: "labels.npy"))) {
+        try ImageSources.open(folder + "/labels.npy")
+      }
+      try NPY.write(StoredTensor(Tensor([1, 2, 2, 1])), to: folder + "/float.npy")
+      #expect(throws: FormatError.images(folder + "/float.npy", .elementType(.f32, name: "float.npy"))) {
+        try ImageSources.open(folder + "/float.npy")
+      }
+    }
+  }
+
+  @Test func idxFilesPlainAndCompressed() throws {
+    let pixels = (0..<12).map { UInt8($0) }
+    let images: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2] + pixels
+    let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]
+    try withTemporaryFolder { folder in
+      try AtomicFile.write(images, to: folder + "/images.idx")
+      try AtomicFile.write(labels, to: folder + "/labels.idx")
+      let process = Process()
+      process.executableURL = URL(filePath: "/bin/gzip")
+      process.arguments = ["-k", folder + "/images.idx", folder + "/labels.idx"]
+      try process.run()
+      process.waitUntilExit()
+      for suffix in ["", ".gz"] {
+        let source = try ImageSources.open(folder + "/images.idx" + suffix)
+        #expect(source.shape == ImageShape(channels: 1, height: 2, width: 2))
+        #expect(try Self.levels(source) == [0, 4, 8])
+        #expect(try source.allPixels() == pixels)
+        #expect(try IDXLabels.read(folder + "/labels.idx" + suffix) == [7, 8, 9])
+      }
+      #expect(throws: FormatError.idx(folder + "/images.idx", .rank(3, expected: "1 (labels)"))) {
+        try IDXLabels.read(folder + "/images.idx")
+      }
+    }
+  }
+
+  @Test func whatIsNoSetOfImagesIsNamed() throws {
+    try withTemporaryFolder { folder in
+      for (bytes, found) in [
+        (PNG.encode(Self.image(1)), "a single PNG image"), ([], "an empty file"),
+        (Array("hello world".utf8), "a file that starts with bytes 68 65 6c 6c 6f 20 77 6f"),
+      ] {
+        try AtomicFile.write(bytes, to: folder + "/file")
+        #expect(throws: FormatError.images(folder + "/file", .notImages(found))) {
+          try ImageSources.open(folder + "/file")
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import Formats
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct PNGTests {
+  static func pattern(height: Int, width: Int, channels: Int) -> PixelImage {
+    PixelImage(
+      height: height, width: width, channels: channels,
+      pixels: (0..<(height * width * channels)).map { UInt8(truncatingIfNeeded: $0 * 37 + $0 / 11) })
+  }
+
+  @Test(arguments: [(1, 1, 1), (1, 1, 3), (28, 28, 1), (7, 13, 3), (64, 3, 3)])
+  func roundTrip(_ height: Int, _ width: Int, _ channels: Int) throws {
+    let image = Self.pattern(height: height, width: width, channels: channels)
+    let texts = [("index", "123456"), ("seed", "18446744073709551615"), ("label", "sandále ✓")]
+    let bytes = PNG.encode(image, texts: texts)
+    #expect(try PNG.decode(bytes, file: "a.png") == image)
+    #expect(
+      try PNG.texts(of: bytes, file: "a.png") == [
+        "index": "123456", "seed": "18446744073709551615", "label": "sandále ✓",
+      ])
+    #expect(PNG.encode(image, texts: texts) == bytes)
+    #expect(try PNG.texts(of: PNG.encode(image), file: "a.png") == [:])
+  }
+
+  @Test func theLimitOnPixelsIsCheckedBeforeDecoding() throws {
+    let bytes = PNG.encode(Self.pattern(height: 4, width: 5, channels: 1))
+    #expect(throws: FormatError.png("a.png", .pixels(width: 5, height: 4, limit: 19))) {
+      try PNG.decode(bytes, file: "a.png", pixelLimit: 19)
+    }
+    #expect(try PNG.decode(bytes, file: "a.png", pixelLimit: 20).width == 5)
+  }
+
+  @Test func aDamagedByteIsNamedByChunkAndOffset() throws {
+    var bytes = PNG.encode(Self.pattern(height: 8, width: 8, channels: 3))
+    bytes[45] ^= 1
+    #expect(
+      thrownError { _ = try PNG.decode(bytes, file: "images/000012/012345.png") }.map { "\($0)" }
+        == """
+        error[E-PNG-CRC]: images/000012/012345.png: IDAT chunk at byte 33 fails its CRC
+        hint: the file is incomplete; copy or download it again
+        """)
+  }
+}
+
+@Suite struct PixelConversionTests {
+  @Test func everyLevelSurvives() {
+    for level in 0...255 { #expect(PixelConversion.code(PixelConversion.value(UInt8(level))) == level) }
+  }
+
+  @Test func roundingAndClamping() {
+    #expect(PixelConversion.code(-0.5) == 64)  // 63.75
+    // 127.5, the one tie that Float reaches exactly; away from even it would be 127.
+    #expect(PixelConversion.code(0) == 128)
+    #expect([-2, -.infinity, -1, 1, 3, .infinity].map(PixelConversion.code) == [0, 0, 0, 255, 255, 255])
+    #expect(PixelConversion.code(.nan) == 0)
+  }
+
+  @Test func layoutsAreTransposed() {
+    let shape = ImageShape(channels: 3, height: 2, width: 2)
+    let pixels = (0..<24).map { UInt8($0 * 10) }
+    let images = PixelConversion.images(pixels, shape: shape)
+    #expect(images.dims == [2, 3, 2, 2])
+    // Image 1, channel 2, pixel (1, 0): N H W C index 12 + 2 * 3 + 2.
+    #expect(images.values[12 + 2 * 4 + 2] == PixelConversion.value(200))
+    #expect(PixelConversion.pixels(images) == pixels)
+    #expect(PixelImage(images, image: 1).pixels == Array(pixels[12...]))
+  }
+
+  @Test func gridsPlaceImagesRowByRow() {
+    let images = [UInt8(1), 2, 3].map { PixelImage(height: 1, width: 2, channels: 1, pixels: [$0, $0]) }
+    let grid = ImageGrid.compose(images, rows: 2, columns: 2, padding: 1, background: 9)
+    #expect(grid.shape == ImageShape(channels: 1, height: 5, width: 7))
+    #expect(
+      grid.pixels == [
+        9, 9, 9, 9, 9, 9, 9,
+        9, 1, 1, 9, 2, 2, 9,
+        9, 9, 9, 9, 9, 9, 9,
+        9, 3, 3, 9, 9, 9, 9,
+        9, 9, 9, 9, 9, 9, 9,
+      ])
+  }
+}
