@@ -5,5 +5,27 @@ struct Halftone: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "halftone",
     abstract: "Quantise diffusion models and sample from them, on CPUs.",
-    version: "halftone \(halftoneVersion)")
+    discussion: """
+      MODEL is a diffusers folder, a U-Net's folder, a quantised .safetensors file, or a name that 'halftone list' shows.
+
+      Examples:
+        halftone sample fashion-mnist-ddpm --count 16
+        halftone quantize fashion-mnist-ddpm --recipe tfmq-w8a8 --out w8a8.safetensors
+        halftone compare fashion-mnist-ddpm w8a8.safetensors
+        halftone demo
+      """,
+    version: "halftone \(halftoneVersion)",
+    subcommands: [Sample.self, Predict.self, Inspect.self])
 }
+
+extension ParsableCommand {
+  /// What the command is given besides its own arguments.
+  func session(_ common: CommonOptions) throws -> Session {
+    Session(
+      assets: try Assets.locate(), console: Console(quiet: common.quiet),
+      arguments: ["halftone"] + CommandLine.arguments.dropFirst())
+  }
+}
+
+/// A command that completed, but whose check failed; ends the process with that status and nothing more to say.
+struct GateFailed: Error {}

@@ -18,6 +18,8 @@ import Workbench
     } catch let error as any HalftoneError {
       Console.standardError("\(error)\n")
       return error.exit
+    } catch is GateFailed {
+      return .gateFailed
     } catch {
       return report(error)
     }

@@ -21,24 +21,27 @@ struct Launcher {
   static let checkout: URL = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-  func start(_ arguments: [String], input: String? = nil) throws -> Running {
+  /// - Parameter output: where standard output goes instead of into `Finished.output`.
+  func start(_ arguments: [String], output: FileHandle? = nil) throws -> Running {
     let process = Process()
     process.executableURL = Self.program
     process.arguments = arguments
     process.currentDirectoryURL = workingDirectory
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let folder = try TemporaryFolder()
-    let (output, errors) = (folder.file("stdout"), folder.file("stderr"))
-    for file in [output, errors] { try Data().write(to: URL(fileURLWithPath: file)) }
-    process.standardOutput = FileHandle(forWritingAtPath: output)
+    let (results, errors) = (folder.file("stdout"), folder.file("stderr"))
+    for file in [results, errors] { try Data().write(to: URL(fileURLWithPath: file)) }
+    process.standardOutput = output ?? FileHandle(forWritingAtPath: results)
     process.standardError = FileHandle(forWritingAtPath: errors)
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    return Running(process: process, folder: folder, outputPath: output, errorsPath: errors)
+    return Running(process: process, folder: folder, outputPath: results, errorsPath: errors)
   }
 
   func run(_ arguments: String...) throws -> Finished { try start(arguments).wait() }
-  func run(_ arguments: [String]) throws -> Finished { try start(arguments).wait() }
+  func run(_ arguments: [String], output: FileHandle? = nil) throws -> Finished {
+    try start(arguments, output: output).wait()
+  }
 }
 
 /// A started program.
@@ -49,6 +52,14 @@ struct Running {
   fileprivate let errorsPath: String
 
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+  /// Waits until `condition` holds. - Throws: when the program ends first.
+  func waitUntil(_ condition: () -> Bool) throws {
+    while !condition() {
+      try #require(process.isRunning, "the program ended early: \(wait().errors)")
+      usleep(2000)
+    }
+  }
 
   func wait() -> Finished {
     process.waitUntilExit()

@@ -1,7 +1,7 @@
 /// Storage of weight codes: a byte each above 4 bits; two to a byte up to 4 bits, the first in the low half, rows padded to
 /// whole bytes with a zero.
-enum CodePacking {
-  static func bytesPerRow(_ rowLength: Int, bits: Int) -> Int { bits <= 4 ? (rowLength + 1) / 2 : rowLength }
+package enum CodePacking {
+  package static func bytesPerRow(_ rowLength: Int, bits: Int) -> Int { bits <= 4 ? (rowLength + 1) / 2 : rowLength }
 
   /// - Precondition: codes fit `bits`; their count is a multiple of `rowLength`.
   static func pack(_ codes: [UInt8], rowLength: Int, bits: Int) -> [UInt8] {

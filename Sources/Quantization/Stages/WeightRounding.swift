@@ -29,7 +29,7 @@ extension QuantizationTask {
 
 extension Node {
   /// The parameter that a convolution or linear layer multiplies with; nil for every other operation.
-  var weightName: String? {
+  package var weightName: String? {
     switch op {
     case .conv2d(let convolution): convolution.weight
     case .linear(let weight, _): weight

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Tensors
 
@@ -44,36 +45,36 @@ package struct Assets: Sendable {
       guard holdsAssets(home) else { throw .badHome(home) }
       return Assets(root: home)
     }
-    let bin = (executable as NSString).deletingLastPathComponent
-    let shared = ((bin as NSString).deletingLastPathComponent as NSString).appendingPathComponent("share/halftone")
+    let bin = parentFolder(of: executable)
+    let shared = joined(parentFolder(of: bin), "share/halftone")
     if holdsAssets(shared) { return Assets(root: shared) }
     var folder = bin
-    while folder != "/", !folder.isEmpty {
+    while folder != "/", folder != "." {
       if holdsAssets(folder) { return Assets(root: folder) }
-      folder = (folder as NSString).deletingLastPathComponent
+      folder = parentFolder(of: folder)
     }
     throw .noHome(executable: executable)
   }
 
   private static func holdsAssets(_ folder: String) -> Bool {
-    Kind.allCases.allSatisfy { isFolder((folder as NSString).appendingPathComponent($0.folder)) }
+    Kind.allCases.allSatisfy { Folder.kind(of: joined(folder, $0.folder)) == .folder }
   }
 
-  package func folder(_ kind: Kind) -> String { (root as NSString).appendingPathComponent(kind.folder) }
+  package func folder(_ kind: Kind) -> String { joined(root, kind.folder) }
 
   /// Names of all assets of one kind, sorted; presets without `.yaml`.
   package func names(_ kind: Kind) -> [String] {
-    let files = (try? FileManager.default.contentsOfDirectory(atPath: folder(kind))) ?? []
+    let files = (try? Folder.names(in: folder(kind))) ?? []
     return files.filter { !$0.hasPrefix(".") && kind.isAsset($0) }.map(Self.bareName).sorted()
   }
 
   /// The path of an asset: an existing path as it is, or a name from `list`, with or without `.yaml`.
   package func path(_ kind: Kind, _ text: String) throws(AssetError) -> String {
-    if FileManager.default.fileExists(atPath: text) { return text }
+    if Folder.kind(of: text) != nil { return text }
     let name = Self.bareName(text)
     let file = kind == .model ? name : name + ".yaml"
     let known = names(kind)
-    if !text.contains("/"), known.contains(name) { return (folder(kind) as NSString).appendingPathComponent(file) }
+    if !text.contains("/"), known.contains(name) { return joined(folder(kind), file) }
     throw .unknown(kind: kind, text: text, near: nearest(name, in: known), known: known)
   }
 
@@ -116,10 +117,4 @@ package enum AssetError: HalftoneError, Equatable {
         ? "give a path" : "'halftone list \(kind.listing)' shows the names: \(known.joined(separator: ", "))"
     }
   }
-}
-
-/// Whether `path` is an existing folder.
-package func isFolder(_ path: String) -> Bool {
-  var folder: ObjCBool = false
-  return FileManager.default.fileExists(atPath: path, isDirectory: &folder) && folder.boolValue
 }

@@ -65,6 +65,11 @@ package enum Signals {
   package static func install() {
     signal(SIGPIPE, SIG_IGN)
     _ = received.load(ordering: .relaxed)  // Initialised here, never inside the handler.
+    // A parent may have started us with signals blocked (threads of a dispatch queue do); nobody means that.
+    var blocked = sigset_t()
+    sigemptyset(&blocked)
+    for stop in StopSignal.allCases { sigaddset(&blocked, stop.number) }
+    sigprocmask(SIG_UNBLOCK, &blocked, nil)
     for stop in StopSignal.allCases {
       var old = sigaction()
       sigaction(stop.number, nil, &old)

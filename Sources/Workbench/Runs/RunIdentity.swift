@@ -1,3 +1,4 @@
+import Formats
 import Tensors
 
 /// What decides the results of a run, and so whether a folder may be continued: what stands here must be equal, anything
@@ -28,6 +29,12 @@ package struct RunIdentity: Sendable, Equatable {
     return Set(asked.keys).union(found.keys).sorted().compactMap { key in
       asked[key] == found[key] ? nil : Difference(key: key, found: found[key], asked: asked[key])
     }
+  }
+
+  /// SHA-256 of all keys and values, whatever their order.
+  package var digest: String {
+    let lines = Self.leaves(value, path: "").sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }
+    return Digest.sha256(Array(lines.joined().utf8))
   }
 
   private static func leaves(_ value: ConfigurationValue, path: String) -> [String: String] {

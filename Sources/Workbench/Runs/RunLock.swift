@@ -34,7 +34,7 @@ package final class RunLock {
 
   /// - Throws: `RunError.locked` when another process holds the folder.
   package init(folder: String) throws {
-    let path = (folder as NSString).appendingPathComponent("lock")
+    let path = joined(folder, "lock")
     self.path = path
     while true {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)

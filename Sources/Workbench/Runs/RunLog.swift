@@ -1,6 +1,7 @@
+import Formats
 import Foundation
 import Logging
-import Synchronization
+import Tensors
 
 /// `log.jsonl` of a run folder: one JSON object a line, appended whole, so that lines of a killed process stay readable.
 package struct RunLog: LogHandler {
@@ -22,34 +23,16 @@ package struct RunLog: LogHandler {
   }
 
   package func log(event: LogEvent) {
-    var fields: [(String, String)] = [
-      ("time", Self.timestamp()), ("level", event.level.rawValue), ("event", "\(event.message)"),
+    var fields: [ConfigurationValue.Entry] = [
+      .init("time", .string(Date().formatted(.iso8601))), .init("level", .string(event.level.rawValue)),
+      .init("event", .string("\(event.message)")),
     ]
     let all = metadata.merging(event.metadata ?? [:]) { $1 }
-    fields += all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-    let body = fields.map { "\(Self.quoted($0)): \(Self.quoted($1))" }.joined(separator: ", ")
-    file.append("{\(body)}\n")
+    fields += all.sorted { $0.key < $1.key }.map { .init($0.key, .string("\($0.value)")) }
+    file.append(JSONWriter.compact(.map(fields)) + "\n")
   }
 
   private static func timestamp() -> String { Date().formatted(.iso8601) }
-
-  private static func quoted(_ text: String) -> String {
-    var out = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": out += "\\\""
-      case "\\": out += "\\\\"
-      default:
-        if scalar.value < 0x20 {
-          let digits = String(scalar.value, radix: 16)
-          out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        } else {
-          out.unicodeScalars.append(scalar)
-        }
-      }
-    }
-    return out + "\""
-  }
 }
 
 /// A file opened for appending.

@@ -1,0 +1,103 @@
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// `inspect`: what a model is made of, what runs how, whether an artefact still computes what it did when it was made.
+package struct InspectCommand: Sendable {
+  package var model: String?
+  package var scheduler: String?
+  package var showsProcessor: Bool
+  package var selfTests: Bool
+  package var json: Bool
+  package var threads: Int
+
+  package init(
+    model: String?, scheduler: String?, showsProcessor: Bool, selfTests: Bool, json: Bool, threads: Int
+  ) {
+    self.model = model
+    self.scheduler = scheduler
+    self.showsProcessor = showsProcessor
+    self.selfTests = selfTests
+    self.json = json
+    self.threads = threads
+  }
+
+  /// - Returns: `gateFailed` when the self-test failed.
+  package func run(_ session: Session) throws -> ExitStatus {
+    var report: [ConfigurationValue.Entry] = []
+    var status = ExitStatus.success
+    let compute = try Compute(threads: threads, batch: 1)
+    if showsProcessor {
+      let entry = Self.processor(compute.kernels)
+      report.append(.init("processor", entry))
+      if !json { try session.console.result(Self.text(entry)) }
+    }
+    if let model {
+      let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+      let description = try ModelDescription(source, compute: compute)
+      report += description.entries
+      if !json { try session.console.result(description.text) }
+      if selfTests {
+        let result = try SelfTestRun(source, compute: compute)
+        report.append(.init("self_test", result.value))
+        if !json { try session.console.result(result.text) }
+        if !result.passes { status = .gateFailed }
+      }
+    }
+    if json { try session.console.result(JSONWriter.compact(.map(report))) }
+    return status
+  }
+
+  private static func processor(_ selected: KernelTable) -> ConfigurationValue {
+    let machine = Machine.current
+    return [
+      "name": .string(machine.processor), "logical_cores": .integer(machine.logicalCores),
+      "instruction_sets": .list(KernelTable.available().map { .string($0.name) }), "runs": .string(selected.name),
+    ]
+  }
+
+  private static func text(_ processor: ConfigurationValue) -> String {
+    guard case .map(let entries) = processor else { return "" }
+    return entries.map { entry in
+      switch entry.value {
+      case .string(let text): "\(entry.key): \(text)"
+      case .list(let items):
+        "\(entry.key): "
+          + items.compactMap { if case .string(let text) = $0 { text } else { nil } }.joined(separator: ", ")
+      case .null, .bool, .integer, .number, .map: "\(entry.key): \(entry.value.shown)"
+      }
+    }.joined(separator: "\n")
+  }
+}
+
+/// The self-test of an artefact, repeated here.
+struct SelfTestRun {
+  let largestDifference: Double
+  let count: Int
+
+  /// - Throws: when the model carries no self-test.
+  init(_ source: ModelSource, compute: Compute) throws {
+    guard let quantized = source.quantized else {
+      throw ModelSourceError.needsQuantized(path: source.path, command: "inspect --self-test")
+    }
+    guard let test = quantized.selfTest else { throw ModelSourceError.noSelfTest(path: source.path) }
+    let found = try source.denoiser(.integer, compute: compute).predict(
+      test.x, at: quantized.steps[test.stepIndex], labels: test.labels)
+    count = found.count
+    largestDifference = zip(found.values, test.expected.values).reduce(0) { max($0, Double(abs($1.0 - $1.1))) }
+  }
+
+  /// Integer results are the same bits on every machine, so nothing but equality passes.
+  var passes: Bool { largestDifference == 0 }
+
+  var text: String {
+    passes
+      ? "self-test: passed, \(count) values are bit-identical"
+      : "self-test: FAILED, largest difference \(largestDifference) over \(count) values"
+  }
+
+  var value: ConfigurationValue {
+    ["passed": .bool(passes), "largest_difference": .number(largestDifference), "values": .integer(count)]
+  }
+}

@@ -1,0 +1,41 @@
+import Diffusion
+import Formats
+import Models
+import Tensors
+
+/// `predict`: one call of the network, for parity checks and debugging.
+package struct PredictCommand: Sendable {
+  package var model: String
+  package var input: String
+  package var out: String
+  package var executor: ExecutorKind?
+  /// Position in the sampler's execution order; needed where quantisers depend on the step.
+  package var step: Int?
+  package var scheduler: String?
+  package var threads: Int
+
+  package init(
+    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, scheduler: String?, threads: Int
+  ) {
+    self.model = model
+    self.input = input
+    self.out = out
+    self.executor = executor
+    self.step = step
+    self.scheduler = scheduler
+    self.threads = threads
+  }
+
+  package func run(_ session: Session) throws {
+    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    let arrays = try InputArrays(input)
+    let x = try arrays.images("x", shape: source.model.graph.imageShape)
+    let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)
+    let labels = arrays.contains("labels") ? try arrays.labels("labels", count: x.dims[0]) : nil
+    let executor = try source.executor(executor, compute: Compute(threads: threads, batch: x.dims[0]))
+    let y = try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step))
+    try NPZ.write(TensorArchive(tensors: ["y": StoredTensor(y)]), to: out)
+    let kind = (self.executor ?? source.defaultExecutor).rawValue
+    try session.console.result("\(out): y \(y.dims), \(kind) executor")
+  }
+}

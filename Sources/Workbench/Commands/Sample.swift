@@ -1,0 +1,92 @@
+import Diffusion
+import Formats
+import Models
+import Tensors
+
+/// `sample`: draws images into a run folder.
+package struct SampleCommand: Sendable {
+  package var model: String
+  package var sampler: String?
+  package var images: ClosedRange<Int>
+  package var seed: UInt64
+  package var labels: LabelCycle?
+  package var executor: ExecutorKind?
+  package var scheduler: String?
+  package var initialNoise: String?
+  package var out: String?
+  package var writesArray: Bool
+  package var grid: GridShape?
+  package var threads: Int
+  package var batch: Int
+  package var json: Bool
+
+  package init(
+    model: String, sampler: String?, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
+    executor: ExecutorKind?, scheduler: String?, initialNoise: String?, out: String?, writesArray: Bool,
+    grid: GridShape?, threads: Int, batch: Int, json: Bool
+  ) {
+    self.model = model
+    self.sampler = sampler
+    self.images = images
+    self.seed = seed
+    self.labels = labels
+    self.executor = executor
+    self.scheduler = scheduler
+    self.initialNoise = initialNoise
+    self.out = out
+    self.writesArray = writesArray
+    self.grid = grid
+    self.threads = threads
+    self.batch = batch
+    self.json = json
+  }
+
+  package func run(_ session: Session) throws {
+    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    let sampler = try source.sampler(named: sampler, assets: session.assets)
+    let compute = try Compute(threads: threads, batch: batch)
+    let plan = try SamplingPlan(
+      source: source, sampler: sampler, executor: executor ?? source.defaultExecutor, seed: seed, labels: labels,
+      initialNoise: initialNoise)
+    let folder = out ?? joined("outputs", "\(source.name)-\(type(of: sampler).name)-\(plan.steps.count)-seed\(seed)")
+    let run = try RunFolder(
+      folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments)
+    let store = plan.store(in: run)
+    let drawing = try plan.imageSampler(last: images.upperBound, compute: compute)
+    if sampler.selection.steps != plan.steps.count {
+      session.console.note("the sampler takes \(plan.steps.count) steps (asked for \(sampler.selection.steps))")
+    }
+    let outcome = try drawing.draw(images, into: store, title: "sampling", session: session, log: run.log)
+    let gridPath = run.file("grid.png")
+    try writeGrid(of: store, to: gridPath)
+    let arrayPath = writesArray ? run.file("samples.npz") : nil
+    if let arrayPath { try store.writeArray(images, labels: labels, to: arrayPath) }
+    let report = report(plan, outcome, compute)
+    try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
+    if json { return try session.console.result(JSONWriter.compact(report)) }
+    try session.console.result(
+      "\(images.count) images in \(store.folder) (\(outcome.drawn) drawn, \(outcome.kept) kept)")
+    try session.console.result("grid: \(gridPath)")
+    if let arrayPath { try session.console.result("array: \(arrayPath)") }
+  }
+
+  private func writeGrid(of store: ImageStore, to path: String) throws {
+    let shape = grid ?? GridShape(showing: images.count)
+    let shown = try images.prefix(shape.rows * shape.columns).map(store.read)
+    try PNG.write(ImageGrid.compose(shown, rows: shape.rows, columns: shape.columns), to: path)
+  }
+
+  private func report(_ plan: SamplingPlan, _ outcome: ImageSampler.Outcome, _ compute: Compute) -> ConfigurationValue {
+    let calls = Double(outcome.drawn * plan.steps.count)
+    let milliseconds = outcome.duration / .milliseconds(1)
+    return [
+      "schema": 1, "model": .string(plan.source.name), "model_digest": .string(plan.source.digest),
+      "first_image": .integer(images.lowerBound), "last_image": .integer(images.upperBound),
+      "drawn": .integer(outcome.drawn), "kept": .integer(outcome.kept), "replaced": .integer(outcome.replaced),
+      "steps": .integer(plan.steps.count), "executor": .string(plan.executor.rawValue),
+      "instruction_set": .string(compute.kernels.name), "threads": .integer(compute.pool.threads),
+      "batch": .integer(compute.batch),
+      "milliseconds_per_image_and_step": calls > 0 ? .number(milliseconds / calls) : .null,
+    ]
+  }
+}

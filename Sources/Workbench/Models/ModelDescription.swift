@@ -1,0 +1,201 @@
+import Diffusion
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// What `inspect` says of a model, for people and for machines.
+struct ModelDescription {
+  private let source: ModelSource
+  /// By layer path: `integer` or `float`; nil for float models.
+  private let arithmetics: [String: String]?
+
+  init(_ source: ModelSource, compute: Compute) throws {
+    self.source = source
+    guard let quantized = source.quantized else {
+      arithmetics = nil
+      return
+    }
+    let executor = try IntegerExecutor(
+      source.model, table: quantized.table, pool: compute.pool, kernels: compute.kernels)
+    arithmetics = Dictionary(uniqueKeysWithValues: executor.arithmetics.map { ($0.path, $0.arithmetic) })
+  }
+
+  private var graph: Graph { source.model.graph }
+
+  // MARK: For machines
+
+  var entries: [ConfigurationValue.Entry] {
+    var entries: [ConfigurationValue.Entry] = [
+      .init("path", .string(source.path)), .init("kind", .string(source.quantized == nil ? "float" : "quantized")),
+      .init("digest", .string(source.digest)), .init("network", source.network),
+      .init("process", source.process.configuration), .init("parameters", .integer(graph.parameterCount)),
+      .init("multiply_accumulates", .integer(graph.multiplyAccumulates)),
+      .init("weights_file_bytes", .integer(source.weightsFileBytes)),
+      .init("blocks", .list(blocks.map(\.value))),
+      .init("temporal_block", .list(temporalLayers.map { .string($0) })),
+    ]
+    guard let quantized = source.quantized else { return entries }
+    entries += [
+      .init("recipe", quantized.recipe.encode()), .init("sampler", quantized.sampler),
+      .init("steps", .list(quantized.steps.map { .number($0.timestep.value) })),
+      .init("depends_on_step", .bool(quantized.table.dependsOnStep)),
+      .init("layers", .list(layers.map(\.value))),
+      .init("lineage", lineage(quantized.lineage)),
+    ]
+    return entries
+  }
+
+  private func lineage(_ lineage: QuantizedModel.Lineage) -> ConfigurationValue {
+    [
+      "source_name": .string(lineage.sourceName), "source_digest": .string(lineage.sourceDigest),
+      "calibration_digest": lineage.calibrationDigest.map { .string($0) } ?? .null, "program": .string(lineage.program),
+    ]
+  }
+
+  // MARK: For people
+
+  var text: String {
+    let shape = graph.imageShape
+    var lines = [
+      "\(source.path): \(source.quantized == nil ? "float model" : "quantised model")",
+      "network: \(className), images \(shape), \(classes)",
+      "parameters: \(shown(count: graph.parameterCount)); weights file \(shown(bytes: source.weightsFileBytes))",
+      "multiply-accumulates per image and step: \(shown(count: graph.multiplyAccumulates))",
+      "process: \(process)",
+      "digest: \(source.digest)",
+    ]
+    if let quantized = source.quantized { lines += quantizedLines(quantized) }
+    lines += [
+      "", blockTable.markdown, "", "temporal block (computed once per step): \(temporalLayers.joined(separator: ", "))",
+    ]
+    if source.quantized != nil { lines += ["", layerTable.markdown] }
+    return lines.joined(separator: "\n")
+  }
+
+  private var className: String {
+    if case .string(let name)? = source.network["_class_name"] { name } else { "U-Net" }
+  }
+
+  private var classes: String { graph.classCount.map { "\($0) classes" } ?? "unconditional" }
+
+  private var process: String {
+    let definition = source.process.schedule.definition
+    let betas =
+      definition.trainedBetas != nil
+      ? "trained betas" : "\(definition.curve.rawValue) betas \(definition.start) to \(definition.end)"
+    return "\(definition.trainTimesteps) timesteps, \(betas), predicts \(source.process.predictionType.rawValue)"
+  }
+
+  private func quantizedLines(_ quantized: QuantizedModel) -> [String] {
+    let recipe = quantized.recipe
+    let bits = { (bits: Int?) in bits.map(String.init) ?? "32" }
+    let integerCount = layers.count { $0.arithmetic == "integer" }
+    let lineage = quantized.lineage
+    return [
+      "recipe: \(recipe.method), W\(bits(recipe.weights?.bits))A\(bits(recipe.activations?.bits)), "
+        + "activation tables \(recipe.activationTables.rawValue)",
+      "sampler: \(quantized.steps.count) steps"
+        + (quantized.table.dependsOnStep ? " (its tables hold for these only)" : " (any sampler may be used)"),
+      "arithmetic: \(integerCount) of \(layers.count) layers in integers, the others in float",
+      "made from: \(printable(lineage.sourceName)) \(lineage.sourceDigest) by \(printable(lineage.program))",
+    ]
+  }
+
+  // MARK: Blocks
+
+  private struct Block {
+    let name: String
+    let kind: String
+    let parameters: Int
+    let multiplyAccumulates: Int
+    var value: ConfigurationValue {
+      [
+        "name": .string(name), "kind": .string(kind), "parameters": .integer(parameters),
+        "multiply_accumulates": .integer(multiplyAccumulates),
+      ]
+    }
+  }
+
+  private var blocks: [Block] {
+    graph.regions.map { region in
+      let prefix = region.name + "."
+      let parameters = graph.parameters.filter { $0.name.hasPrefix(prefix) }
+      return Block(
+        name: region.name, kind: region.kind.rawValue, parameters: parameters.reduce(0) { $0 + $1.count },
+        multiplyAccumulates: graph.nodes[region.nodes].reduce(0) { $0 + graph.multiplyAccumulates(of: $1) })
+    }
+  }
+
+  private var blockTable: Table {
+    var table = Table([("block", .left), ("kind", .left), ("parameters", .right), ("multiply-accumulates", .right)])
+    for block in blocks {
+      table.add([block.name, block.kind, shown(count: block.parameters), shown(count: block.multiplyAccumulates)])
+    }
+    return table
+  }
+
+  /// Layers whose results depend on timestep and label alone.
+  private var temporalLayers: [String] {
+    graph.nodes.filter { graph.isTemporal[$0.index] && $0.weightName != nil }.map(\.path)
+  }
+
+  // MARK: Layers of a quantised model
+
+  private struct Layer {
+    let path: String
+    let dims: [Int]
+    let weightBits: Int?
+    let inputBits: Int?
+    /// One quantiser, or one per step.
+    let inputTables: String
+    let arithmetic: String
+    /// Of the weight as stored, without scales.
+    let bytes: Int
+    var value: ConfigurationValue {
+      [
+        "path": .string(path), "shape": .list(dims.map { .integer($0) }),
+        "weight_bits": weightBits.map { .integer($0) } ?? .null, "input_bits": inputBits.map { .integer($0) } ?? .null,
+        "input_tables": .string(inputTables), "arithmetic": .string(arithmetic), "weight_bytes": .integer(bytes),
+      ]
+    }
+  }
+
+  private var layers: [Layer] {
+    guard let table = source.quantized?.table, let arithmetics else { return [] }
+    return graph.nodes.compactMap { node in
+      guard let name = node.weightName, let parameter = source.model.parameters[name] else { return nil }
+      let weight = table.weights[node.path]
+      let input = table.activations[Site(node: node.path, role: .input)]
+      let rowLength = parameter.count / max(parameter.dims[0], 1)
+      let bytes = weight.map { $0.quantizer.bits <= 4 ? parameter.dims[0] * ((rowLength + 1) / 2) : parameter.count }
+      return Layer(
+        path: node.path, dims: parameter.dims, weightBits: weight?.quantizer.bits, inputBits: input?.rows[0].bits,
+        inputTables: input.map(Self.tables) ?? "float", arithmetic: arithmetics[node.path] ?? "float",
+        bytes: bytes ?? 4 * parameter.count)
+    }
+  }
+
+  private static func tables(_ quantizers: ActivationQuantizers) -> String {
+    switch quantizers.key {
+    case .shared: "shared"
+    case .step: "per step (\(quantizers.rows.count))"
+    case .stepAndLabel: "per step and label (\(quantizers.rows.count))"
+    }
+  }
+
+  private var layerTable: Table {
+    var table = Table([
+      ("layer", .left), ("shape", .left), ("weight", .right), ("input", .right), ("input ranges", .left),
+      ("runs in", .left), ("bytes", .right),
+    ])
+    for layer in layers {
+      let bits = { (bits: Int?) in bits.map { "\($0) bit" } ?? "float" }
+      table.add([
+        layer.path, layer.dims.map(String.init).joined(separator: "x"), bits(layer.weightBits), bits(layer.inputBits),
+        layer.inputTables, layer.arithmetic, shown(count: layer.bytes),
+      ])
+    }
+    return table
+  }
+}

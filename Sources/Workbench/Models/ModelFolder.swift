@@ -1,0 +1,53 @@
+import Diffusion
+import Formats
+import Foundation
+import Models
+import Tensors
+
+/// Where the parts of a float model stand: a diffusers folder, or the folder of its U-Net alone.
+package struct ModelFolder: Sendable {
+  package let configuration: String
+  package let weights: String
+  package let scheduler: String
+
+  private static let weightsName = "diffusion_pytorch_model.safetensors"
+
+  /// - Parameters:
+  ///   - path: a folder with `unet/config.json`, or with `config.json`.
+  ///   - scheduler: a scheduler_config.json to use instead of the folder's.
+  package init(_ path: String, scheduler: String? = nil) throws {
+    let exists = { (file: String) in Folder.kind(of: file) == .file }
+    if exists(joined(path, "model_index.json")) { try Self.checkIndex(joined(path, "model_index.json")) }
+    let network = [joined(path, "unet"), path].first { exists(joined($0, "config.json")) }
+    guard let network else { throw ModelSourceError.noNetwork(folder: path) }
+    configuration = joined(network, "config.json")
+    weights = joined(network, Self.weightsName)
+    if !exists(weights) { throw Self.missingWeights(in: network) }
+
+    // At the root, in scheduler/, or (for the network's own folder) beside it.
+    var places = ["scheduler_config.json", "scheduler/scheduler_config.json"].map { joined(path, $0) }
+    if network == path { places.append(joined(path, "../scheduler/scheduler_config.json")) }
+    guard let found = scheduler ?? places.first(where: exists) else {
+      throw ModelSourceError.noSchedule(folder: path)
+    }
+    self.scheduler = found
+  }
+
+  /// A pipeline with other networks than the U-Net would be sampled wrongly, so it is refused here.
+  private static func checkIndex(_ path: String) throws {
+    guard case .map(let entries) = try JSON.read(path) else { return }
+    let components = entries.filter { entry in
+      if case .list(let items) = entry.value { return items.contains { $0 != .null } }
+      return false
+    }
+    let others = components.map(\.key).filter { $0 != "unet" && $0 != "scheduler" && !$0.hasPrefix("_") }
+    if !others.isEmpty { throw ModelSourceError.otherComponents(path: path, names: others) }
+  }
+
+  private static func missingWeights(in network: String) -> ModelSourceError {
+    let names = (try? Folder.names(in: network)) ?? []
+    return .noWeights(
+      folder: network, expected: weightsName,
+      found: names.filter { [".bin", ".safetensors", ".index.json", ".pt", ".ckpt"].contains(where: $0.hasSuffix) })
+  }
+}

@@ -1,0 +1,145 @@
+import Diffusion
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// What runs a network.
+package enum ExecutorKind: String, Sendable, CaseIterable {
+  /// Naive loops: the definition, slow.
+  case reference
+  /// Fast Float32; of a quantised model, simulated quantisation.
+  case float
+  /// Integer arithmetic; quantised models only.
+  case integer
+}
+
+/// A model as a command was given it: a diffusers folder, a U-Net's folder or a quantised .safetensors file, loaded whole.
+package struct ModelSource: Sendable {
+  package let path: String
+  /// What things made from it are called: `fashion-mnist-ddpm`.
+  package let name: String
+  /// Identity of network, weights and schedule: `sha256:…`. The container does not matter: a float16 copy of the same
+  /// values, or renamed tensors, have the same digest.
+  package let digest: String
+  /// The network's configuration, every key present.
+  package let network: ConfigurationValue
+  package let process: DiffusionProcess
+  /// Of a quantised model: with dequantised weights, the codes being in `quantized.table`.
+  package let model: Model
+  package let quantized: QuantizedModel?
+  /// Bytes of the file that holds the weights.
+  package let weightsFileBytes: Int
+
+  /// - Parameters:
+  ///   - text: a path, or a name under `models/`.
+  ///   - scheduler: for float models, a scheduler_config.json to use instead of the folder's own.
+  package static func open(_ text: String, scheduler: String? = nil, assets: Assets) throws -> ModelSource {
+    let path = try assets.path(.model, text)
+    switch Folder.kind(of: path) {
+    case .folder: return try ModelSource(folder: path, scheduler: scheduler)
+    case .file: return try ModelSource(artefact: path)
+    case .other, nil: throw ModelSourceError.notAModel(path: path)
+    }
+  }
+
+  private init(folder path: String, scheduler: String?) throws {
+    let folder = try ModelFolder(path, scheduler: scheduler)
+    let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
+    let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
+    let model = try Model.load(
+      graph: configuration.graph(), archive: Safetensors.read(folder.weights), file: folder.weights)
+    self.init(
+      path: path, digest: Self.digest(of: model, network: configuration.encoded, process: process),
+      network: configuration.encoded, process: process, model: model, quantized: nil, weightsFile: folder.weights)
+  }
+
+  private init(artefact path: String) throws {
+    let quantized = try QuantizedModelFile.read(path)
+    let network = try UNetCatalog.decode(quantized.network, file: path)
+    let reader = ConfigurationReader(quantized.process, file: path)
+    let process = DiffusionProcess(reading: reader)
+    try reader.finish()
+    guard let process else { preconditionFailure("a process that was not read left no problem") }
+    let model = try quantized.model(graph: network.graph(), file: path)
+    self.init(
+      path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network, process: process,
+      model: model, quantized: quantized, weightsFile: path)
+  }
+
+  private init(
+    path: String, digest: String, network: ConfigurationValue, process: DiffusionProcess, model: Model,
+    quantized: QuantizedModel?, weightsFile: String
+  ) {
+    self.path = path
+    self.name = stem(of: path)
+    self.digest = digest
+    self.network = network
+    self.process = process
+    self.model = model
+    self.quantized = quantized
+    self.weightsFileBytes = (try? InputFile(weightsFile).size) ?? 0
+  }
+
+  private static func digest(of model: Model, network: ConfigurationValue, process: DiffusionProcess) -> String {
+    var digest = Digest.Incremental()
+    let header: ConfigurationValue = ["network": network, "process": process.configuration]
+    digest.update(Array(JSONWriter.compact(header).utf8))
+    for (name, tensor) in model.parameters.sorted(by: { $0.key < $1.key }) {
+      digest.update(Array("\n\(name) \(tensor.dims)\n".utf8))
+      digest.update(StoredTensor(tensor).bytes)
+    }
+    return "sha256:" + digest.finish()
+  }
+
+  // MARK: Running it
+
+  package var defaultExecutor: ExecutorKind { quantized == nil ? .float : .integer }
+
+  /// - Parameter kind: nil for the default: integer for quantised models, float for the others.
+  package func executor(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Executor {
+    let table = quantized?.table ?? QuantizationTable()
+    switch kind ?? defaultExecutor {
+    case .reference: return try ReferenceExecutor(model, simulating: table)
+    case .float: return try FloatExecutor(model, simulating: table, pool: compute.pool, kernels: compute.kernels)
+    case .integer:
+      if quantized == nil { throw ModelSourceError.needsQuantized(path: path, command: "--executor integer") }
+      return try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)
+    }
+  }
+
+  package func denoiser(_ kind: ExecutorKind? = nil, compute: Compute) throws -> NetworkDenoiser {
+    let outputChannels = model.graph.nodes[model.graph.output].dims.first
+    return try NetworkDenoiser(
+      graph: model.graph, executor: executor(kind, compute: compute), predictionType: process.predictionType,
+      learnsVariance: outputChannels == 2 * model.graph.imageShape.channels)
+  }
+
+  /// The sampler to use: the one named; else the one a quantised model was calibrated for; else ddim-50.
+  /// - Throws: `otherSteps` when per-step tables were made for other steps than the sampler takes.
+  package func sampler(named text: String?, assets: Assets) throws -> any Sampler {
+    let sampler: any Sampler
+    if let text {
+      let file = try assets.path(.sampler, text)
+      sampler = try SamplerCatalog.decode(YAML.read(file), file: file)
+    } else if let quantized {
+      sampler = try SamplerCatalog.decode(quantized.sampler, file: path)
+    } else {
+      return try self.sampler(named: "ddim-50", assets: assets)
+    }
+    let steps = try sampler.steps(for: process)
+    if let quantized, quantized.table.dependsOnStep, quantized.steps != steps {
+      throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: steps)
+    }
+    return sampler
+  }
+
+  /// Refuses a pair that cannot be compared: this must be the float model and `other` a model quantised from it.
+  package func checkPair(with other: ModelSource) throws(ModelSourceError) {
+    if quantized != nil { throw .needsFloat(path: path, command: "compare") }
+    guard let artefact = other.quantized else { throw .needsQuantized(path: other.path, command: "compare") }
+    if artefact.lineage.sourceDigest != digest {
+      throw .otherSource(path: other.path, madeFrom: artefact.lineage.sourceDigest, float: path, found: digest)
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Diffusion
+import Tensors
+
+/// What keeps a path from being the model that a command needs.
+package enum ModelSourceError: HalftoneError, Equatable {
+  case noNetwork(folder: String)
+  case noWeights(folder: String, expected: String, found: [String])
+  case noSchedule(folder: String)
+  case otherComponents(path: String, names: [String])
+  case notAModel(path: String)
+  case needsFloat(path: String, command: String)
+  case needsQuantized(path: String, command: String)
+  case noSelfTest(path: String)
+  /// A pair of models to compare of which one was not made from the other.
+  case otherSource(path: String, madeFrom: String, float: String, found: String)
+  /// Per-step tables, and a sampler that takes other steps.
+  case otherSteps(path: String, calibrated: [Step], asked: [Step])
+
+  package var id: String {
+    switch self {
+    case .noNetwork: "E-MODEL-CONFIG"
+    case .noWeights: "E-MODEL-WEIGHTS"
+    case .noSchedule: "E-MODEL-SCHEDULE"
+    case .otherComponents: "E-MODEL-PIPELINE"
+    case .notAModel: "E-MODEL-KIND"
+    case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
+    case .noSelfTest: "E-MODEL-SELF-TEST"
+    case .otherSource: "E-MODEL-SOURCE"
+    case .otherSteps: "E-MODEL-STEPS"
+    }
+  }
+
+  package var exit: ExitStatus {
+    switch self {
+    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .notAModel: .refusedInput
+    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps: .usage
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .noNetwork(let folder):
+      "\(printable(folder)) holds neither unet/config.json nor config.json"
+    case .noWeights(let folder, let expected, let found):
+      "\(printable(folder)) holds no \(expected)"
+        + (found.isEmpty ? "" : ", only \(found.map { printable($0) }.joined(separator: ", "))")
+    case .noSchedule(let folder):
+      "\(printable(folder)) says nothing about the noise schedule: scheduler_config.json stands neither there, nor in "
+        + "scheduler/, nor beside the network"
+    case .otherComponents(let path, let names):
+      "\(printable(path)): the pipeline also needs \(names.map { printable($0) }.joined(separator: ", ")), which is not supported"
+    case .notAModel(let path):
+      "\(printable(path)) is neither a model folder nor a .safetensors file"
+    case .needsFloat(let path, let command):
+      "'\(command)' needs a float model; \(printable(path)) is quantised"
+    case .needsQuantized(let path, let command):
+      "'\(command)' needs a quantised model; \(printable(path)) is a float model"
+    case .noSelfTest(let path):
+      "\(printable(path)) carries no self-test"
+    case .otherSource(let path, let madeFrom, let float, let found):
+      "\(printable(path)) was not made from \(printable(float)): made from \(printable(madeFrom)), given \(found)"
+    case .otherSteps(let path, let calibrated, let asked):
+      "\(printable(path)) has tables for each of the steps it was calibrated for, and this sampler takes others\n"
+        + "  calibrated for: \(Self.listed(calibrated))\n  asked for: \(Self.listed(asked))"
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .noNetwork: "give a diffusers folder, or the folder of its U-Net"
+    case .noWeights(_, _, let found):
+      found.isEmpty
+        ? nil : "save the network as one safetensors file: unet.save_pretrained(folder, max_shard_size=\"100GB\")"
+    case .noSchedule: "name the file with --scheduler PATH"
+    case .otherComponents: "only pipelines of a U-Net in pixel space can be sampled"
+    case .notAModel: nil
+    case .needsFloat: "give the model it was made from"
+    case .needsQuantized: "make one with 'halftone quantize'"
+    case .noSelfTest, .otherSource: nil
+    case .otherSteps: "leave --sampler out to use the model's own, or quantise with a recipe for this sampler"
+    }
+  }
+
+  private static func listed(_ steps: [Step]) -> String {
+    let shown = steps.prefix(12).map { "\($0.timestep)" }.joined(separator: ", ")
+    return "\(steps.count) steps, t = \(shown)\(steps.count > 12 ? ", …" : "")"
+  }
+}

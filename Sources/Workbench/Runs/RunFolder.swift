@@ -1,0 +1,80 @@
+import Formats
+import Foundation
+import Logging
+import Tensors
+
+/// The folder of one run: `run.json` (what was asked for, by what, where), `log.jsonl`, and what the command leaves there.
+///
+/// Opening a folder that exists means going on with its run. That is refused unless everything that decides the results
+/// is equal; no path inside is absolute, so a folder may be moved between two attempts.
+package final class RunFolder {
+  package static let schema = 1
+
+  package let path: String
+  package let identity: RunIdentity
+  package let log: Logger
+  /// Whether an earlier process began this run.
+  package let isContinued: Bool
+  private let lock: RunLock
+
+  /// - Parameters: command: the command's name, part of the identity; arguments: the command line, for the record.
+  /// - Throws: `RunError` when the folder is another run's, another process's or no run folder.
+  package init(_ path: String, command: String, identity: ConfigurationValue, arguments: [String]) throws {
+    try Folder.create(path)
+    let record = joined(path, "run.json")
+    let exists = Folder.kind(of: record) != nil
+    if !exists,
+      let example = try Folder.names(in: path).first(where: { !Self.ownNames.contains($0) && !$0.hasPrefix(".") })
+    {
+      throw RunError.foreign(folder: path, example: example)
+    }
+    lock = try RunLock(folder: path)
+    try AtomicFile.removeStale(in: path)
+    self.path = path
+    self.identity = RunIdentity(["command": .string(command), "configuration": identity])
+    // Looked at again under the lock: another process may have begun and ended in between.
+    isContinued = Folder.kind(of: record) != nil
+    if isContinued {
+      let differences = self.identity.differences(inFolder: try Self.identity(from: record))
+      if !differences.isEmpty { throw RunError.differs(folder: path, differences: differences) }
+    } else {
+      try AtomicFile.write(JSONWriter.pretty(Self.record(self.identity, arguments: arguments)), to: record)
+    }
+    log = RunLog.logger(appendingTo: joined(path, "log.jsonl"))
+    if let holder = lock.replaced {
+      log.warning(
+        "took over the lock of a process that ended",
+        metadata: ["host": "\(holder.host)", "process": "\(holder.process)"])
+    }
+    log.info(isContinued ? "continued" : "started", metadata: ["command": "\(shellCommand(arguments))"])
+  }
+
+  /// The path of something inside.
+  package func file(_ name: String) -> String { joined(path, name) }
+
+  private static let ownNames: Set<String> = ["lock", "log.jsonl"]
+
+  private static func record(_ identity: RunIdentity, arguments: [String]) -> ConfigurationValue {
+    let machine = Machine.current
+    return [
+      "schema": .integer(schema), "identity": identity.value, "halftone": .string(halftoneVersion),
+      "arguments": .list(arguments.map { .string($0) }),
+      "machine": [
+        "host": .string(machine.hostName), "processor": .string(machine.processor),
+        "logical_cores": .integer(machine.logicalCores), "kernel": .string(machine.kernel),
+      ],
+    ]
+  }
+
+  private static func identity(from record: String) throws -> RunIdentity {
+    let value: ConfigurationValue
+    do { value = try JSON.read(record) } catch let error as FormatError {
+      throw RunError.damaged(path: record, reason: error.message)
+    }
+    guard case .integer(let found)? = value["schema"], case .map? = value["identity"] else {
+      throw RunError.damaged(path: record, reason: "it lacks the keys schema and identity")
+    }
+    if found > schema { throw RunError.newerSchema(path: record, found: found, known: schema) }
+    return RunIdentity(value["identity"]!)
+  }
+}

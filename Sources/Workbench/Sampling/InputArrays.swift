@@ -1,0 +1,106 @@
+import Diffusion
+import Formats
+import Tensors
+
+/// Floating-point and integer arrays of an .npz that a command reads.
+struct InputArrays {
+  let file: String
+  private let archive: NPZFile
+
+  init(_ path: String) throws {
+    file = path
+    archive = try NPZFile(path)
+  }
+
+  func contains(_ name: String) -> Bool { archive.names.contains(name) }
+
+  /// A batch of images, N C H W.
+  func images(_ name: String, shape: ImageShape) throws -> Tensor {
+    let stored = try archive.tensor(name)
+    guard let x = stored.floats() else { throw InputArrayError.elementType(file: file, name: name, found: stored.type) }
+    guard x.rank == 4, x.dims[0] > 0, Array(x.dims.dropFirst()) == shape.dims else {
+      throw InputArrayError.shape(file: file, name: name, expected: "N + \(shape.dims), N > 0", found: x.dims)
+    }
+    return x
+  }
+
+  /// One number per image, of any numeric type.
+  func numbers(_ name: String, count: Int) throws -> [Double] {
+    let stored = try archive.tensor(name)
+    guard stored.dims == [count] else {
+      throw InputArrayError.shape(file: file, name: name, expected: "[\(count)]", found: stored.dims)
+    }
+    let numbers = stored.doubles()
+    if let bad = numbers.firstIndex(where: { !$0.isFinite }) {
+      throw InputArrayError.value(file: file, name: name, text: "\(numbers[bad]) at index \(bad)")
+    }
+    return numbers
+  }
+
+  /// One class index per image.
+  func labels(_ name: String, count: Int) throws -> [Int] {
+    try numbers(name, count: count).enumerated().map { position, number in
+      guard let label = Int(exactly: number) else {
+        throw InputArrayError.value(file: file, name: name, text: "\(number) at index \(position) is no class index")
+      }
+      return label
+    }
+  }
+}
+
+/// Noise whose start comes from a file: row k is x_T of image k; what steps add is drawn as usual.
+package struct InitialNoise: NoiseProvider {
+  private let x: Tensor
+  private let steps: NoiseSource
+
+  /// The array's name in the file.
+  static let arrayName = "x_T"
+
+  /// - Parameters: path: an .npz with an array `x_T`, N C H W; last: the last image index that will be drawn.
+  package init(path: String, shape: ImageShape, last: Int, steps: NoiseSource) throws {
+    x = try InputArrays(path).images(Self.arrayName, shape: shape)
+    self.steps = steps
+    if x.dims[0] <= last {
+      throw InputArrayError.rows(file: path, name: Self.arrayName, has: x.dims[0], last: last)
+    }
+  }
+
+  package func normals(images: [Int], shape: ImageShape, draw: NoiseDraw) throws -> Tensor {
+    switch draw {
+    case .initial: .stacked(images.map { x.rows($0..<$0 + 1) })
+    case .step: steps.normals(images: images, shape: shape, draw: draw)
+    }
+  }
+}
+
+/// An array in a file that is not what a command needs.
+package enum InputArrayError: HalftoneError, Equatable {
+  case elementType(file: String, name: String, found: ElementType)
+  case shape(file: String, name: String, expected: String, found: [Int])
+  case rows(file: String, name: String, has: Int, last: Int)
+  case value(file: String, name: String, text: String)
+
+  package var id: String {
+    switch self {
+    case .elementType: "E-INPUT-TYPE"
+    case .shape: "E-INPUT-SHAPE"
+    case .rows: "E-INPUT-ROWS"
+    case .value: "E-INPUT-VALUE"
+    }
+  }
+
+  package var exit: ExitStatus { .refusedInput }
+
+  package var message: String {
+    switch self {
+    case .elementType(let file, let name, let found):
+      "\(printable(file)): \(name) holds \(found.rawValue), expected floating-point numbers"
+    case .shape(let file, let name, let expected, let found):
+      "\(printable(file)): \(name) has shape \(found), expected \(expected)"
+    case .rows(let file, let name, let has, let last):
+      "\(printable(file)): \(name) has \(has) rows, and image \(last) needs row \(last)"
+    case .value(let file, let name, let text):
+      "\(printable(file)): \(name): \(text)"
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import Diffusion
+import Formats
+import Models
+import Tensors
+
+/// Everything that decides the images of a run.
+package struct SamplingPlan: Sendable {
+  package let source: ModelSource
+  package let sampler: any Sampler
+  package let steps: [Step]
+  package let executor: ExecutorKind
+  package let seed: UInt64
+  package let labels: LabelCycle?
+  private let initialNoise: (path: String, digest: String)?
+
+  /// - Throws: before any work, when sampler, labels and model do not fit each other.
+  package init(
+    source: ModelSource, sampler: any Sampler, executor: ExecutorKind, seed: UInt64, labels: LabelCycle? = nil,
+    initialNoise: String? = nil
+  ) throws {
+    self.source = source
+    self.sampler = sampler
+    steps = try sampler.steps(for: source.process)
+    self.executor = executor
+    self.seed = seed
+    // Class-conditional models without --labels show every class in turn.
+    self.labels = labels ?? source.model.graph.classCount.map(LabelCycle.init(classCount:))
+    self.initialNoise = try initialNoise.map { ($0, try Digest.sha256(file: $0)) }
+    try Self.check(self.labels, classCount: source.model.graph.classCount)
+  }
+
+  private static func check(_ labels: LabelCycle?, classCount: Int?) throws(ExecutionError) {
+    guard let classCount else {
+      if labels != nil { throw .labelsUnexpected }
+      return
+    }
+    if let bad = labels?.labels.first(where: { $0 >= classCount }) {
+      throw .labelOutOfRange(label: bad, classCount: classCount)
+    }
+  }
+
+  /// What must be equal for a run folder to be continued. Float results could in principle depend on the instruction set,
+  /// so it is part of a float run's identity; integer results do not.
+  package func identity(kernels: KernelTable) -> ConfigurationValue {
+    [
+      "model": .string(source.digest), "sampler": sampler.configuration,
+      "seed": Int(exactly: seed).map { .integer($0) } ?? .string(String(seed)),
+      "labels": labels.map { .list($0.labels.map { .integer($0) }) } ?? .null,
+      "executor": .string(executor.rawValue),
+      "instruction_set": executor == .float ? .string(kernels.name) : .null,
+      "initial_noise": initialNoise.map { .string("sha256:" + $0.digest) } ?? .null,
+    ]
+  }
+
+  /// - Parameter subfolder: of the run's folder, where a run has images of several models.
+  package func store(in run: RunFolder, subfolder: String? = nil) -> ImageStore {
+    ImageStore(
+      folder: subfolder.map(run.file) ?? run.path, shape: source.model.graph.imageShape, seed: seed,
+      modelDigest: source.digest,
+      runDigest: "sha256:" + run.identity.digest)
+  }
+
+  /// - Parameter last: the last image that will be drawn.
+  package func imageSampler(last: Int, compute: Compute) throws -> ImageSampler {
+    let drawn = NoiseSource(seed: seed, stream: .sample)
+    let noise: any NoiseProvider =
+      if let initialNoise {
+        try InitialNoise(
+          path: initialNoise.path, shape: source.model.graph.imageShape, last: last, steps: drawn)
+      } else { drawn }
+    return ImageSampler(
+      denoiser: try source.denoiser(executor, compute: compute), process: source.process, sampler: sampler,
+      noise: noise, labels: labels, batch: compute.batch)
+  }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Tensors
+import Workbench
+
+struct Predict: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Call the network once on arrays from a file.",
+    discussion: """
+      Reads x (N C H W), t (N) and, for class-conditional models, labels (N); writes y. The tool for comparing with other \
+      programs.
+
+      Example:
+        halftone predict fashion-mnist-ddpm --input io.npz --out y.npz --executor reference
+      """)
+
+  @Argument(help: "Float or quantised model.") var model: String
+  @Option(help: ArgumentHelp("Arrays to call the network on.", valueName: "in.npz")) var input: String
+  @Option(help: ArgumentHelp("Where to write y.", valueName: "out.npz")) var out: String
+  @Option(help: "What runs the network (default: integer for quantised models, float for others).")
+  var executor: ExecutorKind?
+  @Option(help: ArgumentHelp("Sampling step whose quantisers to use, from 0.", valueName: "K")) var step: Int?
+  @OptionGroup var source: SourceOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try PredictCommand(
+      model: model, input: input, out: out, executor: executor, step: step, scheduler: source.scheduler,
+      threads: threads.threads
+    ).run(session(common))
+  }
+}

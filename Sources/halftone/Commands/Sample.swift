@@ -1,0 +1,75 @@
+import ArgumentParser
+import Workbench
+
+struct Sample: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Draw images from a model.",
+    discussion: """
+      Image k depends on model, sampler, seed and k alone: not on how many are drawn, in what batches, on how many \
+      threads, or whether the run was interrupted. The same command continues an interrupted run; more images extend it.
+
+      Examples:
+        halftone sample fashion-mnist-ddpm
+        halftone sample w8a8.safetensors --indices 0-49999 --seed 1 --out outputs/w8a8 --npz
+        halftone sample path/to/ddpm-cifar10 --sampler ddpm-1000 --count 16 --grid 4x4
+      """)
+
+  @Argument(help: "Float or quantised model.") var model: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Preset by name or path (default: ddim-50; of a quantised model its own).", valueName: "FILE|NAME"))
+  var sampler: String?
+
+  @Option(help: ArgumentHelp("Number of images, from image 0 on (default: 64).", valueName: "N"))
+  var count: Int?
+
+  @Option(help: ArgumentHelp("Draw images A to B, both included.", valueName: "A-B"))
+  var indices: IndexRange?
+
+  @Option(help: ArgumentHelp("Seed of the noise.", valueName: "S"))
+  var seed: UInt64 = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Classes, as in 0,3,7: image k gets the label at k modulo their number (default: all in turn).", valueName: "L,…")
+  )
+  var labels: LabelCycle?
+
+  @Option(help: "What runs the network (default: integer for quantised models, float for others).")
+  var executor: ExecutorKind?
+
+  @OptionGroup var compute: ComputeOptions
+
+  @Option(help: ArgumentHelp("Run folder (default: outputs/MODEL-SAMPLER-STEPS-seedS).", valueName: "DIR"))
+  var out: String?
+
+  @Flag(help: "Also write samples.npz: arr_0, N H W C, unsigned bytes.") var npz = false
+
+  @Option(
+    help: ArgumentHelp("Rows and columns of grid.png (default: nearly square, at most 100 images).", valueName: "RxC"))
+  var grid: GridShape?
+
+  @Option(help: ArgumentHelp("Take x_T of image k from row k of the array x_T (N C H W).", valueName: "x_T.npz"))
+  var initialNoise: String?
+
+  @OptionGroup var source: SourceOptions
+  @Flag(help: "Print the report as JSON.") var json = false
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if count != nil, indices != nil { throw ValidationError("--count and --indices exclude each other") }
+    if let count, !(1...IndexRange.limit).contains(count) {
+      throw ValidationError("--count \(count): expected 1 or more")
+    }
+  }
+
+  func run() throws {
+    let images = indices?.bounds ?? 0...((count ?? 64) - 1)
+    try SampleCommand(
+      model: model, sampler: sampler, images: images, seed: seed, labels: labels, executor: executor,
+      scheduler: source.scheduler, initialNoise: initialNoise, out: out, writesArray: npz, grid: grid,
+      threads: compute.threads, batch: compute.batch, json: json
+    ).run(session(common))
+  }
+}

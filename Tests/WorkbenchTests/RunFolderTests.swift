@@ -1,0 +1,82 @@
+import Foundation
+import Tensors
+import Testing
+import Workbench
+
+@Suite struct RunFolderTests {
+  private func newPath() -> String {
+    FileManager.default.temporaryDirectory.appending(path: "halftone-run-\(UUID().uuidString)").path
+  }
+
+  private func open(_ path: String, seed: Int = 1) throws -> RunFolder {
+    try RunFolder(
+      path, command: "sample", identity: ["seed": .integer(seed), "model": "sha256:aa"],
+      arguments: ["halftone", "sample", "tiny"])
+  }
+
+  @Test func newFolderIsBegunAndThenContinued() throws {
+    let path = newPath()
+    #expect(try open(path).isContinued == false)
+    let record = try String(contentsOfFile: path + "/run.json", encoding: .utf8)
+    #expect(try open(path).isContinued)
+    #expect(try String(contentsOfFile: path + "/run.json", encoding: .utf8) == record)
+    let log = try String(contentsOfFile: path + "/log.jsonl", encoding: .utf8).split(separator: "\n")
+    #expect(log.count == 2)
+    #expect(log[0].contains("\"event\":\"started\",\"command\":\"halftone sample tiny\""))
+    #expect(log[1].contains("\"event\":\"continued\""))
+  }
+
+  @Test func movedFolderIsContinued() throws {
+    let (path, moved) = (newPath(), newPath())
+    _ = try open(path)
+    try FileManager.default.moveItem(atPath: path, toPath: moved)
+    #expect(try open(moved).isContinued)
+  }
+
+  @Test func otherConfigurationIsRefusedByKey() throws {
+    let path = newPath()
+    _ = try open(path, seed: 1)
+    let difference = RunIdentity.Difference(key: "configuration.seed", found: "1", asked: "2")
+    #expect(throws: RunError.differs(folder: path, differences: [difference])) { try open(path, seed: 2) }
+    // The refusal changed nothing.
+    #expect(try open(path, seed: 1).isContinued)
+  }
+
+  @Test func runInProgressIsRefused() throws {
+    let path = newPath()
+    let first = try open(path)
+    #expect(throws: RunError.locked(folder: path, holder: .current)) { try open(path) }
+    withExtendedLifetime(first) {}
+  }
+
+  @Test func folderOfOtherFilesIsRefusedUntouched() throws {
+    let path = newPath()
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try Data().write(to: URL(fileURLWithPath: path + "/thesis.tex"))
+    #expect(throws: RunError.foreign(folder: path, example: "thesis.tex")) { try open(path) }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["thesis.tex"])
+  }
+
+  @Test func damagedAndNewerRecordsAreRefused() throws {
+    let path = newPath()
+    _ = try open(path)
+    let record = URL(fileURLWithPath: path + "/run.json")
+    try Data("{".utf8).write(to: record)
+    #expect(throws: RunError.self) { try open(path) }
+    try Data(#"{"schema": 2, "identity": {}}"#.utf8).write(to: record)
+    #expect(throws: RunError.newerSchema(path: record.path, found: 2, known: 1)) { try open(path) }
+    try Data(#"{"schema": 1}"#.utf8).write(to: record)
+    #expect(throws: RunError.damaged(path: record.path, reason: "it lacks the keys schema and identity")) {
+      try open(path)
+    }
+  }
+
+  @Test func leftoversOfKilledWritersAreRemoved() throws {
+    let path = newPath()
+    _ = try open(path)
+    let stale = path + "/.grid.png.halftone-999999999.tmp"
+    try Data().write(to: URL(fileURLWithPath: stale))
+    _ = try open(path)
+    #expect(!FileManager.default.fileExists(atPath: stale))
+  }
+}
