@@ -33,7 +33,8 @@ package struct SchedulerConfiguration: Sendable {
     reader.ignore("_diffusers_version")
     schedulerClass = reader.choice("_class_name")
     let process = DiffusionProcess(reading: reader, strict: false)
-    spacing = Self.spacing(reading: reader)
+    let spacing: Spacing = reader.choice("timestep_spacing", default: .leading)
+    self.spacing = spacing.value
     offset = reader.int("steps_offset", default: 0, in: 0...BetaSchedule.trainTimestepRange.upperBound)
     bounds = CleanImageBounds(reading: reader, default: .init(clip: schedulerClass != .pndm))
     setAlphaToOne = reader.bool("set_alpha_to_one", default: schedulerClass != .pndm)
@@ -44,15 +45,17 @@ package struct SchedulerConfiguration: Sendable {
     self.process = process
   }
 
-  /// The three spacings diffusers has; uniform and quadratic are ours.
-  private static func spacing(reading reader: ConfigurationReader) -> TimestepSpacing {
-    let found: TimestepSpacing = reader.choice("timestep_spacing", default: .leading)
-    switch found {
-    case .leading, .trailing, .linspace: break
-    case .uniform, .quadratic:
-      reader.report("timestep_spacing", "expected one of leading, trailing, linspace, found \"\(found.rawValue)\"")
+  /// The spacings diffusers has; uniform and quadratic are not among them.
+  private enum Spacing: String, CaseIterable {
+    case leading, trailing, linspace
+
+    var value: TimestepSpacing {
+      switch self {
+      case .leading: .leading
+      case .trailing: .trailing
+      case .linspace: .linspace
+      }
     }
-    return found
   }
 
   /// The sampler that diffusers makes of this configuration, its deviations from the papers included: previous timesteps by
