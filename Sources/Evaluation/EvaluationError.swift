@@ -19,6 +19,7 @@ package enum EvaluationError: HalftoneError, Equatable {
   case statistics(file: String, problems: [StatisticsProblem])
   /// A covariance whose most negative eigenvalue is more than rounding.
   case notPositive(which: String, smallest: Double, largest: Double)
+  case unknownExtractor(String, known: [String])
   case imageShape(extractor: String, expected: ImageShape, found: ImageShape)
   case pairShapes([Int], [Int])
   case linearAlgebra(LinearAlgebraError)
@@ -37,6 +38,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .tooFewImages: "E-STATS-COUNT"
     case .statistics(_, let problems): problems.first?.id ?? "E-STATS-FILE"
     case .notPositive: "E-STATS-PSD"
+    case .unknownExtractor: "E-FEATURES-NAME"
     case .imageShape: "E-FEATURES-IMAGE"
     case .pairShapes: "E-PAIR-SHAPE"
     case .linearAlgebra(let error): error.id
@@ -46,6 +48,7 @@ package enum EvaluationError: HalftoneError, Equatable {
   package var exit: ExitStatus {
     switch self {
     case .imagesOverlap: .conflict
+    case .unknownExtractor: .usage
     case .linearAlgebra(let error): error.exit
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
       .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .statistics, .notPositive, .imageShape, .pairShapes:
@@ -80,6 +83,8 @@ package enum EvaluationError: HalftoneError, Equatable {
       "\(printable(file)): " + problems.map(\.message).joined(separator: "\n  ")
     case .notPositive(let which, let smallest, let largest):
       "the covariance of \(which) is not positive semi-definite: eigenvalues from \(smallest) to \(largest)"
+    case .unknownExtractor(let name, let known):
+      "there is no feature extractor \"\(printable(name, limit: 60))\"; known: \(known.joined(separator: ", "))"
     case .imageShape(let extractor, let expected, let found):
       "\(extractor) takes images of \(expected) (channels x height x width), found \(found)"
     case .pairShapes(let a, let b):
@@ -92,6 +97,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     switch self {
     case .imagesOverlap: "merge only statistics of disjoint image ranges"
     case .extractorsDiffer, .dimensionsDiffer: "compute both with one extractor: halftone stats PATH --features NAME"
+    case .unknownExtractor(let name, let known): nearest(name, in: known).map { "did you mean \"\($0)\"?" }
     case .imageShape: "the extractor never resizes or converts colours; choose one made for these images"
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
       .tooFewImages, .statistics, .notPositive, .pairShapes, .linearAlgebra:

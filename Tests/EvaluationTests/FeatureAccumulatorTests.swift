@@ -137,15 +137,15 @@ import Testing
 
   @Test func mergingOtherFeaturesIsRefused() throws {
     var accumulator = try accumulated(randomFeatures(3, 2, seed: 1))
-    let other = FeatureExtractorIdentity(name: "test-features", mode: "none", digest: "sha256:ff")
+    let other = FeatureExtractorIdentity(name: "test-features", mode: "none", digest: "ff")
     let error = #expect(throws: EvaluationError.self) {
       try accumulator.merge(FeatureAccumulator(extractor: other, dimension: 2))
     }
     #expect(
       error?.message == """
         the statistics come from different feature extractors:
-          test-features (none; sha256:00)
-          test-features (none; sha256:ff)
+          test-features (none; weights 00)
+          test-features (none; weights ff)
         """)
     #expect(throws: EvaluationError.dimensionsDiffer(2, 3)) {
       try accumulator.merge(FeatureAccumulator(extractor: testExtractor, dimension: 3))

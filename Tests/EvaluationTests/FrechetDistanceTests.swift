@@ -81,6 +81,25 @@ import Testing
     #expect(try FrechetDistance.compute(gaussian([0, 0, 0], zero), gaussian([0, 0, 0], b)).distance == 5)
   }
 
+  /// From the features themselves, without covariances: with centred feature matrices X and Y, tr((S1 S2)^(1/2)) is the
+  /// sum of the singular values of X Y^T / sqrt((n1 - 1) (n2 - 1)). Exact for any rank.
+  @Test(arguments: [(20, 25), (20, 200), (150, 200)])
+  func agreesWithTheFormInFeatures(first: Int, second: Int) throws {
+    let (x, y) = (randomFeatures(first, 48, seed: 1), randomFeatures(second, 48, seed: 2, scale: 1.5))
+    let (a, b) = (try accumulated(x).statistics(), try accumulated(y).statistics())
+    let centred = { (features: Tensor, mean: [Double]) in
+      // Features as the accumulator sees them: on a grid of 2^-24.
+      DoubleMatrix(
+        rows: features.dims[0], columns: 48,
+        features.values.enumerated().map { (Double($1) * 0x1p24).rounded() * 0x1p-24 - mean[$0 % 48] })
+    }
+    let singular = try centred(x, a.mean).multiplied(by: centred(y, b.mean), transposed: true).singularValues()
+    let cross = singular.reduce(0, +) / Double((first - 1) * (second - 1)).squareRoot()
+    let result = try FrechetDistance.compute(a, b)
+    let traces = a.covariance.trace + b.covariance.trace
+    #expect(abs(result.traceTerm - (traces - 2 * cross)) <= 1e-11 * traces)
+  }
+
   /// d^2(c x, c y) = c^2 d^2(x, y), also where squares leave the range of Float.
   @Test(arguments: [1e-20, 1e20])
   func scalesWithTheSquareOfTheFeatures(scale: Double) throws {
@@ -114,13 +133,13 @@ import Testing
     let s = DoubleMatrix(diagonal: [1])
     let other = FeatureStatistics(
       count: 10, mean: [0], covariance: s,
-      extractor: FeatureExtractorIdentity(name: "other", mode: "none", digest: "sha256:00"))
+      extractor: FeatureExtractorIdentity(name: "other", mode: "none", digest: "00"))
     let error = #expect(throws: EvaluationError.self) { try FrechetDistance.compute(gaussian([0], s), other) }
     #expect(
       error?.description == """
         error[E-STATS-EXTRACTOR]: the statistics come from different feature extractors:
-          test-features (none; sha256:00)
-          other (none; sha256:00)
+          test-features (none; weights 00)
+          other (none; weights 00)
         hint: compute both with one extractor: halftone stats PATH --features NAME
         """)
     #expect(throws: EvaluationError.dimensionsDiffer(1, 2)) {

@@ -11,7 +11,7 @@ func randomFeatures(_ count: Int, _ dimension: Int, seed: UInt64, scale: Float =
   return Tensor([count, dimension], values)
 }
 
-let testExtractor = FeatureExtractorIdentity(name: "test-features", mode: "none", digest: "sha256:00")
+let testExtractor = FeatureExtractorIdentity(name: "test-features", mode: "none", digest: "00")
 
 func accumulated(_ features: Tensor, from first: Int = 0) throws -> FeatureAccumulator {
   var accumulator = FeatureAccumulator(extractor: testExtractor, dimension: features.dims[1])

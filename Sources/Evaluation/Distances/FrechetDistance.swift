@@ -9,7 +9,7 @@ package struct FrechetDistance: Sendable, Equatable {
   package let meanTerm: Double
   /// tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2)) as computed: rounding may leave it slightly below 0.
   package let traceTerm: Double
-  /// What rounding took away: the sum of the magnitudes of negative eigenvalues that were read as zero.
+  /// Sum of the magnitudes of eigenvalues that were read as zero: negative ones, and ones below d * 2^-52 of the largest.
   package let residual: Double
   /// "Fréchet distance on NAME features".
   package let title: String
@@ -75,9 +75,12 @@ package struct FrechetDistance: Sendable, Equatable {
       if smallest < -FrechetDistance.eigenvalueTolerance * max(largest, 0) {
         throw .notPositive(which: name, smallest: smallest, largest: largest)
       }
-      roots = eigen.values.map { max($0, 0).squareRoot() }
+      // What a rank-deficient covariance has in place of zeros is rounding, of either sign, up to about this size; its
+      // square roots would be 1e-8 of the largest one's, and count.
+      let rounding = Double(eigen.values.count) * .ulpOfOne * largest
+      roots = eigen.values.map { $0 <= rounding ? 0 : $0.squareRoot() }
       vectors = eigen.vectors
-      residual = eigen.values.reduce(0) { $0 - min($1, 0) }
+      residual = eigen.values.filter { $0 <= rounding }.reduce(0) { $0 + abs($1) }
     }
   }
 }

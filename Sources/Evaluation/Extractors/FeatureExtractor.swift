@@ -16,7 +16,7 @@ package protocol FeatureExtractor: Sendable {
 
   /// - Parameters:
   ///   - weights: the file's arrays.
-  ///   - digest: the file's digest, with its algorithm; becomes part of the identity.
+  ///   - digest: the file's SHA-256, 64 lower-case hexadecimal digits; becomes part of the identity.
   ///   - executor: runs the network. Image k must get the same bits in any batch.
   /// - Throws: when the weights do not fit the network.
   init(weights: TensorArchive, digest: String, executor: (Model) throws -> any Executor) throws

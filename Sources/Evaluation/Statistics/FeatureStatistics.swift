@@ -5,7 +5,7 @@ package struct FeatureExtractorIdentity: Sendable, Hashable, CustomStringConvert
   package let name: String
   /// Preparation of pixels in words: range, resize, colour.
   package let mode: String
-  /// Digest of the weights, with its algorithm: `sha256:…`.
+  /// SHA-256 of the weights file, 64 lower-case hexadecimal digits.
   package let digest: String
 
   package init(name: String, mode: String, digest: String) {
@@ -14,7 +14,7 @@ package struct FeatureExtractorIdentity: Sendable, Hashable, CustomStringConvert
     self.digest = digest
   }
 
-  package var description: String { "\(printable(name)) (\(printable(mode)); \(printable(digest)))" }
+  package var description: String { "\(printable(name)) (\(printable(mode)); weights \(printable(digest)))" }
 }
 
 /// Mean and covariance of features over images: what a Fréchet distance compares.

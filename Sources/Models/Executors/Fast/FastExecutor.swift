@@ -48,8 +48,10 @@ final class FastExecutor: Sendable {
     try model.graph.check(input)
     try checkStep(input.stepIndex)
     let batch = input.x.dims[0]
+    // Networks that read no timestep (classifiers) may be called without any.
+    let timesteps = input.timesteps.isEmpty ? [Timestep](repeating: Timestep(0), count: batch) : input.timesteps
     let keys = (0..<batch).map {
-      CallKey(timestep: input.timesteps[$0], label: input.labels?[$0], stepIndex: input.stepIndex)
+      CallKey(timestep: timesteps[$0], label: input.labels?[$0], stepIndex: input.stepIndex)
     }
     let constants = try constants(for: keys)
     let outputDims = model.graph.nodes[model.graph.output].dims
