@@ -1,12 +1,16 @@
 import ArgumentParser
+import Formats
 import Foundation
 import Tensors
 import Workbench
 
 @main enum Program {
   static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    // Started by itself to read an HDF5 file: no other part of the program runs then.
+    if arguments.first == HDF5Child.command { exit(HDF5Child.main(Array(arguments.dropFirst()))) }
     Signals.install()
-    exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    exit(run(arguments).rawValue)
   }
 
   /// Runs one command line. Every way it can end maps to a documented exit status (docs/cli.md).

@@ -45,3 +45,8 @@ package func thrownError(_ body: () throws -> Void) -> (any Error)? {
 extension SplitMix64 {
   package init(seed: UInt64) { self.init(seed) }
 }
+
+/// Makes the file at `path` a program.
+package func makeExecutable(_ path: String) -> Bool {
+  (try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)) != nil
+}

@@ -1,3 +1,8 @@
-// Process-level calls that Swift cannot import directly (variadic or macro-only). Signals, resource limits, fork+exec.
+// Process-level calls that Swift cannot import directly (variadic or macro-only).
 #pragma once
 #include <stdint.h>
+
+// Confines the calling process for reading one untrusted file: it dies with its parent, leaves signals meant for a whole
+// group of processes to the parent, writes no files and no core, opens at most `descriptors` files, and may use
+// `memory` bytes of address space beyond what it has now, and `seconds` of processor time. 0, or -1 with errno set.
+int ht_confine(uint64_t memory, uint64_t seconds, uint64_t descriptors);
