@@ -9,8 +9,10 @@ extension Graph {
     let renumbered = kept.enumerated().map { index, node in
       Node(index: index, path: node.path, op: node.op, inputs: node.inputs.compactMap { position[$0] }, dims: node.dims)
     }
+    let read = Set(renumbered.flatMap(\.op.parameters))
     return Graph(
-      nodes: renumbered, parameters: parameters, regions: [], output: position[last.index] ?? 0,
+      nodes: renumbered, parameters: parameters.filter { read.contains($0.name) }, regions: [],
+      output: position[last.index] ?? 0,
       imageShape: imageShape, classCount: classCount)
   }
 

@@ -4,7 +4,7 @@ package enum CodePacking {
   package static func bytesPerRow(_ rowLength: Int, bits: Int) -> Int { bits <= 4 ? (rowLength + 1) / 2 : rowLength }
 
   /// - Precondition: codes fit `bits`; their count is a multiple of `rowLength`.
-  static func pack(_ codes: [UInt8], rowLength: Int, bits: Int) -> [UInt8] {
+  package static func pack(_ codes: [UInt8], rowLength: Int, bits: Int) -> [UInt8] {
     if bits > 4 { return codes }
     var packed: [UInt8] = []
     packed.reserveCapacity((codes.count + 1) / 2)
@@ -18,7 +18,7 @@ package enum CodePacking {
 
   /// The codes, or what is wrong with them.
   /// - Precondition: `packed.count` is `rows * bytesPerRow`.
-  static func unpack(_ packed: [UInt8], rows: Int, rowLength: Int, bits: Int) -> Result<[UInt8], PackingError> {
+  package static func unpack(_ packed: [UInt8], rows: Int, rowLength: Int, bits: Int) -> Result<[UInt8], PackingError> {
     let largest = UInt8((1 << bits) - 1)
     if bits > 4 {
       if let bad = packed.firstIndex(where: { $0 > largest }) {
@@ -41,11 +41,11 @@ package enum CodePacking {
     return .success(codes)
   }
 
-  enum PackingError: Error, Equatable {
+  package enum PackingError: Error, Equatable {
     case code(UInt8, at: Int, largest: UInt8)
     case padding(row: Int)
 
-    var text: String {
+    package var text: String {
       switch self {
       case .code(let code, let index, let largest): "code \(code) at index \(index), the largest is \(largest)"
       case .padding(let row): "row \(row) is padded with something other than zero"

@@ -142,13 +142,12 @@ extension QuantizedModel.Header.Weight {
     let count = dims.reduce(Int?.some(1)) { product, dim in
       product.flatMap { $0 <= QuantizedModel.Header.largestCount / dim ? $0 * dim : nil }
     }
-    if !(2...4).contains(dims.count) || count == nil {
+    let fits = (2...4).contains(dims.count) && count != nil
+    if !fits, reader.isSound("dims") {
       reader.report(
         "dims", "expected 2 to 4 dims of at most \(QuantizedModel.Header.largestCount) values, found \(dims)")
-      self.dims = [1, 1]
-    } else {
-      self.dims = dims
     }
+    self.dims = fits ? dims : [1, 1]
   }
 
   /// How many scales and zero points there are.

@@ -7,6 +7,8 @@ package struct QuantizedModel: Sendable, Equatable {
   package static let schemaName = "halftone.quantized-model"
   /// The one version there is. A reader refuses others and says which it knows.
   package static let schemaVersion = 1
+  /// The file's metadata entry that holds the header, as JSON.
+  package static let metadataKey = "halftone"
 
   /// Where the artefact comes from.
   package struct Lineage: Sendable, Equatable {
@@ -82,9 +84,7 @@ package struct QuantizedModel: Sendable, Equatable {
   /// The parameters of `model` that stay float under `table`.
   package static func floatParameters(of model: Model, table: QuantizationTable) -> [String: Tensor] {
     var parameters = model.parameters
-    for node in model.graph.nodes where table.weights[node.path] != nil {
-      if let name = node.weightName { parameters[name] = nil }
-    }
+    for layer in model.graph.layerWeights where table.weights[layer.path] != nil { parameters[layer.parameter] = nil }
     return parameters
   }
 
@@ -93,44 +93,31 @@ package struct QuantizedModel: Sendable, Equatable {
   /// - Throws: `E-QM-GRAPH` with every weight, site and parameter that does not fit the graph.
   package func model(graph: Graph, file: String) throws(QuantizationError) -> Model {
     var problems: [String] = []
-    var parameters = self.parameters
-    var contractions: Set<String> = []
-    for node in graph.nodes {
-      guard let name = node.weightName else { continue }
-      contractions.insert(node.path)
-      guard let weight = table.weights[node.path] else { continue }
-      if parameters[name] != nil { problems.append("\(name): both as codes and as floats") }
-      parameters[name] = weight.dequantized
+    do {
+      try table.check(for: graph)
+    } catch {
+      problems.append(error.message)
     }
-    for path in table.weights.keys.sorted() where !contractions.contains(path) {
-      problems.append("\(printable(path)): codes for a layer that the network does not have")
-    }
-    let sites = Set(graph.sites)
-    for site in table.activations.keys.sorted() where !sites.contains(site) {
-      problems.append("\(printable(site.description)): quantisers for a site that the network does not have")
-    }
-    for (site, quantizers) in table.activations.sorted(by: { $0.key < $1.key }) {
-      if case .stepAndLabel(let count) = quantizers.key, count != graph.classCount {
-        problems.append(
-          "\(printable(site.description)): quantisers for \(count) classes, the network has \(graph.classCount ?? 0)")
-      }
-    }
+    let layers = graph.layerWeights.filter { table.weights[$0.path] != nil }
+    let stored = Set(layers.map(\.parameter))
     for parameter in graph.parameters {
-      guard let found = parameters.removeValue(forKey: parameter.name) else {
-        problems.append("\(parameter.name): missing")
-        continue
-      }
-      if found.dims != parameter.dims {
-        problems.append("\(parameter.name): expected shape \(parameter.dims), found \(found.dims)")
+      let name = parameter.name
+      switch (parameters[name], stored.contains(name)) {
+      case (_?, true): problems.append("\(name): both as codes and as floats")
+      case (nil, true): break
+      case (nil, false): problems.append("\(name): missing")
+      case (let found?, false):
+        if found.dims != parameter.dims {
+          problems.append("\(name): expected shape \(parameter.dims), found \(found.dims)")
+        }
       }
     }
-    problems += parameters.keys.sorted().map { "\(printable($0)): the network has no such parameter" }
+    problems += parameters.keys.sorted().filter { graph.parameter($0) == nil }
+      .map { "\(printable($0)): the network has no such parameter" }
     problems += selfTestProblems(graph)
     if !problems.isEmpty { throw .otherGraph(file: file, problems: problems) }
-    var complete = self.parameters
-    for node in graph.nodes {
-      if let name = node.weightName, let weight = table.weights[node.path] { complete[name] = weight.dequantized }
-    }
+    var complete = parameters
+    for layer in layers { complete[layer.parameter] = table.weights[layer.path]?.dequantized }
     return Model(graph: graph, parameters: complete)
   }
 

@@ -38,7 +38,7 @@ package struct CalibrationPlan: Sendable {
   /// PTQ4DM's normally distributed time steps: clamp(floor(S Normal(mean, std)), 0, S - 1), counted from the clean end
   /// (Shang et al. 2023, section 3.3; mean and std 0.4 as released). With 0.4 and 0.4, 16 % of the draws clamp to 0 and
   /// 7 % to S - 1.
-  static func normallyDistributedSteps(
+  package static func normallyDistributedSteps(
     _ count: Int, mean: Double, std: Double, stepCount: Int, seed: UInt64
   ) -> [Int] {
     var random = RecipeRandom(seed: seed, purpose: RecipePurpose.timesteps.rawValue)
@@ -49,15 +49,15 @@ package struct CalibrationPlan: Sendable {
   }
 
   /// A run of trajectories sampled together.
-  struct Batch {
-    let trajectories: [Int]
+  package struct Batch: Equatable {
+    package let trajectories: [Int]
     /// The last position anything is kept at.
-    let lastPosition: Int
+    package let lastPosition: Int
     /// Rows that keep their state at a position: contiguous, because batches are sorted.
-    let rows: [Int: Range<Int>]
+    package let rows: [Int: Range<Int>]
   }
 
-  func batches(of size: Int) -> [Batch] {
+  package func batches(of size: Int) -> [Batch] {
     stride(from: 0, to: trajectories.count, by: size).map { start in
       let members = trajectories[start..<min(start + size, trajectories.count)]
       var rows: [Int: Range<Int>] = [:]

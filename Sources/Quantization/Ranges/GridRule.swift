@@ -2,13 +2,19 @@ import Models
 import Tensors
 
 /// Scale, zero point and code range of one granule, in Double while ranges are searched.
-struct Grid: Equatable {
-  var scale: Double
-  var zeroPoint: Int
-  var largest: Int
+package struct Grid: Sendable, Equatable {
+  package var scale: Double
+  package var zeroPoint: Int
+  package var largest: Int
+
+  package init(scale: Double, zeroPoint: Int, largest: Int) {
+    self.scale = scale
+    self.zeroPoint = zeroPoint
+    self.largest = largest
+  }
 
   /// s (clamp(rint(x / s) + z, 0, L - 1) - z).
-  @inline(__always) func rounded(_ x: Double) -> Double {
+  @inline(__always) package func rounded(_ x: Double) -> Double {
     let code = min(max(roundHalfToEven(x / scale) + Double(zeroPoint), 0), Double(largest))
     return scale * (code - Double(zeroPoint))
   }
@@ -16,8 +22,8 @@ struct Grid: Equatable {
 
 /// How a range becomes a grid of 2^bits codes: the constraints that execution puts on zero points live here, so that the
 /// searches score exactly what will be executed.
-struct GridRule: Equatable {
-  enum Operand { case weight, activation }
+package struct GridRule: Sendable, Equatable {
+  package enum Operand { case weight, activation }
 
   let bits: Int
   let symmetric: Bool
@@ -26,7 +32,7 @@ struct GridRule: Equatable {
   let symmetricSteps: Int
   /// Whether zero is always inside the range, so that its code exists.
   let includesZero: Bool
-  let zeroPoints: ClosedRange<Int>
+  package let zeroPoints: ClosedRange<Int>
   let largest: Int
   /// Whether one-sided values get a one-sided symmetric grid.
   private let sidesCount: Bool
@@ -42,7 +48,7 @@ struct GridRule: Equatable {
   ///   weights are simulated, or executed as dequantised floats.
   /// - Symmetric: z = 2^(b-1) by definition. Differs: PTQ4DM computes round((L-1)/2), which flips between 7 and 8 with
   ///   the arithmetic's precision. One-sided symmetric activations have z at the end of the grid, as there.
-  init(_ operand: Operand, bits: Int, symmetric: Bool, estimator: RangeEstimator) {
+  package init(_ operand: Operand, bits: Int, symmetric: Bool, estimator: RangeEstimator) {
     self.bits = bits
     self.symmetric = symmetric
     largest = (1 << bits) - 1
@@ -58,7 +64,7 @@ struct GridRule: Equatable {
     sidesCount = operand == .activation
   }
 
-  func grid(_ range: ValueRange) -> Grid {
+  package func grid(_ range: ValueRange) -> Grid {
     var (lower, upper) = (range.lower, range.upper)
     if symmetric {
       if sidesCount, lower >= 0 { return grid(scale: upper / Double(largest), zeroPoint: 0) }
@@ -83,7 +89,7 @@ struct GridRule: Equatable {
   }
 
   /// The quantiser that is saved and executed: the grid with its scale in Float.
-  func quantizer(_ range: ValueRange) -> AffineQuantizer {
+  package func quantizer(_ range: ValueRange) -> AffineQuantizer {
     let grid = grid(range)
     return AffineQuantizer(bits: bits, scale: Float(grid.scale), zeroPoint: grid.zeroPoint)
   }

@@ -17,7 +17,7 @@ package enum RangeEstimator: String, Sendable, CaseIterable {
   ///   - extremes: smallest and largest value.
   ///   - rule: how a candidate becomes a grid.
   /// - Returns: the range whose grid has the least score.
-  func range(of points: WeightedPoints, extremes: ValueRange, rule: GridRule) -> ValueRange {
+  package func range(of points: WeightedPoints, extremes: ValueRange, rule: GridRule) -> ValueRange {
     switch self {
     case .minMax:
       return extremes

@@ -1,22 +1,22 @@
 /// Values that a range is searched over, each with a weight: a weight tensor's own values, or a histogram of activations.
-struct WeightedPoints: Sendable {
-  private(set) var values: [Double] = []
-  private(set) var weights: [Double] = []
+package struct WeightedPoints: Sendable {
+  package private(set) var values: [Double] = []
+  package private(set) var weights: [Double] = []
 
   /// Points kept per activation site between searches; more are merged into bins of equal width.
-  static let binCount = 4096
+  package static let binCount = 4096
 
-  init() {}
+  package init() {}
 
   /// Every value with weight 1.
-  init(_ exact: some Sequence<Float>) {
+  package init(_ exact: some Sequence<Float>) {
     values = exact.map(Double.init)
     weights = [Double](repeating: 1, count: values.count)
   }
 
   /// Adds values of the given extremes, grouped in `binCount` bins when they are many. A bin stands for its values by
   /// their mean, so a bin of one value is exact; the width is a sixteenth of an 8-bit step.
-  mutating func append(_ added: [Float], extremes: ValueRange) {
+  package mutating func append(_ added: [Float], extremes: ValueRange) {
     if added.count <= Self.binCount {
       values += added.map(Double.init)
       weights += [Double](repeating: 1, count: added.count)
@@ -62,7 +62,7 @@ struct WeightedPoints: Sendable {
   }
 
   /// The candidate of least score; the first of equals.
-  func best(of candidates: [ValueRange], rule: GridRule) -> ValueRange {
+  package func best(of candidates: [ValueRange], rule: GridRule) -> ValueRange {
     var (best, least) = (candidates[0], Double.infinity)
     for candidate in candidates {
       let score = totalError(rule.grid(candidate), limit: least)
@@ -72,7 +72,7 @@ struct WeightedPoints: Sendable {
   }
 
   /// Weighted mean of |x^ - x|^2.4.
-  func score(_ grid: Grid) -> Double {
+  package func score(_ grid: Grid) -> Double {
     totalError(grid, limit: .infinity) / weights.reduce(0, +)
   }
 
@@ -93,7 +93,7 @@ struct WeightedPoints: Sendable {
 ///
 /// Written out with IEEE operations alone (Newton's iteration for the fifth root) rather than with the C library's `pow`,
 /// whose last bit differs between libraries: the same weights give the same codes on every machine.
-func power2_4(_ x: Double) -> Double {
+package func power2_4(_ x: Double) -> Double {
   let square = x * x
   guard square >= 1e-280, square <= 1e280 else { return square < 1 ? 0 : .infinity }
   // A fifth of the exponent bits gives the root to within 4 %; each iteration squares that error and doubles it.

@@ -20,6 +20,12 @@ package struct Recipe: Sendable, Equatable {
     package var bits: Int
     package var symmetric: Bool
     package var range: RangeEstimator
+
+    package init(bits: Int, symmetric: Bool, range: RangeEstimator) {
+      self.bits = bits
+      self.symmetric = symmetric
+      self.range = range
+    }
   }
 
   package struct Activations: Sendable, Equatable {
@@ -29,12 +35,27 @@ package struct Recipe: Sendable, Equatable {
     /// nil: one range over all samples.
     package var average: MovingAverage?
     package var upstream: Upstream
+
+    package init(
+      bits: Int, symmetric: Bool, range: RangeEstimator, average: MovingAverage?, upstream: Upstream
+    ) {
+      self.bits = bits
+      self.symmetric = symmetric
+      self.range = range
+      self.average = average
+      self.upstream = upstream
+    }
   }
 
   /// Exponential moving average of the ranges of successive batches of samples; the first batch initialises it.
   package struct MovingAverage: Sendable, Equatable {
     package var decay: Double
     package var batch: Int
+
+    package init(decay: Double, batch: Int) {
+      self.decay = decay
+      self.batch = batch
+    }
   }
 
   /// What the network upstream of a site is while that site's range is collected.
@@ -66,6 +87,13 @@ package struct Recipe: Sendable, Equatable {
     package var trajectories: Int
     package var seed: Int
     package var labels: Labels
+
+    package init(distribution: Distribution, trajectories: Int, seed: Int, labels: Labels) {
+      self.distribution = distribution
+      self.trajectories = trajectories
+      self.seed = seed
+      self.labels = labels
+    }
   }
 
   /// At which steps the states of a sampling trajectory become calibration samples.

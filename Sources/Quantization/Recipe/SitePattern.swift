@@ -60,6 +60,11 @@ package struct SiteSelection: Sendable, Equatable {
   package let weights: [String]
   /// Sites whose activation is quantised, in execution order.
   package let activations: [Site]
+
+  package init(weights: [String], activations: [Site]) {
+    self.weights = weights
+    self.activations = activations
+  }
 }
 
 extension Recipe {

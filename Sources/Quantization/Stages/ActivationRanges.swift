@@ -5,7 +5,7 @@ extension QuantizationTask {
   /// Stage: one quantiser per activation site, its range collected over the samples of all steps.
   /// - Parameters: weights: codes by node path; fixed: sites that are calibrated already, kept as they are.
   /// - Returns: `fixed` and every other site of the recipe.
-  func sharedRanges(
+  package func sharedRanges(
     weights: [String: QuantizedWeight], fixed: [Site: ActivationQuantizers] = [:]
   ) throws -> [Site: ActivationQuantizers] {
     try ranges(key: .shared, weights: weights, fixed: fixed) { [$0.stratified()] }
@@ -14,7 +14,7 @@ extension QuantizationTask {
   /// Stage: one quantiser per activation site and sampling step, each range collected over that step's samples (TFMQ-DM's
   /// released code; Huang et al. 2024 describe it for the temporal block).
   /// - Parameters and result: as `sharedRanges`.
-  func rangesPerStep(
+  package func rangesPerStep(
     weights: [String: QuantizedWeight], fixed: [Site: ActivationQuantizers] = [:]
   ) throws -> [Site: ActivationQuantizers] {
     try ranges(key: .step, weights: weights, fixed: fixed) { $0.perStep() }

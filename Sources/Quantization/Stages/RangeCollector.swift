@@ -4,7 +4,7 @@ import Tensors
 
 /// Watches sites during calibration passes and folds what they see into one range per site: a range per batch, and over
 /// batches either the union of the ranges or their exponential moving average, which the first batch initialises.
-final class RangeCollector: Sendable {
+package final class RangeCollector: Sendable {
   private struct Batch {
     var extremes: ValueRange
     var points = WeightedPoints()
@@ -22,7 +22,7 @@ final class RangeCollector: Sendable {
   private let rule: GridRule
   private let state = Mutex(State())
 
-  init(sites: [Site], estimator: RangeEstimator, decay: Double?, rule: GridRule) {
+  package init(sites: [Site], estimator: RangeEstimator, decay: Double?, rule: GridRule) {
     self.sites = Set(sites)
     self.estimator = estimator
     self.decay = decay
@@ -30,7 +30,7 @@ final class RangeCollector: Sendable {
   }
 
   /// The executor's observer.
-  func observe(_ site: Site, _ value: Tensor) {
+  package func observe(_ site: Site, _ value: Tensor) {
     guard sites.contains(site) else { return }
     guard let extremes = ValueRange(of: value.values) else {
       return state.withLock { state in _ = state.broken.insert(site) }
@@ -44,10 +44,10 @@ final class RangeCollector: Sendable {
   }
 
   /// Sites that have shown a value that is not finite, in the order of names.
-  var broken: [Site] { state.withLock { $0.broken.sorted() } }
+  package var broken: [Site] { state.withLock { $0.broken.sorted() } }
 
   /// Ends a batch: its ranges join the running ones.
-  func endBatch() {
+  package func endBatch() {
     state.withLock { state in
       for (site, batch) in state.batch {
         let range = estimator.range(of: batch.points, extremes: batch.extremes, rule: rule)
@@ -61,7 +61,7 @@ final class RangeCollector: Sendable {
   }
 
   /// The ranges since the last call; the collector starts over.
-  func take() -> [Site: ValueRange] {
+  package func take() -> [Site: ValueRange] {
     state.withLock { state in
       defer { state.running = [:] }
       return state.running

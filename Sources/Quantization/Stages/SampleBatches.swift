@@ -1,24 +1,29 @@
 /// Samples of one step that go through the network in one call.
-struct SampleSlice: Equatable {
-  let step: Int
-  let range: Range<Int>
+package struct SampleSlice: Sendable, Equatable {
+  package let step: Int
+  package let range: Range<Int>
 }
 
 /// Samples whose values give one range per site.
-typealias SampleBatch = [SampleSlice]
+package typealias SampleBatch = [SampleSlice]
 
 /// How a set's samples become batches.
-struct SampleBatches {
+package struct SampleBatches {
   /// Samples at each step.
-  let counts: [Int]
+  package let counts: [Int]
   /// Samples per batch; nil puts all in one.
-  let batch: Int?
+  package let batch: Int?
+
+  package init(counts: [Int], batch: Int?) {
+    self.counts = counts
+    self.batch = batch
+  }
 
   /// Images per network call; bounds the memory of a pass.
-  static let largestCall = 16
+  package static let largestCall = 16
 
   /// Batches of each step by itself, in the order of the trajectories.
-  func perStep() -> [[SampleBatch]] {
+  package func perStep() -> [[SampleBatch]] {
     counts.enumerated().map { step, count in
       let size = batch ?? max(count, 1)
       return stride(from: 0, to: count, by: size).map { start in
@@ -31,7 +36,7 @@ struct SampleBatches {
   ///
   /// Differs: PTQ4DM and Q-Diffusion shuffle the samples. Equal shares keep a moving average from leaning toward the
   /// steps that come last, without a random order to record.
-  func stratified() -> [SampleBatch] {
+  package func stratified() -> [SampleBatch] {
     let total = counts.reduce(0, +)
     let batches = batch.map { max((total + $0 - 1) / $0, 1) } ?? 1
     return (0..<batches).map { index in

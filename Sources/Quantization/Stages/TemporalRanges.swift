@@ -1,5 +1,4 @@
 import Models
-import Synchronization
 import Tensors
 
 extension QuantizationTask {
@@ -9,7 +8,7 @@ extension QuantizationTask {
   ///
   /// - Parameter weights: codes by node path.
   /// - Returns: a quantiser per step, or per step and class, of every temporal site that the recipe quantises; min-max.
-  func temporalRanges(weights: [String: QuantizedWeight]) throws -> [Site: ActivationQuantizers] {
+  package func temporalRanges(weights: [String: QuantizedWeight]) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations, let block = model.graph.temporalBlock() else { return [:] }
     let temporal = Set(block.nodes.map(\.path))
     let sites = selection.activations.filter { temporal.contains($0.node) }
@@ -27,9 +26,9 @@ extension QuantizationTask {
     guard let settings = recipe.activations else { return [:] }
     let rule = GridRule(.activation, bits: settings.bits, symmetric: settings.symmetric, estimator: .minMax)
     let collector = RangeCollector(sites: sites, estimator: .minMax, decay: nil, rule: rule)
-    let executor = try makeExecutor(Model(graph: block, parameters: model.parameters), upstream) {
-      collector.observe($0, $1)
-    }
+    let executor = try ReferenceExecutor(
+      Model(graph: block, parameters: model.parameters), simulating: upstream,
+      observer: { collector.observe($0, $1) })
     let byLabel = Set(block.labelDependentPaths)
     let blank = Tensor([1] + block.imageShape.dims)
     var rows: [Site: [AffineQuantizer]] = [:]

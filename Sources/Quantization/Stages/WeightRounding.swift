@@ -6,12 +6,11 @@ extension QuantizationTask {
   /// Stage: integer codes of every weight that the recipe quantises, rounded to nearest on ranges chosen per output
   /// channel. By node path; empty when weights stay float.
   /// - Throws: `E-QUANT-WEIGHT` naming every weight with a value that is not finite.
-  func roundedWeights() throws -> [String: QuantizedWeight] {
+  package func roundedWeights() throws -> [String: QuantizedWeight] {
     guard let settings = recipe.weights else { return [:] }
     let chosen = Set(selection.weights)
-    let layers = model.graph.nodes.compactMap { node -> (path: String, weight: Tensor)? in
-      guard chosen.contains(node.path), let name = node.weightName else { return nil }
-      return model.parameters[name].map { (node.path, $0) }
+    let layers = model.graph.layerWeights.compactMap { layer in
+      chosen.contains(layer.path) ? model.parameters[layer.parameter].map { (path: layer.path, weight: $0) } : nil
     }
     let broken = layers.filter { layer in layer.weight.values.contains { !$0.isFinite } }.map(\.path)
     if !broken.isEmpty { throw QuantizationError.nonFiniteWeights(broken) }
@@ -27,16 +26,12 @@ extension QuantizationTask {
   }
 }
 
-extension Node {
-  /// The parameter that a convolution or linear layer multiplies with; nil for every other operation.
-  package var weightName: String? {
-    switch op {
-    case .conv2d(let convolution): convolution.weight
-    case .linear(let weight, _): weight
-    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .attentionScores,
-      .attentionValues, .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine,
-      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .toTokens, .fromTokens, .globalAveragePool:
-      nil
+extension Graph {
+  /// Every convolution and linear layer in execution order: its node's path and the parameter it multiplies with.
+  package var layerWeights: [(path: String, parameter: String)] {
+    let layers = Set(sites.filter { $0.role == .weight }.map(\.node))
+    return nodes.filter { layers.contains($0.path) }.compactMap { node in
+      node.op.parameters.first.map { (node.path, $0) }
     }
   }
 }

@@ -137,7 +137,8 @@ struct ModelDescription {
 
   /// Layers whose results depend on timestep and label alone.
   private var temporalLayers: [String] {
-    graph.nodes.filter { graph.isTemporal[$0.index] && $0.weightName != nil }.map(\.path)
+    let temporal = Set(graph.nodes.filter { graph.isTemporal[$0.index] }.map(\.path))
+    return graph.layerWeights.map(\.path).filter(temporal.contains)
   }
 
   // MARK: Layers of a quantised model
@@ -163,15 +164,15 @@ struct ModelDescription {
 
   private var layers: [Layer] {
     guard let table = source.quantized?.table, let arithmetics else { return [] }
-    return graph.nodes.compactMap { node in
-      guard let name = node.weightName, let parameter = source.model.parameters[name] else { return nil }
-      let weight = table.weights[node.path]
-      let input = table.activations[Site(node: node.path, role: .input)]
+    return graph.layerWeights.compactMap { path, name in
+      guard let parameter = source.model.parameters[name] else { return nil }
+      let weight = table.weights[path]
+      let input = table.activations[Site(node: path, role: .input)]
       let rowLength = parameter.count / max(parameter.dims[0], 1)
       let bytes = weight.map { $0.quantizer.bits <= 4 ? parameter.dims[0] * ((rowLength + 1) / 2) : parameter.count }
       return Layer(
-        path: node.path, dims: parameter.dims, weightBits: weight?.quantizer.bits, inputBits: input?.rows[0].bits,
-        inputTables: input.map(Self.tables) ?? "float", arithmetic: arithmetics[node.path] ?? "float",
+        path: path, dims: parameter.dims, weightBits: weight?.quantizer.bits, inputBits: input?.rows[0].bits,
+        inputTables: input.map(Self.tables) ?? "float", arithmetic: arithmetics[path] ?? "float",
         bytes: bytes ?? 4 * parameter.count)
     }
   }

@@ -1,0 +1,30 @@
+import Formats
+import Models
+import Quantization
+import Tensors
+
+extension TinyModel {
+  /// The artefact of a table, with a self-test by the reference executor.
+  func artefact(_ recipe: Recipe, _ set: CalibrationSet, _ table: QuantizationTable) throws -> QuantizedModel {
+    let samples = set.samples(step: 1, 0..<1)
+    let expected = try ReferenceExecutor(model, simulating: table).run(
+      NetworkInput(
+        x: samples.x, timesteps: [set.provenance.steps[1].timestep], labels: samples.labels, stepIndex: 1))
+    return QuantizedModel(
+      network: configuration.encoded, process: Self.process.configuration, recipe: recipe,
+      sampler: set.provenance.sampler, steps: set.provenance.steps, table: table,
+      parameters: QuantizedModel.floatParameters(of: model, table: table),
+      lineage: .init(
+        sourceDigest: Self.digest, sourceName: "tiny", calibrationDigest: set.digest, calibration: set.provenance,
+        program: "test"),
+      selfTest: .init(x: samples.x, stepIndex: 1, labels: samples.labels, expected: expected))
+  }
+}
+
+extension QuantizedModel {
+  /// The file's content as Workbench writes it.
+  func archive() -> TensorArchive {
+    let (tensors, header) = encode()
+    return TensorArchive(tensors: tensors, metadata: [Self.metadataKey: JSONWriter.compact(header)])
+  }
+}

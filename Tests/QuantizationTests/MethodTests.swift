@@ -1,0 +1,97 @@
+import Foundation
+import Formats
+import Models
+import Quantization
+import Tensors
+import TestSupport
+import Testing
+
+/// Every recipe of calib/, as users get it, on a tiny network: sampler and sample counts reduced.
+@Suite struct ShippedRecipeTests {
+  static let folder = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent().appending(path: "calib")
+
+  static let files =
+    (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?
+    .filter { $0.hasSuffix(".yaml") }.sorted() ?? []
+
+  static func recipe(_ file: String) throws -> Recipe {
+    try Recipe(YAML.read(folder.appending(path: file).path), file: file)
+  }
+
+  @Test("the recipes this version promises are there") func present() {
+    #expect(
+      Set(Self.files).isSuperset(of: [
+        "rtn-w8a8.yaml", "rtn-w4a8.yaml", "ptq4dm-w8a8.yaml", "tfmq-w8a8.yaml", "tfmq-w4a8.yaml",
+      ]))
+  }
+
+  @Test("named after method and bits, first and last convolution float, sampler of 50 steps", arguments: files)
+  func conventions(file: String) throws {
+    let recipe = try Self.recipe(file)
+    #expect(file == "\(recipe.method)-w\(recipe.weights?.bits ?? 32)a\(recipe.activations?.bits ?? 32).yaml")
+    #expect(recipe.floatLayers.map(\.text) == ["conv_in", "conv_out"])
+    #expect(recipe.sampler == .named("ddim-50"))
+  }
+
+  @Test("runs from set to artefact", arguments: files, [nil, 3]) func endToEnd(file: String, classes: Int?) throws {
+    var recipe = try Self.recipe(file)
+    recipe.calibration.trajectories = 16
+    if recipe.activations?.average != nil { recipe.activations?.average?.batch = 8 }
+    let tiny = try TinyModel(classes: classes)
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
+    let task = try tiny.task(recipe, set)
+    let table = try task.run()
+    let layers = tiny.model.graph.sites.filter { $0.role == .weight && !["conv_in", "conv_out"].contains($0.node) }
+    #expect(Set(table.weights.keys) == Set(layers.map(\.node)))
+    #expect(Set(table.activations.keys) == Set(layers.map { Site(node: $0.node, role: .input) }))
+    #expect(table.dependsOnStep == (recipe.activationTables != .shared))
+    #expect(table.weights.values.allSatisfy { $0.quantizer.bits == recipe.weights?.bits })
+    // Integer execution multiplies signed bytes.
+    for weight in table.weights.values {
+      let (zero, largest) = (weight.quantizer.zeroPoints, weight.quantizer.largestCode)
+      #expect(zero.allSatisfy { -128...127 ~= -$0 && -128...127 ~= largest - $0 })
+    }
+    // What is left of the float output is signal: a mistake in tables or codes destroys it.
+    let samples = set.samples(step: 2, 0..<min(4, set.counts[2]))
+    let input = NetworkInput(
+      x: samples.x, timesteps: .init(repeating: set.provenance.steps[2].timestep, count: samples.count),
+      labels: samples.labels, stepIndex: 2)
+    let float = try ReferenceExecutor(tiny.model).run(input)
+    let quantised = try ReferenceExecutor(tiny.model, simulating: table).run(input)
+    let error = zip(float.values, quantised.values).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
+    let signal = float.values.reduce(0.0) { $0 + pow(Double($1), 2) }
+    #expect(error < (recipe.weights?.bits == 4 ? 0.1 : 0.005) * signal, "\(error / signal)")
+  }
+
+  @Test(
+    "everything left float quantises nothing and changes no bit",
+    arguments: [
+      Recipe.plainValue.setting("float_layers", ["**"]),
+      Recipe.plainValue.setting("weights", "float").setting("activations", "float"),
+    ]) func allFloat(value: ConfigurationValue) throws
+  {
+    let recipe = try Recipe(value, file: "float.yaml")
+    let tiny = try TinyModel()
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    let table = try tiny.task(recipe, set).run()
+    #expect(table == QuantizationTable())
+    let samples = set.samples(step: 0, 0..<2)
+    let input = NetworkInput(
+      x: samples.x, timesteps: .init(repeating: set.provenance.steps[0].timestep, count: 2), stepIndex: 0)
+    #expect(try ReferenceExecutor(tiny.model).run(input) == ReferenceExecutor(tiny.model, simulating: table).run(input))
+  }
+
+  @Test("the same recipe and set give the same artefact, byte for byte, for any number of threads") func determinism()
+    throws
+  {
+    var recipe = try Self.recipe("tfmq-w4a8.yaml")
+    recipe.calibration.trajectories = 16
+    let tiny = try TinyModel(classes: 3)
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
+    let artefacts = try [1, 2, 2].map { threads in
+      let table = try tiny.task(recipe, set, threads: threads).run()
+      return Safetensors.encode(try tiny.artefact(recipe, set, table).archive())
+    }
+    #expect(artefacts[0] == artefacts[1] && artefacts[1] == artefacts[2])
+  }
+}

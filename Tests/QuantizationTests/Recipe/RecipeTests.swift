@@ -1,0 +1,195 @@
+import Foundation
+import Formats
+import Models
+import Quantization
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct RecipeDecodingTests {
+  @Test(
+    "a recipe survives being written",
+    arguments: [
+      Recipe.plainValue,
+      Recipe.plainValue.setting("weights", "float"),
+      Recipe.plainValue.setting("activations", "float"),
+      Recipe.plainValue.setting("activations.ema", ["decay": 0.95, "batch": 16]),
+      Recipe.plainValue.setting("sampler", ["sampler": "ddim", "steps": 10]),
+      Recipe.plainValue.setting("calibration.labels", [1, 3]),
+      Recipe.plainValue.setting("float_layers", ["conv_in", "time_embedding.**:input"]),
+      Recipe.plainValue.setting(
+        "calibration",
+        [
+          "distribution": "ndtc", "mean": 0.4, "std": 0.4, "pairing": "code", "trajectories": 8, "seed": 0,
+          "labels": "balanced",
+        ]),
+    ]) func roundTrip(value: ConfigurationValue) throws
+  {
+    let recipe = try Recipe(value, file: "a.yaml")
+    #expect(try Recipe(recipe.encode(), file: "b.yaml") == recipe)
+  }
+
+  /// Each change to a sound recipe, and all that is said about it.
+  @Test(
+    "what is wrong is said exactly",
+    arguments: [
+      (
+        Recipe.plainValue.setting("method", "rtm"),
+        "a.yaml: method: expected one of rtn, ptq4dm, tfmq, found \"rtm\" (did you mean \"rtn\"?)"
+      ),
+      (Recipe.plainValue.setting("method", nil), "a.yaml: method: missing; expected a string"),
+      (Recipe.plainValue.setting("weights", nil), "a.yaml: weights: missing; expected a map or \"float\""),
+      (Recipe.plainValue.setting("weights", 8), "a.yaml: weights: expected a map or \"float\", found 8"),
+      (Recipe.plainValue.setting("weights.bits", 9), "a.yaml: weights.bits: expected an integer from 2 to 8, found 9"),
+      (Recipe.plainValue.setting("weights.bitts", 8), "a.yaml: weights.bitts: unknown key (did you mean \"bits\"?)"),
+      (
+        Recipe.plainValue.setting("weights.symmetric", nil),
+        "a.yaml: weights.symmetric: missing; expected true or false"
+      ),
+      (
+        Recipe.plainValue.setting("weights.range", "l24_8"),
+        "a.yaml: weights.range: expected one of min_max, l24_80, l24_100, found \"l24_8\" (did you mean \"l24_80\"?)"
+      ),
+      (
+        Recipe.plainValue.setting("weights.symmetric", false).setting("weights.range", "l24_100"),
+        "a.yaml: weights.range: l24_100 is PTQ4DM's symmetric search; asymmetric weights take min_max or l24_80"
+      ),
+      (
+        Recipe.plainValue.setting("activations.range", "l24_100").setting(
+          "activations.ema", ["decay": 0.9, "batch": 4]),
+        "a.yaml: activations.range: l24_100 is PTQ4DM's symmetric search; asymmetric activations take min_max or l24_80"
+      ),
+      (
+        Recipe.plainValue.setting("activations.range", "l24_80"),
+        "a.yaml: activations.ema: l24_80 searches batch by batch; give decay and batch"
+      ),
+      (
+        Recipe.plainValue.setting("activations.ema", ["decay": 1.5, "batch": 4]),
+        "a.yaml: activations.ema.decay: expected a number from 0.0 to 1.0, found 1.5"
+      ),
+      (
+        Recipe.plainValue.setting("activation_tables", "per_step"),
+        "a.yaml: activation_tables: expected one of shared, temporal_block, all, found \"per_step\""
+      ),
+      (
+        Recipe.plainValue.setting("activation_tables", "all"),
+        "a.yaml: method rtn has one range per activation for all steps; set activation_tables to shared, or method to tfmq"
+      ),
+      (
+        Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", "all").setting("calibration.every", 2),
+        "a.yaml: activation_tables: one range per step needs samples of every step; set calibration.every to 1"
+      ),
+      (
+        Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", "all").setting(
+          "calibration",
+          [
+            "distribution": "ndtc", "mean": 0.4, "std": 0.4, "pairing": "paper", "trajectories": 8, "seed": 0,
+            "labels": "balanced",
+          ]),
+        "a.yaml: activation_tables: one range per step needs samples of every step, and calibration.distribution ndtc draws steps at random; use distribution uniform or activation_tables shared"
+      ),
+      (
+        Recipe.plainValue.setting("sampler", 50),
+        "a.yaml: sampler: expected the name of a preset or a sampler's keys, found 50"
+      ),
+      (
+        Recipe.plainValue.setting("calibration.mean", 0.4),
+        "a.yaml: calibration.mean: belongs to distribution ndtc, and this recipe says uniform"
+      ),
+      (
+        Recipe.plainValue.setting("calibration.trajectories", 0),
+        "a.yaml: calibration.trajectories: expected an integer from 1 to 1048576, found 0"
+      ),
+      (
+        Recipe.plainValue.setting("calibration.labels", []),
+        "a.yaml: calibration.labels: expected balanced or a list of classes, found an empty list"
+      ),
+      (
+        Recipe.plainValue.setting("float_layers", ["conv_in:output_"]),
+        "a.yaml: float_layers[0]: expected a layer pattern such as conv_in or time_embedding.**:input, found \"conv_in:output_\""
+      ),
+      (Recipe.plainValue.setting("float_layers", nil), "a.yaml: float_layers: missing; expected a list"),
+      (Recipe.plainValue.setting("effort", "fast"), "a.yaml: effort: unknown key"),
+    ]) func refusals(value: ConfigurationValue, message: String)
+  {
+    let error = thrownError { _ = try Recipe(value, file: "a.yaml") } as? ConfigurationError
+    #expect(error?.message == message)
+  }
+
+  @Test("all problems come together") func together() {
+    let value = Recipe.plainValue.setting("weights.bits", 1).setting("calibration.seed", -1).setting("extra", 1)
+    let error = thrownError { _ = try Recipe(value, file: "a.yaml") } as? ConfigurationError
+    #expect(error?.problems.count == 3)
+  }
+}
+
+@Suite struct SitePatternTests {
+  private func matches(_ pattern: String, _ node: String, _ role: Site.Role = .weight) -> Bool {
+    SitePattern(pattern)!.matches(Site(node: node, role: role))
+  }
+
+  @Test("globs") func globs() {
+    #expect(matches("conv_in", "conv_in"))
+    #expect(!matches("conv_in", "conv_in2"))
+    #expect(!matches("conv_in", "a.conv_in"))
+    #expect(matches("conv_*", "conv_in"))
+    #expect(matches("**.conv", "up_blocks.0.upsamplers.0.conv"))
+    #expect(!matches("*.conv", "up_blocks.0.upsamplers.0.conv"))
+    #expect(matches("up_blocks.*.upsamplers.*.conv", "up_blocks.0.upsamplers.0.conv"))
+    #expect(matches("**", "anything.at.all"))
+    #expect(!matches("*", "two.parts"))
+    #expect(matches("conv?", "conv1"))
+    #expect(!matches("conv?", "conv12"))
+  }
+
+  @Test("roles") func roles() {
+    #expect(matches("conv_in:weight", "conv_in", .weight))
+    #expect(!matches("conv_in:weight", "conv_in", .input))
+    #expect(matches("conv_in", "conv_in", .input))
+    #expect(SitePattern("conv_in:weigth") == nil)
+    #expect(SitePattern("") == nil)
+  }
+
+  @Test("a hostile pattern is answered at once") func hostile() {
+    let pattern = SitePattern(String(repeating: "*a", count: 200) + "b")!
+    let site = Site(node: String(repeating: "a", count: 400), role: .weight)
+    var matched = true
+    let time = ContinuousClock().measure { matched = pattern.matches(site) }
+    #expect(!matched && time < .seconds(1))
+  }
+}
+
+@Suite struct SiteSelectionTests {
+  @Test("a pattern that matches nothing is named, with what it may have meant") func idle() throws {
+    var recipe = try Recipe.plain()
+    recipe.floatLayers = ["conv_inn", "mid_block.attentions.*.q", "conv_out"].map { SitePattern($0)! }
+    let graph = try TinyModel().model.graph
+    let error = thrownError { _ = try recipe.selection(in: graph) } as? QuantizationError
+    #expect(error?.id == "E-RECIPE-PATTERN")
+    #expect(
+      error?.message == """
+        float_layers match nothing in this model:
+          conv_inn (near: conv_in)
+          mid_block.attentions.*.q (near: mid_block.attentions.0.to_q, mid_block.attentions.0.to_k, mid_block.attentions.0.to_v, mid_block.attentions.0.to_out.0)
+        """)
+    #expect(error?.hint == "list the layers with 'halftone inspect MODEL'")
+  }
+
+  @Test("attention products are never chosen, float layers are left out") func selection() throws {
+    var recipe = try Recipe.plain()
+    recipe.floatLayers = [SitePattern("conv_in")!, SitePattern("conv_out:input")!]
+    let graph = try TinyModel().model.graph
+    let chosen = try recipe.selection(in: graph)
+    let layers = graph.sites.filter { $0.role == .weight }.map(\.node)
+    #expect(chosen.weights == layers.filter { $0 != "conv_in" })
+    #expect(chosen.activations.map(\.node) == layers.filter { $0 != "conv_in" && $0 != "conv_out" })
+    #expect(chosen.activations.allSatisfy { $0.role == .input })
+  }
+
+  @Test("float weights or activations choose nothing") func float() throws {
+    let graph = try TinyModel().model.graph
+    var recipe = try Recipe.plain()
+    (recipe.weights, recipe.activations) = (nil, nil)
+    #expect(try recipe.selection(in: graph) == SiteSelection(weights: [], activations: []))
+  }
+}

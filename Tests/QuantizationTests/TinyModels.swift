@@ -1,0 +1,105 @@
+import Diffusion
+import Foundation
+import Models
+import Quantization
+import Tensors
+import TestSupport
+
+/// A U-Net small enough for the reference executor, with random weights, and a sampler for it.
+struct TinyModel {
+  let configuration: UNet2DConfiguration
+  let model: Model
+
+  /// - Parameter classes: nil for an unconditional network.
+  init(classes: Int? = nil, seed: UInt64 = 1) throws {
+    var configuration = UNet2DConfiguration()
+    configuration.sampleSize = SampleSize(height: 8, width: 8)
+    (configuration.inChannels, configuration.outChannels) = (1, 1)
+    configuration.blockOutChannels = [4, 6]
+    configuration.downBlocks = [.plain, .attention]
+    configuration.upBlocks = [.attention, .plain]
+    configuration.layersPerBlock = 1
+    configuration.normGroups = 2
+    configuration.attentionHeadDim = nil
+    configuration.classEmbedding = classes.map { .table(classes: $0) }
+    self.configuration = configuration
+    model = Self.randomised(try configuration.graph(), seed: seed)
+  }
+
+  /// Weights uniform with variance 1 / fan-in, so that values keep their size; normalisations near the identity.
+  static func randomised(_ graph: Graph, seed: UInt64) -> Model {
+    var random = SplitMix64(seed)
+    var parameters: [String: Tensor] = [:]
+    for parameter in graph.parameters {
+      var values = random.floats(parameter.count)
+      if parameter.dims.count > 1 {
+        let bound = (3 / Float(parameter.dims.dropFirst().reduce(1, *))).squareRoot()
+        values = values.map { $0 * bound }
+      } else {
+        let centre: Float = parameter.name.contains("norm") && parameter.name.hasSuffix("weight") ? 1 : 0
+        values = values.map { centre + 0.1 * $0 }
+      }
+      parameters[parameter.name] = Tensor(parameter.dims, values)
+    }
+    return Model(graph: graph, parameters: parameters)
+  }
+
+  static let process = try! DiffusionProcess(schedule: NoiseSchedule(BetaSchedule()), predictionType: .epsilon)
+
+  static func sampler(steps: Int) -> DDIMSampler {
+    DDIMSampler(selection: TimestepSelection(steps: steps, spacing: .leading, offset: 0, previous: .list))
+  }
+
+  static let digest = "sha256:tiny"
+
+  func sampling(steps: Int, batch: Int = 8) throws -> CalibrationSampling {
+    let denoiser = try NetworkDenoiser(
+      graph: model.graph, executor: ReferenceExecutor(model), predictionType: .epsilon)
+    return CalibrationSampling(
+      denoiser: denoiser, schedule: Self.process.schedule, sampler: Self.sampler(steps: steps),
+      modelDigest: Self.digest, batch: batch)
+  }
+
+  func calibrationSet(
+    _ calibration: Recipe.Calibration, steps: Int, batch: Int = 8
+  ) throws -> CalibrationSet {
+    let builder = CalibrationSetBuilder()
+    try sampling(steps: steps, batch: batch).run(calibration, into: builder) { _ in }
+    return builder.set(digest: "sha256:set")!
+  }
+
+  func task(_ recipe: Recipe, _ set: CalibrationSet, threads: Int = 1) throws -> QuantizationTask {
+    try QuantizationTask(
+      model: model, recipe: recipe, set: set,
+      makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
+      pool: WorkerPool(threads: threads), progress: { _ in })
+  }
+}
+
+extension Recipe {
+  /// A recipe to vary: rtn, W8A8, min-max, everything quantised.
+  static func plain() throws -> Recipe { try Recipe(plainValue, file: "plain.yaml") }
+
+  static let plainValue: ConfigurationValue = [
+    "method": "rtn",
+    "weights": ["bits": 8, "symmetric": true, "range": "min_max"],
+    "activations": ["bits": 8, "symmetric": false, "range": "min_max", "ema": "none", "upstream": "float"],
+    "activation_tables": "shared",
+    "sampler": "ddim-50",
+    "calibration": ["distribution": "uniform", "every": 1, "trajectories": 4, "seed": 3, "labels": "balanced"],
+    "float_layers": [],
+  ]
+}
+
+extension ConfigurationValue {
+  /// The map with the value at a dotted path replaced, added, or removed (nil).
+  func setting(_ path: String, _ value: ConfigurationValue?) -> ConfigurationValue {
+    guard case .map(var entries) = self else { return self }
+    let parts = path.split(separator: ".", maxSplits: 1).map(String.init)
+    let position = entries.firstIndex { $0.key == parts[0] }
+    let replacement = parts.count == 1 ? value : (position.map { entries[$0].value } ?? [:]).setting(parts[1], value)
+    if let position { entries.remove(at: position) }
+    if let replacement { entries.insert(.init(parts[0], replacement), at: position ?? entries.count) }
+    return .map(entries)
+  }
+}
