@@ -15,6 +15,11 @@ package struct NetworkInput: Sendable {
     self.labels = labels
     self.stepIndex = stepIndex
   }
+
+  /// A call of a network that reads no timestep: a classifier.
+  package init(images x: Tensor) {
+    self.init(x: x, timesteps: [Timestep](repeating: Timestep(0), count: x.dims.first ?? 0))
+  }
 }
 
 /// Runs a graph. Implementations: reference (the definition), float, integer.
@@ -68,10 +73,8 @@ extension Graph {
     guard input.x.dims.count == 4, Array(input.x.dims.dropFirst()) == imageShape.dims else {
       throw .shape(expected: imageShape.dims, found: input.x.dims)
     }
-    if dependsOnTimestep || !input.timesteps.isEmpty {
-      guard input.timesteps.count == batch else {
-        throw .count(what: "timesteps", expected: batch, found: input.timesteps.count)
-      }
+    guard input.timesteps.count == batch else {
+      throw .count(what: "timesteps", expected: batch, found: input.timesteps.count)
     }
     for timestep in input.timesteps { try check(timestep) }
     guard let classCount else {
@@ -84,9 +87,6 @@ extension Graph {
       throw .labelOutOfRange(label: bad, classCount: classCount)
     }
   }
-
-  /// Whether any node reads the timestep: classifiers do not.
-  package var dependsOnTimestep: Bool { nodes.contains { $0.op == .timestep } }
 
   /// Throws where an operation that reads the timestep is undefined.
   private func check(_ timestep: Timestep) throws(ExecutionError) {

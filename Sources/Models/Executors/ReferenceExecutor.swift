@@ -87,7 +87,7 @@ package struct ReferenceExecutor: Executor {
     let dims = node.inputs.map { model.graph.nodes[$0].dims }
     switch node.op {
     case .image: return call.image
-    case .timestep: return [Float(call.timestep?.value ?? 0)]
+    case .timestep: return [Float(call.timestep.value)]
     case .label: return [Float(call.label ?? 0)]
     case .sinusoidalEmbedding, .fourierEmbedding, .embedding:
       return TemporalEmbedding.values(
@@ -132,11 +132,11 @@ package struct ReferenceExecutor: Executor {
 
 /// What one evaluation of a node depends on from outside.
 private struct Call {
-  /// Position in the batch, or among the distinct (timestep, label).
   let image: [Float]
-  let timestep: Timestep?
+  let timestep: Timestep
   let label: Int?
   let stepIndex: Int?
+  /// Position in the batch, and of the (timestep, label) among the distinct ones.
   let imageIndex: Int
   let temporalIndex: Int
 }
@@ -150,7 +150,7 @@ private struct Calls {
   init(_ input: NetworkInput, graph: Graph) {
     isTemporal = graph.isTemporal
     for index in 0..<input.x.dims[0] {
-      let timestep = index < input.timesteps.count ? input.timesteps[index] : nil
+      let timestep = input.timesteps[index]
       let label = input.labels?[index]
       let known = temporal.firstIndex { $0.timestep == timestep && $0.label == label }
       let call = Call(

@@ -9,21 +9,17 @@ enum TemporalEmbedding {
   /// The value of a node whose operand is the timestep or the label.
   /// - Precondition: `graph.check` accepted the timestep and the label.
   static func values(
-    of node: Node, in graph: Graph, timestep: Timestep?, label: Int?, parameters: [String: Tensor]
+    of node: Node, in graph: Graph, timestep: Timestep, label: Int?, parameters: [String: Tensor]
   ) -> [Float] {
-    let number: Double
-    switch graph.nodes[node.inputs[0]].op {
-    case .timestep: number = timestep?.value ?? 0
-    case .label: number = Double(label ?? 0)
-    default: preconditionFailure("\(node.path) reads neither the timestep nor the label")
-    }
-    switch node.op {
-    case .sinusoidalEmbedding(let embedding): return sinusoids(embedding, Float(number))
-    case .fourierEmbedding(let weight, let flip):
+    let source = graph.nodes[node.inputs[0]].op
+    precondition(source == .timestep || source == .label, "\(node.path) reads neither the timestep nor the label")
+    let number = source == .timestep ? timestep.value : Double(label ?? 0)
+    if case .sinusoidalEmbedding(let embedding) = node.op { return sinusoids(embedding, Float(number)) }
+    if case .fourierEmbedding(let weight, let flip) = node.op {
       return fourier(parameters[weight]!.values, Float(number), flipSinToCos: flip)
-    case .embedding(let table): return parameters[table]!.rows(Int(number)..<(Int(number) + 1)).values
-    default: preconditionFailure("\(node.path) is no embedding")
     }
+    guard case .embedding(let table) = node.op else { preconditionFailure("\(node.path) is no embedding") }
+    return parameters[table]!.rows(Int(number)..<(Int(number) + 1)).values
   }
 
   /// sin and cos of t f_j, f_j = exp(-ln(10000) j / (half - shift)) (Vaswani et al. 2017, section 3.5; Ho et al. 2020);

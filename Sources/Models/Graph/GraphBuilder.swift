@@ -228,8 +228,8 @@ package struct GraphBuilder {
     if dims(of: a) != dims(of: b) { problem("\(path(name)): shapes \(dims(of: a)) and \(dims(of: b)) differ") }
   }
 
-  /// The finished graph, or everything that was wrong.
-  package func finish(output: Value) throws(GraphError) -> Graph {
+  /// The finished graph, or everything that was wrong. Mutating, so that `g.finish(output: g.add(…))` sees the last node.
+  package mutating func finish(output: Value) throws(GraphError) -> Graph {
     var problems = problems
     var seen = Set<String>()
     for parameter in parameters where !seen.insert(parameter.name).inserted {

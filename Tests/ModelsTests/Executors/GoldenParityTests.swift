@@ -13,7 +13,8 @@ struct ParityContract: CustomTestStringConvertible, Sendable {
   /// Every executor that computes in Float. Tolerances are the project's promise; PyTorch's own Float rounding is about
   /// 1e-6 of the largest output in these networks.
   static let all: [ParityContract] = [
-    ParityContract(name: "reference", tolerance: 1e-5) { try ReferenceExecutor($0) }
+    ParityContract(name: "reference", tolerance: 1e-5) { try ReferenceExecutor($0) },
+    ParityContract(name: "float", tolerance: 1e-4) { try FloatExecutor($0) },
   ]
 }
 
