@@ -73,8 +73,6 @@ HT_INLINE ht_floats16 ht_min16(ht_floats16 a, ht_floats16 b) { return a < b ? a 
 HT_INLINE ht_floats16 ht_max16(ht_floats16 a, ht_floats16 b) { return a > b ? a : b; }
 // x where it is a number, zero where it is NaN.
 HT_INLINE ht_floats16 ht_zero_nan16(ht_floats16 x) { return x == x ? x : (ht_floats16)0; }
-// a where x >= 0, b elsewhere.
-HT_INLINE ht_floats16 ht_select_sign16(ht_floats16 x, ht_floats16 a, ht_floats16 b) { return x >= 0 ? a : b; }
 
 HT_INLINE ht_ints16 ht_bits16(ht_floats16 x) { return (ht_ints16)x; }
 HT_INLINE ht_floats8 ht_to_floats8(ht_ints8 v) { return __builtin_convertvector(v, ht_floats8); }

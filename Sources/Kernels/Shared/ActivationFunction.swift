@@ -1,7 +1,9 @@
 import CKernels
 
-/// The activations of a transform pass, 16 lanes at a time. Relative error below 3e-7 where the result is normal; NaN
-/// gives NaN.
+/// The activations of a transform pass, 16 lanes at a time. NaN gives NaN.
+///
+/// Relative error in roundoffs of 2^-24, by counting roundings: silu 4 (2.4e-7), mish 7, gelu 8 down to x = -5 and 14
+/// below. Silu is -0 below x = -88.7, where its true size is under 3e-37.
 enum ActivationFunction {
   case none, silu, gelu, relu, mish
 
@@ -17,7 +19,7 @@ enum ActivationFunction {
   }
 }
 
-/// x Φ(x) with Φ the normal distribution function (Hendrycks & Gimpel 2016).
+/// x Φ(x) with Φ the normal distribution function (Hendrycks & Gimpel 2016) = max(x, 0) - |x| Φ(-|x|).
 ///
 /// Φ(-a) = e^(-a²/2) R(a) for a = |x|; R is half the scaled complementary error function at a/√2, approximated by a
 /// polynomial of degree 9 in (a - 3) / (a + 3) fitted on 0...14.6 (relative error 9.5e-9), beyond which Φ(-a) is zero in
@@ -41,7 +43,7 @@ enum ActivationFunction {
   let squareError = ht_fma16(a, a, -square)
   let bell = exponential(square * -0.5)
   tail = tail * ht_fma16(squareError * -0.5, bell, bell)
-  return ht_select_sign16(x, ht_fma16(-x, tail, x), x * tail)
+  return ht_fma16(-a, tail, ht_max16(SIMD16(repeating: 0), x))
 }
 
 /// x tanh(ln(1 + e^x)) (Misra 2019) = x w / (w + 2) with w = e^x (e^x + 2); from x = 20 on the factor is 1 in Float.

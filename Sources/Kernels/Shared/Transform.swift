@@ -11,23 +11,27 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
     a.channels &*= a.width
     a.width = 1
   }
-  // Constants here, so that each activation is compiled on its own.
   switch Int(a.activation) {
-  case HT_ACTIVATION_SILU: transformPixels(a, .silu)
-  case HT_ACTIVATION_GELU: transformPixels(a, .gelu)
-  case HT_ACTIVATION_RELU: transformPixels(a, .relu)
-  case HT_ACTIVATION_MISH: transformPixels(a, .mish)
-  default: transformPixels(a, .none)
+  case HT_ACTIVATION_SILU: a.to_codes == 0 ? silu(a) : siluToCodes(a)
+  case HT_ACTIVATION_GELU: a.to_codes == 0 ? gelu(a) : geluToCodes(a)
+  case HT_ACTIVATION_RELU: a.to_codes == 0 ? relu(a) : reluToCodes(a)
+  case HT_ACTIVATION_MISH: a.to_codes == 0 ? mish(a) : mishToCodes(a)
+  default: a.to_codes == 0 ? copy(a) : copyToCodes(a)
   }
 }
 
-@inline(__always) private func transformPixels(_ a: ht_transform, _ activation: ActivationFunction) {
-  if a.to_codes != 0 {
-    transformPixels(a, activation, toCodes: true)
-  } else {
-    transformPixels(a, activation, toCodes: false)
-  }
-}
+// One function for each combination, because the optimiser only makes constants of what it inlines into small callers.
+
+@inline(never) private func copy(_ a: ht_transform) { transformPixels(a, .none, toCodes: false) }
+@inline(never) private func copyToCodes(_ a: ht_transform) { transformPixels(a, .none, toCodes: true) }
+@inline(never) private func silu(_ a: ht_transform) { transformPixels(a, .silu, toCodes: false) }
+@inline(never) private func siluToCodes(_ a: ht_transform) { transformPixels(a, .silu, toCodes: true) }
+@inline(never) private func gelu(_ a: ht_transform) { transformPixels(a, .gelu, toCodes: false) }
+@inline(never) private func geluToCodes(_ a: ht_transform) { transformPixels(a, .gelu, toCodes: true) }
+@inline(never) private func relu(_ a: ht_transform) { transformPixels(a, .relu, toCodes: false) }
+@inline(never) private func reluToCodes(_ a: ht_transform) { transformPixels(a, .relu, toCodes: true) }
+@inline(never) private func mish(_ a: ht_transform) { transformPixels(a, .mish, toCodes: false) }
+@inline(never) private func mishToCodes(_ a: ht_transform) { transformPixels(a, .mish, toCodes: true) }
 
 /// The loops over pixels and channels; `activation` and `toCodes` are constants at every call.
 @inline(__always) private func transformPixels(_ a: ht_transform, _ activation: ActivationFunction, toCodes: Bool) {

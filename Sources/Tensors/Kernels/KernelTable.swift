@@ -8,21 +8,10 @@ import KernelsBase
 #endif
 
 /// An instruction set the kernels are compiled for; raw values are those of HALFTONE_ISA.
-package enum InstructionSet: String, Sendable, CaseIterable, Comparable {
+package enum InstructionSet: String, Sendable, CaseIterable {
   case base
   case avx2
   case avx512vnni
-
-  /// Slower before faster.
-  package static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
-
-  private var rank: Int {
-    switch self {
-    case .base: 0
-    case .avx2: 1
-    case .avx512vnni: 2
-    }
-  }
 }
 
 /// The compute kernels of one instruction set. A value that is handed down, so that one process can run them all.
@@ -99,18 +88,21 @@ package struct KernelTable: Sendable {
   /// Those that run here, slowest first.
   package static func available() -> [KernelTable] { [base, avx2, avx512vnni].compactMap { $0 } }
 
-  /// The fastest that runs here.
-  package static let best = avx512vnni ?? avx2 ?? base
+  /// The table that HALFTONE_ISA names, else the fastest that runs here. A wrong value is `selected()`'s to report, once,
+  /// when a program starts.
+  package static let best = (try? selected()) ?? fastest
 
-  /// The table that HALFTONE_ISA names, or the best.
+  private static let fastest = avx512vnni ?? avx2 ?? base
+
+  /// The table that HALFTONE_ISA names, or the fastest.
+  /// - Throws: `KernelError` when the name is unknown or not available here.
   package static func selected() throws(KernelError) -> KernelTable {
-    guard let value = getenv("HALFTONE_ISA") else { return best }
-    return try named(String(cString: value))
+    try named(getenv("HALFTONE_ISA").map { String(cString: $0) } ?? "")
   }
 
-  /// - Parameter name: the value of HALFTONE_ISA; empty stands for unset.
+  /// - Parameter name: a value of HALFTONE_ISA; empty stands for unset.
   package static func named(_ name: String) throws(KernelError) -> KernelTable {
-    if name.isEmpty { return best }
+    if name.isEmpty { return fastest }
     guard let wanted = InstructionSet(rawValue: name) else {
       throw .unknownInstructionSet(name, known: InstructionSet.allCases.map(\.rawValue))
     }

@@ -21,3 +21,12 @@ let kernelTables: [KernelTable] = {
 
 /// Equality of bits, so that NaN equals itself and -0 differs from 0.
 func bitPatterns(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
+
+/// The same with one pattern for every NaN: which payload and sign survive an operation is the processor's choice.
+func canonicalBitPatterns(_ values: [Float]) -> [UInt32] { values.map { $0.isNaN ? 0x7fc0_0000 : $0.bitPattern } }
+
+/// Where two arrays first differ, in words; nil when they are equal. Keeps a failure's report short.
+func firstDifference<T: Equatable>(_ found: [T], _ expected: [T]) -> String? {
+  guard found.count == expected.count else { return "\(found.count) values, expected \(expected.count)" }
+  return found.indices.first { found[$0] != expected[$0] }.map { "[\($0)] is \(found[$0]), expected \(expected[$0])" }
+}
