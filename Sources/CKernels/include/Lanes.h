@@ -78,14 +78,13 @@ HT_INLINE ht_ints16 ht_bits16(ht_floats16 x) { return (ht_ints16)x; }
 HT_INLINE ht_floats8 ht_to_floats8(ht_ints8 v) { return __builtin_convertvector(v, ht_floats8); }
 HT_INLINE ht_floats16 ht_to_floats16(ht_ints16 v) { return __builtin_convertvector(v, ht_floats16); }
 
-// x * 2^n with one rounding, for |x| in [0.5, 2] and n in -152...130.
-HT_INLINE ht_floats16 ht_scale_by_power16(ht_floats16 x, ht_ints16 n) {
+// x * 2^n with one rounding, for |x| in [0.5, 2] and whole n in -152...130.
+HT_INLINE ht_floats16 ht_scale_by_power16(ht_floats16 x, ht_floats16 n) {
 #if defined(__AVX512F__)
-  return (ht_floats16)_mm512_scalef_ps((__m512)x, _mm512_cvtepi32_ps((__m512i)n));
+  return (ht_floats16)_mm512_scalef_ps((__m512)x, (__m512)n);
 #else
-  ht_ints16 half = n >> 1;
-  ht_floats16 first = (ht_floats16)((half + 127) << 23), second = (ht_floats16)((n - half + 127) << 23);
-  return x * first * second;
+  ht_ints16 whole = (ht_ints16)(n + 0x1.8p23f) - 0x4b400000, half = whole >> 1;
+  return x * (ht_floats16)((half + 127) << 23) * (ht_floats16)((whole - half + 127) << 23);
 #endif
 }
 

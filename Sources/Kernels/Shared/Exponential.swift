@@ -8,11 +8,9 @@ import CKernels
 @inline(__always) func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
   // Beyond these e^x is 0 or infinity; as the second operand of the comparison a NaN passes through.
   let bounded = ht_min16(SIMD16(repeating: 89), ht_max16(SIMD16(repeating: -104), x))
-  // Adding 1.5 * 2^23 rounds to an integer, half to even, and leaves it in the low bits.
+  // Adding 1.5 * 2^23 rounds to an integer, half to even.
   let rounder = SIMD16<Float>(repeating: 0x1.8p23)
-  let shifted = ht_fma16(bounded, SIMD16(repeating: 0x1.715476p0), rounder)
-  let n = shifted - rounder
-  let exponent = ht_bits16(shifted) &- ht_bits16(rounder)
+  let n = ht_fma16(bounded, SIMD16(repeating: 0x1.715476p0), rounder) - rounder
   var r = ht_fma16(n, SIMD16(repeating: -0x1.63p-1), bounded)
   r = ht_fma16(n, SIMD16(repeating: 0x1.bd0106p-13), r)
   var q = SIMD16<Float>(repeating: 0x1.6a23d6p-10)
@@ -21,5 +19,5 @@ import CKernels
   q = ht_fma16(q, r, SIMD16(repeating: 0x1.555492p-3))
   q = ht_fma16(q, r, SIMD16(repeating: 0x1.fffffcp-2))
   let one = SIMD16<Float>(repeating: 1)
-  return ht_scale_by_power16(ht_fma16(r * r, q, r) + one, exponent)
+  return ht_scale_by_power16(ht_fma16(r * r, q, r) + one, n)
 }
