@@ -72,10 +72,11 @@ let package = Package(
       ]),
     .executableTarget(
       name: "halftone",
-      dependencies: ["Workbench", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["Workbench", "Formats", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: settings),
 
-    .target(name: "TestSupport", dependencies: ["Tensors", "Formats"], path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+      name: "TestSupport", dependencies: ["Tensors", "Formats"], path: "Tests/TestSupport", swiftSettings: settings),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     tests("FormatsTests", ["Formats"]),
     tests("DiffusionTests", ["Diffusion", "Formats"]),
@@ -83,7 +84,7 @@ let package = Package(
     tests("QuantizationTests", ["Quantization", "Formats"]),
     tests("EvaluationTests", ["Evaluation", "Formats"]),
     tests("WorkbenchTests", ["Workbench"]),
-    tests("CommandLineTests", ["Workbench"]),
+    tests("CommandLineTests", ["Workbench", "Formats"]),
   ] + kernelTargets,
   swiftLanguageModes: [.v6]
 )

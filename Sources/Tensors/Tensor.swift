@@ -5,7 +5,8 @@ package struct Tensor: Sendable, Equatable {
 
   /// - Precondition: every dim is non-negative and `values.count` is their product.
   package init(_ dims: [Int], _ values: [Float]) {
-    precondition(dims.allSatisfy { $0 >= 0 } && dims.reduce(1, *) == values.count, "dims \(dims), \(values.count) values")
+    precondition(
+      dims.allSatisfy { $0 >= 0 } && dims.reduce(1, *) == values.count, "dims \(dims), \(values.count) values")
     self.dims = dims
     self.values = values
   }

@@ -15,7 +15,10 @@ struct Halftone: ParsableCommand {
         halftone demo
       """,
     version: "halftone \(halftoneVersion)",
-    subcommands: [Sample.self, Predict.self, Inspect.self])
+    subcommands: [
+      Sample.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Compare.self, Predict.self, Inspect.self,
+      List.self, Demo.self,
+    ])
 }
 
 extension ParsableCommand {

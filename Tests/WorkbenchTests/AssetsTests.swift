@@ -9,7 +9,10 @@ import Workbench
     for folder in ["models/tiny-ddpm", "samplers", "calib"] {
       try FileManager.default.createDirectory(at: root.appending(path: folder), withIntermediateDirectories: true)
     }
-    for file in ["samplers/ddim-50.yaml", "samplers/ddim-100.yaml", "samplers/notes.txt", "models/README.md"] {
+    for file in [
+      "samplers/ddim-50.yaml", "samplers/ddim-100.yaml", "samplers/notes.txt", "models/README.md",
+      "models/tiny-ddpm/config.json",
+    ] {
       try Data().write(to: root.appending(path: file))
     }
     return root

@@ -26,7 +26,7 @@ package struct FashionMNISTClassifier: FeatureExtractor {
     precondition(pixels.count % shape.count == 0)
     // One channel: N H W C and N C H W are the same order.
     let x = Tensor([pixels.count / shape.count] + shape.dims, pixels.map { Self.values[Int($0)] })
-    return try executor.run(NetworkInput(x: x, timesteps: []))
+    return try executor.run(NetworkInput(images: x))
   }
 
   /// The network's input for each pixel level, in Float and by division, as in training.

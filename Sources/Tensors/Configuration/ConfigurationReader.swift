@@ -77,7 +77,9 @@ package final class ConfigurationReader {
   }
 
   package func int(_ key: String, default fallback: Int? = nil, in range: ClosedRange<Int>) -> Int {
-    read(key, fallback, expected: "an integer from \(range.lowerBound) to \(range.upperBound)", standIn: range.lowerBound) {
+    read(
+      key, fallback, expected: "an integer from \(range.lowerBound) to \(range.upperBound)", standIn: range.lowerBound
+    ) {
       Self.integer($0).flatMap { range.contains($0) ? $0 : nil }
     }
   }
@@ -85,7 +87,8 @@ package final class ConfigurationReader {
   package func double(
     _ key: String, default fallback: Double? = nil, in range: ClosedRange<Double> = -1e300...1e300
   ) -> Double {
-    read(key, fallback, expected: "a number from \(range.lowerBound) to \(range.upperBound)", standIn: range.lowerBound) {
+    read(key, fallback, expected: "a number from \(range.lowerBound) to \(range.upperBound)", standIn: range.lowerBound)
+    {
       Self.number($0).flatMap { range.contains($0) ? $0 : nil }
     }
   }

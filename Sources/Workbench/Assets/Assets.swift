@@ -26,7 +26,10 @@ package struct Assets: Sendable {
 
     fileprivate func isAsset(_ file: String) -> Bool {
       switch self {
-      case .model: !file.hasSuffix(".md")
+      // Feature extractors stand beside the models, without a network configuration.
+      case .model:
+        file.hasSuffix(".safetensors")
+          || ["unet/config.json", "config.json"].contains { Folder.kind(of: joined(file, $0)) == .file }
       case .sampler, .recipe: file.hasSuffix(".yaml")
       }
     }
@@ -65,7 +68,7 @@ package struct Assets: Sendable {
   /// Names of all assets of one kind, sorted; presets without `.yaml`.
   package func names(_ kind: Kind) -> [String] {
     let files = (try? Folder.names(in: folder(kind))) ?? []
-    return files.filter { !$0.hasPrefix(".") && kind.isAsset($0) }.map(Self.bareName).sorted()
+    return files.filter { !$0.hasPrefix(".") && kind.isAsset(joined(folder(kind), $0)) }.map(Self.bareName).sorted()
   }
 
   /// The path of an asset: an existing path as it is, or a name from `list`, with or without `.yaml`.

@@ -7,11 +7,13 @@ import Tensors
 /// What `inspect` says of a model, for people and for machines.
 struct ModelDescription {
   private let source: ModelSource
+  private let summary: GraphSummary
   /// By layer path: `integer` or `float`; nil for float models.
   private let arithmetics: [String: String]?
 
   init(_ source: ModelSource, compute: Compute) throws {
     self.source = source
+    summary = GraphSummary(source.model.graph)
     guard let quantized = source.quantized else {
       arithmetics = nil
       return
@@ -29,11 +31,11 @@ struct ModelDescription {
     var entries: [ConfigurationValue.Entry] = [
       .init("path", .string(source.path)), .init("kind", .string(source.quantized == nil ? "float" : "quantized")),
       .init("digest", .string(source.digest)), .init("network", source.network),
-      .init("process", source.process.configuration), .init("parameters", .integer(graph.parameterCount)),
-      .init("multiply_accumulates", .integer(graph.multiplyAccumulates)),
+      .init("process", source.process.configuration), .init("parameters", .integer(summary.parameterCount)),
+      .init("multiply_accumulates", .integer(summary.multiplyAccumulates)),
       .init("weights_file_bytes", .integer(source.weightsFileBytes)),
-      .init("blocks", .list(blocks.map(\.value))),
-      .init("temporal_block", .list(temporalLayers.map { .string($0) })),
+      .init("blocks", .list(blocks)),
+      .init("temporal_block", .list(summary.temporalMembers.map { .string($0) })),
     ]
     guard let quantized = source.quantized else { return entries }
     entries += [
@@ -60,14 +62,15 @@ struct ModelDescription {
     var lines = [
       "\(source.path): \(source.quantized == nil ? "float model" : "quantised model")",
       "network: \(className), images \(shape), \(classes)",
-      "parameters: \(shown(count: graph.parameterCount)); weights file \(shown(bytes: source.weightsFileBytes))",
-      "multiply-accumulates per image and step: \(shown(count: graph.multiplyAccumulates))",
+      "parameters: \(shown(count: summary.parameterCount)); weights file \(shown(bytes: source.weightsFileBytes))",
+      "multiply-accumulates per image and step: \(shown(count: summary.multiplyAccumulates))",
       "process: \(process)",
       "digest: \(source.digest)",
     ]
     if let quantized = source.quantized { lines += quantizedLines(quantized) }
     lines += [
-      "", blockTable.markdown, "", "temporal block (computed once per step): \(temporalLayers.joined(separator: ", "))",
+      "", blockTable.markdown, "",
+      "temporal block (computed once per step): \(summary.temporalMembers.joined(separator: ", "))",
     ]
     if source.quantized != nil { lines += ["", layerTable.markdown] }
     return lines.joined(separator: "\n")
@@ -104,41 +107,23 @@ struct ModelDescription {
 
   // MARK: Blocks
 
-  private struct Block {
-    let name: String
-    let kind: String
-    let parameters: Int
-    let multiplyAccumulates: Int
-    var value: ConfigurationValue {
+  private var blocks: [ConfigurationValue] {
+    summary.blocks.map { block in
       [
-        "name": .string(name), "kind": .string(kind), "parameters": .integer(parameters),
-        "multiply_accumulates": .integer(multiplyAccumulates),
+        "name": .string(block.name), "kind": .string(block.kind.rawValue), "parameters": .integer(block.parameterCount),
+        "multiply_accumulates": .integer(block.multiplyAccumulates), "shape": .list(block.dims.map { .integer($0) }),
       ]
-    }
-  }
-
-  private var blocks: [Block] {
-    graph.regions.map { region in
-      let prefix = region.name + "."
-      let parameters = graph.parameters.filter { $0.name.hasPrefix(prefix) }
-      return Block(
-        name: region.name, kind: region.kind.rawValue, parameters: parameters.reduce(0) { $0 + $1.count },
-        multiplyAccumulates: graph.nodes[region.nodes].reduce(0) { $0 + graph.multiplyAccumulates(of: $1) })
     }
   }
 
   private var blockTable: Table {
     var table = Table([("block", .left), ("kind", .left), ("parameters", .right), ("multiply-accumulates", .right)])
-    for block in blocks {
-      table.add([block.name, block.kind, shown(count: block.parameters), shown(count: block.multiplyAccumulates)])
+    for block in summary.blocks {
+      table.add([
+        block.name, block.kind.rawValue, shown(count: block.parameterCount), shown(count: block.multiplyAccumulates),
+      ])
     }
     return table
-  }
-
-  /// Layers whose results depend on timestep and label alone.
-  private var temporalLayers: [String] {
-    let temporal = Set(graph.nodes.filter { graph.isTemporal[$0.index] }.map(\.path))
-    return graph.layerWeights.map(\.path).filter(temporal.contains)
   }
 
   // MARK: Layers of a quantised model

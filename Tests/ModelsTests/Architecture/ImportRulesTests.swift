@@ -20,8 +20,8 @@ import Testing
     "Workbench": [
       "Tensors", "Formats", "Diffusion", "Models", "Quantization", "Evaluation", "CSystem", "Logging",
     ],
-    // Errors and exit statuses are Tensors'.
-    "halftone": ["Workbench", "Tensors", "ArgumentParser"],
+    // Errors and exit statuses are Tensors'; the child process that reads HDF5 files is Formats'.
+    "halftone": ["Workbench", "Tensors", "Formats", "ArgumentParser"],
   ]
   /// What comes with the toolchain; kernels use none of it.
   private static let system: Set<String> = ["Foundation", "Glibc", "Darwin", "Musl", "Dispatch", "Synchronization"]

@@ -29,6 +29,7 @@ final class FastExecutor: Sendable {
     self.pool = pool
     self.kernels = kernels
     self.observer = observer
+    try table.check(for: model.graph)
     var compilers = [true, false].map {
       ProgramCompiler(model: model, table: table, integer: integer, temporal: $0)
     }
@@ -46,12 +47,10 @@ final class FastExecutor: Sendable {
 
   func run(_ input: NetworkInput) throws -> Tensor {
     try model.graph.check(input)
-    try checkStep(input.stepIndex)
+    try table.check(stepIndex: input.stepIndex)
     let batch = input.x.dims[0]
-    // Networks that read no timestep (classifiers) may be called without any.
-    let timesteps = input.timesteps.isEmpty ? [Timestep](repeating: Timestep(0), count: batch) : input.timesteps
     let keys = (0..<batch).map {
-      CallKey(timestep: timesteps[$0], label: input.labels?[$0], stepIndex: input.stepIndex)
+      CallKey(timestep: input.timesteps[$0], label: input.labels?[$0], stepIndex: input.stepIndex)
     }
     let constants = try constants(for: keys)
     let outputDims = model.graph.nodes[model.graph.output].dims
@@ -82,20 +81,6 @@ final class FastExecutor: Sendable {
     }
     report(collectors)
     return output
-  }
-
-  private func checkStep(_ stepIndex: Int?) throws(ExecutionError) {
-    for site in table.activations.keys.sorted() {
-      let quantizers = table.activations[site]!
-      let rows: Int
-      switch quantizers.key {
-      case .shared: continue
-      case .step: rows = quantizers.rows.count
-      case .stepAndLabel(let classCount): rows = quantizers.rows.count / classCount
-      }
-      guard let stepIndex else { throw .stepMissing(site: site.description) }
-      guard (0..<rows).contains(stepIndex) else { throw .stepOutOfRange(index: stepIndex, count: rows) }
-    }
   }
 
   // MARK: Temporal block

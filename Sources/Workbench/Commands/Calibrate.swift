@@ -1,0 +1,37 @@
+import Formats
+import Tensors
+
+/// `calibrate`: records the network's inputs along its own sampling trajectories.
+package struct CalibrateCommand: Sendable {
+  package var model: String
+  package var recipe: String
+  package var scheduler: String?
+  package var out: String?
+  package var threads: Int
+  package var batch: Int
+
+  package init(model: String, recipe: String, scheduler: String?, out: String?, threads: Int, batch: Int) {
+    self.model = model
+    self.recipe = recipe
+    self.scheduler = scheduler
+    self.out = out
+    self.threads = threads
+    self.batch = batch
+  }
+
+  package func run(_ session: Session) throws {
+    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    let prepared = try PreparedRecipe(recipe, for: source, assets: session.assets)
+    let calibration = try CalibrationRun(
+      source: source, prepared: prepared, compute: Compute(threads: threads, batch: batch))
+    let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).calibration.h5")
+    try Folder.create(parentFolder(of: path))
+    let sizes = calibration.sizes
+    session.console.note(
+      "calibration set: \(shown(bytes: sizes.file)) on disk, \(shown(bytes: sizes.memory)) of states in memory")
+    let set = try calibration.make(path, session: session)
+    try session.console.result(
+      "\(path): \(shown(count: set.counts.reduce(0, +))) samples at \(set.counts.count { $0 > 0 }) of \(set.counts.count) steps"
+    )
+  }
+}

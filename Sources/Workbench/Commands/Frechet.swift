@@ -1,0 +1,52 @@
+import Evaluation
+import Formats
+import Tensors
+
+/// `fid`: the Fréchet distance between two sets of images or their statistics. It is FID only on Inception features, so
+/// the result is always called by its extractor.
+package struct FrechetCommand: Sendable {
+  package var first: String
+  package var second: String
+  package var features: String?
+  package var json: Bool
+  package var threads: Int
+  package var batch: Int
+
+  package init(first: String, second: String, features: String?, json: Bool, threads: Int, batch: Int) {
+    self.first = first
+    self.second = second
+    self.features = features
+    self.json = json
+    self.threads = threads
+    self.batch = batch
+  }
+
+  package func run(_ session: Session) throws {
+    let scoring = try FeatureScoring(
+      named: features, assets: session.assets, compute: Compute(threads: threads, batch: batch))
+    let a = try scoring.statistics(of: first, session: session)
+    let b = try scoring.statistics(of: second, session: session)
+    let result = try FrechetDistance.compute(a, b, names: (first, second))
+    for warning in result.warnings { session.console.note("warning: \(warning)") }
+    if json { return try session.console.result(JSONWriter.compact(report(result, a, b))) }
+    try session.console.result("\(result.title): \(fixed(result.distance, 6))")
+  }
+
+  private func report(
+    _ result: FrechetDistance, _ a: FeatureStatistics, _ b: FeatureStatistics
+  ) -> ConfigurationValue {
+    func side(_ path: String, _ statistics: FeatureStatistics) -> ConfigurationValue {
+      ["path": .string(path), "images": statistics.count.map { .integer($0) } ?? .null]
+    }
+    let identity = a.extractor ?? b.extractor
+    return [
+      "metric": .string(result.title), "distance": .number(result.distance), "mean_term": .number(result.meanTerm),
+      "trace_term": .number(result.traceTerm), "residual": .number(result.residual),
+      "extractor": identity.map {
+        ["name": .string($0.name), "mode": .string($0.mode), "digest": .string($0.digest)]
+      } ?? .null,
+      "first": side(first, a), "second": side(second, b),
+      "warnings": .list(result.warnings.map { .string($0) }),
+    ]
+  }
+}

@@ -1,0 +1,49 @@
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// `quantize`: makes an integer model.
+package struct QuantizeCommand: Sendable {
+  package var model: String
+  package var recipe: String
+  package var calibration: String?
+  package var scheduler: String?
+  package var out: String?
+  package var threads: Int
+  package var batch: Int
+
+  package init(
+    model: String, recipe: String, calibration: String?, scheduler: String?, out: String?, threads: Int, batch: Int
+  ) {
+    self.model = model
+    self.recipe = recipe
+    self.calibration = calibration
+    self.scheduler = scheduler
+    self.out = out
+    self.threads = threads
+    self.batch = batch
+  }
+
+  package func run(_ session: Session) throws {
+    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    let prepared = try PreparedRecipe(recipe, for: source, assets: session.assets)
+    let compute = try Compute(threads: threads, batch: batch)
+    let calibrating = try CalibrationRun(source: source, prepared: prepared, compute: compute)
+    let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")
+    try Folder.create(parentFolder(of: path))
+    let set =
+      if let calibration { try calibrating.open(calibration) } else {
+        try calibrating.openOrMake(joined(parentFolder(of: path), stem(of: path) + ".calibration.h5"), session: session)
+      }
+    let quantizer = Quantizer(source: source, prepared: prepared, compute: compute)
+    let quantized = try quantizer.make(path, set: set, session: session)
+    if quantized.selfTest == nil {
+      session.console.note("note: this recipe's tables cannot run in integers; the model is for simulation")
+    }
+    let bytes = try InputFile(path).size
+    let floatBytes = 4 * GraphSummary(source.model.graph).parameterCount
+    try session.console.result(
+      "\(path): \(shown(bytes: bytes)), \(fixed(Double(bytes) / Double(floatBytes), 3)) of the float weights")
+  }
+}

@@ -1,0 +1,39 @@
+import Evaluation
+import Formats
+import Tensors
+
+extension ImageStore {
+  /// How close `other`'s images are to these, image by image, on 8-bit samples.
+  package func quality(of other: ImageStore, _ images: ClosedRange<Int>) throws -> PairedQuality {
+    var pairs: [SignalToNoise] = []
+    for index in images {
+      pairs += try SignalToNoise.perImage(
+        reference: try read(index).pixels, other: try other.read(index).pixels, shape: shape)
+    }
+    return PairedQuality(pairs, peak: 255)
+  }
+
+  /// Pairs per row of the grid, and how many are shown.
+  private static let pairsPerRow = 8
+  private static let mostPairs = 32
+
+  /// A grid whose odd rows are these images and whose even rows are `other`'s.
+  package func writePairs(with other: ImageStore, _ images: ClosedRange<Int>, to path: String) throws {
+    let shown = Array(images.prefix(Self.mostPairs))
+    var rows: [PixelImage] = []
+    for start in stride(from: 0, to: shown.count, by: Self.pairsPerRow) {
+      let row = shown[start..<min(start + Self.pairsPerRow, shown.count)]
+      let blank = PixelImage(
+        height: shape.height, width: shape.width, channels: shape.channels,
+        pixels: [UInt8](repeating: 255, count: shape.count))
+      for store in [self, other] {
+        rows += try row.map(store.read)
+        if shown.count > Self.pairsPerRow {
+          rows += [PixelImage](repeating: blank, count: Self.pairsPerRow - row.count)
+        }
+      }
+    }
+    let columns = min(shown.count, Self.pairsPerRow)
+    try PNG.write(ImageGrid.compose(rows, rows: rows.count / columns, columns: columns), to: path)
+  }
+}

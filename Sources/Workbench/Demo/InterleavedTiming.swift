@@ -1,0 +1,41 @@
+import Diffusion
+import Tensors
+
+/// Time per image and step of several networks, measured in turns, so that a slow moment of the machine meets all of them.
+package struct InterleavedTiming {
+  /// Sampling steps of one turn, and images in its batch.
+  private static let steps = 4
+  private static let batch = 16
+
+  /// - Parameter samplers: one per network.
+  /// - Returns: median milliseconds per image and step, in the order of `samplers`.
+  package static func medians(_ samplers: [ImageSampler], rounds: Int, session: Session) throws -> [Double] {
+    let images = Array(0..<batch)
+    let clock = ContinuousClock()
+    var turns = samplers.map { _ in [Double]() }
+    let progress = Progress("timing", unit: "rounds", total: rounds, console: session.console)
+    // Round 0 warms caches and is not counted.
+    for round in 0...rounds {
+      for (position, sampler) in samplers.enumerated() {
+        if let signal = Signals.pending {
+          throw Stopped(signal: signal, progress: "no timings", command: session.command)
+        }
+        var loop = try sampler.trajectory(images)
+        let began = clock.now
+        for _ in 0..<min(steps, loop.steps.count) { _ = try loop.next() }
+        let milliseconds = (clock.now - began) / .milliseconds(1)
+        if round > 0 { turns[position].append(milliseconds / Double(batch * loop.completed)) }
+      }
+      progress.update(Double(round))
+    }
+    progress.finish(Double(rounds))
+    return turns.map(median)
+  }
+
+  /// The middle value; of an even number, the mean of the two middle ones. - Precondition: not empty.
+  package static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  }
+}

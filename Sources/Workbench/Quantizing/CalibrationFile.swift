@@ -1,0 +1,133 @@
+import Formats
+import Quantization
+import Tensors
+
+/// Calibration sets as HDF5 files (docs/formats.md): provenance in an attribute, a group of datasets per sampling step.
+package enum CalibrationFile {
+  static let provenanceAttribute = "provenance"
+
+  static func dataset(_ name: String, step: Int) -> String {
+    let digits = String(step)
+    return "steps/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits)/\(name)"
+  }
+
+  /// Creates `path` from the samples that `body` hands to the sink. Samples go to the disk as they come: what is in memory
+  /// is one batch. Interrupted writing leaves nothing, so it is started again.
+  package static func write(to path: String, _ body: (any CalibrationSink) throws -> Void) throws {
+    try HDF5.write(to: path) { try body(Sink($0)) }
+  }
+
+  private final class Sink: CalibrationSink {
+    private let writer: HDF5Writer
+    init(_ writer: HDF5Writer) { self.writer = writer }
+
+    func begin(_ provenance: CalibrationProvenance, counts: [Int]) throws {
+      try writer.attribute(provenanceAttribute, JSONWriter.compact(provenance.encode()))
+      for (step, count) in counts.enumerated() where count > 0 {
+        try writer.create(
+          dataset("x", step: step), type: .f32, rowDims: provenance.imageShape.dims, rows: count)
+        try writer.create(dataset("trajectories", step: step), type: .i64, rowDims: [], rows: count)
+        if provenance.classCount != nil {
+          try writer.create(dataset("labels", step: step), type: .i64, rowDims: [], rows: count)
+        }
+      }
+    }
+
+    func append(_ samples: CalibrationSamples) throws {
+      try writer.append(dataset("x", step: samples.step), StoredTensor(samples.x))
+      try writer.append(dataset("trajectories", step: samples.step), Self.stored(samples.trajectories))
+      if let labels = samples.labels {
+        try writer.append(dataset("labels", step: samples.step), Self.stored(labels))
+      }
+    }
+
+    private static func stored(_ values: [Int]) -> StoredTensor {
+      StoredTensor(dims: [values.count], values.map(Int64.init))
+    }
+  }
+
+  /// A set on the disk, its samples read a batch at a time.
+  package struct Reader: CalibrationSource {
+    package let path: String
+    package let provenance: CalibrationProvenance
+    package let digest: String
+    package let counts: [Int]
+    private let file: HDF5File
+
+    /// - Throws: when the file is no calibration set, or its datasets do not fit its provenance.
+    package init(_ path: String) throws {
+      self.path = path
+      digest = "sha256:" + (try Digest.sha256(file: path))
+      file = try HDF5File(path)
+      guard let text = file.attributes[provenanceAttribute] else { throw QuantizationError.notASet(file: path) }
+      let named = "\(path): \(provenanceAttribute)"
+      provenance = try CalibrationProvenance(JSON.parse(Array(text.utf8), file: named), file: named)
+      counts = try Self.checkedCounts(file, provenance)
+    }
+
+    /// Rows at each step, after comparing every dataset with what the provenance announces.
+    private static func checkedCounts(_ file: HDF5File, _ provenance: CalibrationProvenance) throws -> [Int] {
+      var expected: [String: (type: ElementType, rowDims: [Int])] = [:]
+      let names = ["x", "trajectories"] + (provenance.classCount == nil ? [] : ["labels"])
+      for step in provenance.steps.indices {
+        for name in names {
+          expected[dataset(name, step: step)] = name == "x" ? (.f32, provenance.imageShape.dims) : (.i64, [])
+        }
+      }
+      var problems: [String] = []
+      var rows: [String: Int] = [:]
+      for found in file.datasets {
+        guard let form = expected[found.name] else {
+          problems.append("\(printable(found.name)): not part of a calibration set")
+          continue
+        }
+        if found.type != form.type || Array(found.dims.dropFirst()) != form.rowDims {
+          problems.append(
+            "\(found.name): expected \(form.type.rawValue) N + \(form.rowDims), found \(found.type.rawValue) \(found.dims)"
+          )
+        }
+        rows[found.name] = found.dims.first ?? 0
+      }
+      let counts = provenance.steps.indices.map { step -> Int in
+        let present = names.map { rows[dataset($0, step: step)] ?? 0 }
+        if Set(present).count > 1 {
+          problems.append("step \(step): \(zip(present, names).map { "\($0) \($1)" }.joined(separator: ", "))")
+        }
+        return present[0]
+      }
+      if !problems.isEmpty { throw CalibrationFileError(path: file.path, problems: problems) }
+      return counts
+    }
+
+    package func samples(step: Int, _ range: Range<Int>) throws -> CalibrationSamples {
+      let x = try file.rows(dataset("x", step: step), range)
+      guard let images = x.floats() else { preconditionFailure("types are checked at opening") }
+      return CalibrationSamples(
+        step: step, trajectories: try integers("trajectories", step, range), x: images,
+        labels: provenance.classCount == nil ? nil : try labels(step, range))
+    }
+
+    private func labels(_ step: Int, _ range: Range<Int>) throws -> [Int] {
+      let labels = try integers("labels", step, range)
+      if let bad = labels.first(where: { !(0..<(provenance.classCount ?? 0)).contains($0) }) {
+        throw CalibrationFileError(path: path, problems: ["\(dataset("labels", step: step)): label \(bad)"])
+      }
+      return labels
+    }
+
+    private func integers(_ name: String, _ step: Int, _ range: Range<Int>) throws -> [Int] {
+      let stored = try file.rows(dataset(name, step: step), range)
+      return (stored.integers(Int64.self) ?? []).map { Int($0) }
+    }
+  }
+}
+
+/// An HDF5 file that claims to be a calibration set and is not one.
+package struct CalibrationFileError: HalftoneError, Equatable {
+  package let path: String
+  package let problems: [String]
+  package var id: String { "E-CAL-FILE" }
+  package var exit: ExitStatus { .refusedInput }
+  package var message: String { "\(printable(path)) is damaged:\n  " + problems.joined(separator: "\n  ") }
+  package var hint: String? { "make it again with 'halftone calibrate'" }
+}

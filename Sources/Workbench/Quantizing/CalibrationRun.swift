@@ -1,0 +1,87 @@
+import Diffusion
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// A recipe with what it means for one model: sampler and steps.
+package struct PreparedRecipe {
+  package let name: String
+  package let recipe: Recipe
+  package let sampler: any Sampler
+  package let steps: [Step]
+
+  /// - Parameter text: a recipe's name or path.
+  package init(_ text: String, for source: ModelSource, assets: Assets) throws {
+    let path = try assets.path(.recipe, text)
+    try self.init(name: stem(of: path), Recipe(YAML.read(path), file: path), for: source, assets: assets)
+  }
+
+  package init(name: String, _ recipe: Recipe, for source: ModelSource, assets: Assets) throws {
+    self.name = name
+    self.recipe = recipe
+    switch recipe.sampler {
+    case .named(let sampler): self.sampler = try source.sampler(named: sampler, assets: assets)
+    case .inline(let value): sampler = try SamplerCatalog.decode(value, file: "\(name): sampler")
+    }
+    steps = try sampler.steps(for: source.process)
+  }
+}
+
+/// Making and finding the calibration set of a recipe.
+package struct CalibrationRun {
+  package let source: ModelSource
+  package let prepared: PreparedRecipe
+  package let compute: Compute
+
+  package init(source: ModelSource, prepared: PreparedRecipe, compute: Compute) throws {
+    if source.quantized != nil { throw ModelSourceError.needsFloat(path: source.path, command: "calibrate") }
+    self.source = source
+    self.prepared = prepared
+    self.compute = compute
+  }
+
+  /// Opens `path` if it fits the recipe. - Throws: what does not fit.
+  package func open(_ path: String) throws -> CalibrationFile.Reader {
+    let set = try CalibrationFile.Reader(path)
+    try set.provenance.check(
+      fits: prepared.recipe, graph: source.model.graph, modelDigest: source.digest,
+      sampler: prepared.sampler.configuration, steps: prepared.steps)
+    return set
+  }
+
+  /// Samples the set into `path`, in place of whatever stands there.
+  package func make(_ path: String, session: Session) throws -> CalibrationFile.Reader {
+    let sampling = CalibrationSampling(
+      denoiser: try source.denoiser(.float, compute: compute), schedule: source.process.schedule,
+      sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch)
+    let reporter = WorkReporter(session)
+    try CalibrationFile.write(to: path) { sink in
+      try sampling.run(prepared.recipe.calibration, into: sink, progress: reporter.report)
+    }
+    reporter.finish()
+    return try CalibrationFile.Reader(path)
+  }
+
+  /// The set at `path` where it fits; else a new one in its place.
+  package func openOrMake(_ path: String, session: Session) throws -> CalibrationFile.Reader {
+    if Folder.kind(of: path) != nil {
+      do {
+        let set = try open(path)
+        session.console.note("using the calibration set \(path)")
+        return set
+      } catch let error as any HalftoneError where error.exit == .refusedInput {
+        session.console.note("making \(path) again: \(error.message)")
+      }
+    }
+    return try make(path, session: session)
+  }
+
+  /// Bytes of the samples, and of what is held in memory while they are made.
+  package var sizes: (file: Int, memory: Int) {
+    let image = 4 * source.model.graph.imageShape.count
+    let plan = CalibrationPlan(prepared.recipe.calibration, stepCount: prepared.steps.count)
+    // x_t, the network's output, x_0, x_(t-1) and noise of one batch.
+    return (plan.counts.reduce(0, +) * image, 5 * compute.batch * image)
+  }
+}

@@ -1,0 +1,66 @@
+import Diffusion
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// Makes a quantised model from a float model, a recipe and a calibration set.
+package struct Quantizer {
+  package let source: ModelSource
+  package let prepared: PreparedRecipe
+  package let compute: Compute
+
+  package init(source: ModelSource, prepared: PreparedRecipe, compute: Compute) {
+    self.source = source
+    self.prepared = prepared
+    self.compute = compute
+  }
+
+  /// Whether `path` holds exactly what `make` would write from `set`, so that making it again can be spared.
+  package func isDone(_ path: String, set: any CalibrationSource) -> Bool {
+    guard let found = try? QuantizedModelFile.read(path) else { return false }
+    return found.recipe == prepared.recipe && found.steps == prepared.steps && found.lineage == lineage(set)
+  }
+
+  /// - Throws: `Stopped` after a stop signal; `path` appears only when it is complete.
+  package func make(_ path: String, set: any CalibrationSource, session: Session) throws -> QuantizedModel {
+    let reporter = WorkReporter(session)
+    let (pool, kernels) = (compute.pool, compute.kernels)
+    let task = try QuantizationTask(
+      model: source.model, recipe: prepared.recipe, set: set,
+      makeExecutor: { model, table, observer in
+        try FloatExecutor(model, simulating: table, pool: pool, kernels: kernels, observer: observer)
+      }, pool: pool, progress: reporter.report)
+    let table = try task.run()
+    reporter.finish()
+    var quantized = QuantizedModel(
+      network: source.network, process: source.process.configuration, recipe: prepared.recipe,
+      sampler: prepared.sampler.configuration, steps: prepared.steps, table: table,
+      parameters: QuantizedModel.floatParameters(of: source.model, table: table), lineage: lineage(set))
+    quantized.selfTest = try selfTest(of: quantized, path: path)
+    try QuantizedModelFile.write(quantized, to: path)
+    return quantized
+  }
+
+  private func lineage(_ set: any CalibrationSource) -> QuantizedModel.Lineage {
+    QuantizedModel.Lineage(
+      sourceDigest: source.digest, sourceName: source.name, calibrationDigest: set.digest,
+      calibration: set.provenance, program: "halftone \(halftoneVersion)")
+  }
+
+  /// One call in integers at the middle step, on noise of its own stream; nil for tables that integers cannot execute.
+  private func selfTest(of quantized: QuantizedModel, path: String) throws -> QuantizedModel.SelfTest? {
+    let model = try quantized.model(graph: source.model.graph, file: path)
+    let executor: IntegerExecutor
+    do {
+      executor = try IntegerExecutor(model, table: quantized.table, pool: compute.pool, kernels: compute.kernels)
+    } catch ExecutionError.unsupported {
+      return nil
+    }
+    let step = prepared.steps[prepared.steps.count / 2]
+    let x = NoiseSource(seed: 0, stream: .recipe).normals(images: [0], shape: model.graph.imageShape, draw: .initial)
+    let labels = model.graph.classCount.map { _ in [0] }
+    let input = NetworkInput(x: x, timesteps: [step.timestep], labels: labels, stepIndex: step.index)
+    return QuantizedModel.SelfTest(x: x, stepIndex: step.index, labels: labels, expected: try executor.run(input))
+  }
+}

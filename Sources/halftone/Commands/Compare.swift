@@ -1,0 +1,39 @@
+import ArgumentParser
+import Workbench
+
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare a quantised model with its float model at equal seeds.",
+    discussion: """
+      Reports PSNR image by image, and at every sampling step the signal-to-noise ratio of the quantised model's noise \
+      prediction on the float model's own states. Writes a grid with float rows above quantised rows.
+
+      Example:
+        halftone compare fashion-mnist-ddpm w4a8.safetensors --count 32
+      """)
+
+  @Argument(help: "Float model.") var model: String
+  @Argument(help: "Model quantised from it.") var quantised: String
+  @Option(help: ArgumentHelp("Preset by name or path (default: the quantised model's own).", valueName: "FILE|NAME"))
+  var sampler: String?
+  @Option(help: ArgumentHelp("Number of images.", valueName: "N")) var count: Int = 16
+  @Option(help: ArgumentHelp("Seed of the noise.", valueName: "S")) var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Classes, as for 'sample'.", valueName: "L,…")) var labels: LabelCycle?
+  @Option(help: ArgumentHelp("Run folder (default: outputs/compare-MODEL-QUANTISED-seedS).", valueName: "DIR"))
+  var out: String?
+  @OptionGroup var source: SourceOptions
+  @Flag(help: "Print the report as JSON.") var json = false
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard (1...IndexRange.limit).contains(count) else { throw ValidationError("--count \(count): expected 1 or more") }
+  }
+
+  func run() throws {
+    try CompareCommand(
+      float: model, quantized: quantised, sampler: sampler, images: 0...(count - 1), seed: seed, labels: labels,
+      scheduler: source.scheduler, out: out, threads: compute.threads, batch: compute.batch, json: json
+    ).run(session(common))
+  }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Workbench
+
+struct Quantize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make a quantised model: one file that runs alone, in integers.",
+    discussion: """
+      Examples:
+        halftone quantize fashion-mnist-ddpm --recipe tfmq-w8a8 --out w8a8.safetensors
+        halftone quantize path/to/ddpm-cifar10 --recipe my-recipe.yaml --calibration set.h5 --out cifar10.safetensors
+      """)
+
+  @Argument(help: "Float model.") var model: String
+  @Option(help: ArgumentHelp("Recipe by name or path.", valueName: "FILE|NAME")) var recipe: String
+  @Option(
+    help: ArgumentHelp(
+      "Calibration set (default: made beside the output, and used again if it is there).", valueName: "set.h5"))
+  var calibration: String?
+  @Option(
+    help: ArgumentHelp(
+      "Where to write the model (default: outputs/MODEL-RECIPE.safetensors).", valueName: "model.safetensors"))
+  var out: String?
+  @OptionGroup var source: SourceOptions
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try QuantizeCommand(
+      model: model, recipe: recipe, calibration: calibration, scheduler: source.scheduler, out: out,
+      threads: compute.threads, batch: compute.batch
+    ).run(session(common))
+  }
+}

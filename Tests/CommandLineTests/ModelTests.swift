@@ -1,0 +1,94 @@
+import Formats
+import Foundation
+import TestSupport
+import Testing
+
+/// What the program makes of model folders: good, incomplete and foreign ones.
+@Suite struct ModelTests {
+  let halftone = Launcher()
+  private static let classModel = Fixtures.golden("unet-class-scale-shift")
+
+  @Test func predictionAgreesWithPyTorch() throws {
+    let temporary = try TemporaryFolder()
+    let folder = Launcher.checkout.appending(path: "models/fashion-mnist-ddpm").path
+    let golden = try #require(try NPZFile(folder + "/io.npz").tensor("y").floats())
+    // Float executors promise 1e-4 relative, the reference 1e-5.
+    for (executor, tolerance) in [("float", 1e-4), ("reference", 1e-5)] {
+      let out = temporary.file("\(executor).npz")
+      let finished = try halftone.run(
+        "predict", "fashion-mnist-ddpm", "--input", folder + "/io.npz", "--out", out, "--executor", executor)
+      #expect(finished.status == 0, "\(finished.errors)")
+      #expect(finished.output == "\(out): y [4, 1, 28, 28], \(executor) executor\n")
+      let y = try #require(try NPZFile(out).tensor("y").floats())
+      #expect(relativeError(y, golden) < tolerance)
+    }
+  }
+
+  @Test func classConditionalModelsTakeLabels() throws {
+    let temporary = try TemporaryFolder()
+    let options = [
+      "sample", Self.classModel, "--scheduler", QuantizeTests.scheduler, "--sampler", "ddim-10", "--count", "2",
+    ]
+    let (zero, one) = (temporary.file("zero"), temporary.file("one"))
+    #expect(try halftone.run(options + ["--labels", "0", "--out", zero, "--npz"]).status == 0)
+    #expect(try halftone.run(options + ["--labels", "1", "--out", one]).status == 0)
+    let name = "/images/000000/000000.png"
+    #expect(try PNG.read(zero + name).pixels != PNG.read(one + name).pixels)
+    #expect(try NPZFile(zero + "/samples.npz").tensor("arr_1").doubles() == [0, 0])
+    let refused = try halftone.run(options + ["--labels", "0,99", "--out", temporary.file("bad")])
+    #expect(refused.status == 3)
+    #expect(refused.errors.hasPrefix("error[E-EXECUTE]: label 99 is outside 0..<"))
+  }
+
+  @Test func incompleteFoldersAreNamed() throws {
+    let temporary = try TemporaryFolder()
+    let empty = temporary.file("empty")
+    try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: true)
+    let cases: [(String, String)] = [
+      (
+        empty,
+        """
+        error[E-MODEL-CONFIG]: \(empty) holds neither unet/config.json nor config.json
+        hint: give a diffusers folder, or the folder of its U-Net
+
+        """
+      ),
+      (
+        Self.classModel,
+        """
+        error[E-MODEL-SCHEDULE]: \(Self.classModel) says nothing about the noise schedule: scheduler_config.json stands neither there, nor in scheduler/, nor beside the network
+        hint: name the file with --scheduler PATH
+
+        """
+      ),
+    ]
+    for (folder, message) in cases {
+      let finished = try halftone.run("inspect", folder)
+      #expect(finished.status == 3)
+      #expect(finished.errors == message)
+    }
+  }
+
+  @Test func pickledWeightsAndLatentPipelinesAreRefusedByName() throws {
+    let temporary = try TemporaryFolder()
+    let unet = temporary.file("pipeline/unet")
+    try FileManager.default.createDirectory(atPath: unet, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: Self.classModel + "/config.json", toPath: unet + "/config.json")
+    try Data().write(to: URL(fileURLWithPath: unet + "/diffusion_pytorch_model.bin"))
+    let pickled = try halftone.run("inspect", temporary.file("pipeline"))
+    #expect(pickled.status == 3)
+    #expect(
+      pickled.errors.hasPrefix(
+        "error[E-MODEL-WEIGHTS]: \(unet) holds no diffusion_pytorch_model.safetensors, only diffusion_pytorch_model.bin\n"
+      ))
+    try #"{"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"], "unet": ["diffusers", "UNet2DModel"]}"#
+      .write(
+        toFile: temporary.file("pipeline/model_index.json"), atomically: true, encoding: .utf8)
+    let latent = try halftone.run("inspect", temporary.file("pipeline"))
+    #expect(latent.status == 3)
+    #expect(
+      latent.errors.hasPrefix(
+        "error[E-MODEL-PIPELINE]: \(temporary.file("pipeline"))/model_index.json: the pipeline also needs vqvae, which is not supported\n"
+      ))
+  }
+}

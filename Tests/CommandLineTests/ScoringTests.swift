@@ -1,0 +1,68 @@
+import Formats
+import Foundation
+import Testing
+
+/// Statistics and distances, from whatever form the images have.
+@Suite struct ScoringTests {
+  let halftone = Launcher()
+
+  @Test func everyFormOfTheSameImagesHasTheSameStatistics() throws {
+    let temporary = try TemporaryFolder()
+    let run = temporary.file("run")
+    let sampled = try halftone.run(
+      "sample", "fashion-mnist-ddpm", "--sampler", "ddim-10", "--count", "6", "--out", run, "--npz")
+    #expect(sampled.status == 0)
+    let forms = [(run, "run.npz"), (run + "/images", "folder.npz"), (run + "/samples.npz", "array.npz")]
+    for (form, out) in forms {
+      let finished = try halftone.run(
+        "stats", form, "--out", temporary.file(out), "--batch", out == "run.npz" ? "1" : "4")
+      #expect(finished.status == 0, "\(finished.errors)")
+      #expect(finished.output == "\(temporary.file(out)): 6 images, fashion-mnist-classifier features\n")
+      #expect(
+        finished.errors.hasSuffix(
+          "warning: \(form): 6 images for 128 features; below 129 the covariance has no full rank, and the distance is biased upwards\n"
+        ))
+    }
+    let bytes = forms.map { FileManager.default.contents(atPath: temporary.file($0.1)) }
+    #expect(bytes[0] != nil && bytes.allSatisfy { $0 == bytes[0] })
+
+    let same = try halftone.run("fid", run, temporary.file("array.npz"), "--quiet")
+    #expect(same.output == "Fréchet distance on fashion-mnist-classifier features: 0.000000\n")
+    let shipped = Launcher.checkout.appending(path: "models/fashion-mnist-classifier").path
+    let sets = try halftone.run(
+      "fid", shipped + "/statistics-train.npz", shipped + "/statistics-test.npz", "--json", "--quiet")
+    let report = try JSON.parse(Array(sets.output.utf8), file: "report")
+    guard case .number(let distance)? = report["distance"] else {
+      Issue.record("no distance in \(sets.output)")
+      return
+    }
+    // PyTorch's figure for these two sets is 0.0044.
+    #expect(abs(distance - 0.0044) < 0.00005)
+    #expect(report["first"]?["images"] == 60000)
+  }
+
+  @Test func imagesOfAnotherSizeAreRefused() throws {
+    let temporary = try TemporaryFolder()
+    let image = PixelImage(height: 8, width: 8, channels: 1, pixels: [UInt8](repeating: 0, count: 64))
+    try PNG.write(image, to: temporary.file("a.png"))
+    let finished = try halftone.run("stats", temporary.path, "--out", temporary.file("s.npz"))
+    #expect(finished.status == 3)
+    #expect(!FileManager.default.fileExists(atPath: temporary.file("s.npz")))
+  }
+
+  @Test func namesOfExtractorsAreSuggested() throws {
+    let finished = try halftone.run("stats", "/tmp", "--features", "inception", "--out", "/tmp/never.npz")
+    #expect(finished.status == 2)
+    #expect(finished.errors.contains("fashion-mnist-classifier"))
+  }
+
+  @Test func listNamesWhatCommandsTake() throws {
+    let samplers = try halftone.run("list", "samplers")
+    #expect(samplers.output.split(separator: "\n").contains("ddim-50"))
+    let all = try halftone.run("list", "--json")
+    let lists = try JSON.parse(Array(all.output.utf8), file: "list")
+    #expect(lists["models"] == ["fashion-mnist-ddpm"])
+    #expect(lists["extractors"] == ["fashion-mnist-classifier"])
+    #expect(lists["recipes"] == ["ptq4dm-w8a8", "rtn-w4a8", "rtn-w8a8", "tfmq-w4a8", "tfmq-w8a8"])
+  }
+}
