@@ -63,6 +63,9 @@ import Testing
     #expect(try halftone.run(quantize(recipe, out)).status == 0)
     let again = try halftone.run(quantize(recipe, out))
     #expect(again.errors.contains("using the calibration set \(set)\n"))
+    let described = try halftone.run("inspect", set)
+    #expect(described.output.hasPrefix("\(set): calibration set\ndigest: sha256:"))
+    #expect(described.output.contains("\nsamples: 40\nsteps with samples: 10 of 10\n"))
     let other = try halftone.run(
       "quantize", "fashion-mnist-ddpm", "--recipe", recipe, "--calibration", set, "--out",
       temporary.file("x.safetensors"))

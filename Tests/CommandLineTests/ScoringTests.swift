@@ -26,6 +26,14 @@ import Testing
     let bytes = forms.map { FileManager.default.contents(atPath: temporary.file($0.1)) }
     #expect(bytes[0] != nil && bytes.allSatisfy { $0 == bytes[0] })
 
+    let described = try halftone.run("inspect", temporary.file("array.npz"))
+    #expect(described.status == 0)
+    #expect(
+      described.output.hasPrefix("\(temporary.file("array.npz")): feature statistics\nimages: 6\ndimension: 128\n"))
+    let folder = try halftone.run("inspect", run, "--json")
+    let record = try JSON.parse(Array(folder.output.utf8), file: "inspect")
+    #expect(record["kind"] == "run" && record["images"] == 6 && record["command"] == "sample")
+
     let same = try halftone.run("fid", run, temporary.file("array.npz"), "--quiet")
     #expect(same.output == "Fréchet distance on fashion-mnist-classifier features: 0.000000\n")
     let shipped = Launcher.checkout.appending(path: "models/fashion-mnist-classifier").path

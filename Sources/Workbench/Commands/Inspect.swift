@@ -3,7 +3,8 @@ import Models
 import Quantization
 import Tensors
 
-/// `inspect`: what a model is made of, what runs how, whether an artefact still computes what it did when it was made.
+/// `inspect`: what a model is made of, what runs how, whether an artefact still computes what it did when it was made; and
+/// what the other files and folders are that commands leave.
 package struct InspectCommand: Sendable {
   package var model: String?
   package var scheduler: String?
@@ -33,7 +34,10 @@ package struct InspectCommand: Sendable {
       report.append(.init("processor", entry))
       if !json { try session.console.result(Self.text(entry)) }
     }
-    if let model {
+    if let model, !selfTests, let file = try FileDescription(model) {
+      report += file.entries
+      if !json { try session.console.result(file.text) }
+    } else if let model {
       let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
       let description = try ModelDescription(source, compute: compute)
       report += description.entries

@@ -12,13 +12,14 @@ package struct ImageStore: Sendable {
 
   /// - Parameters: folder: of the run; runDigest: of the run's identity.
   package init(folder: String, shape: ImageShape, seed: UInt64, modelDigest: String, runDigest: String) {
-    self.folder = joined(folder, "images")
+    self.folder = joined(folder, Self.folderName)
     self.shape = shape
     self.seed = seed
     self.modelDigest = modelDigest
     self.runDigest = runDigest
   }
 
+  package static let folderName = "images"
   private static let imagesPerFolder = 1000
 
   private func subfolder(of index: Int) -> String {

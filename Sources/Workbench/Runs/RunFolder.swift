@@ -9,6 +9,7 @@ import Tensors
 /// is equal; no path inside is absolute, so a folder may be moved between two attempts.
 package final class RunFolder {
   package static let schema = 1
+  package static let recordName = "run.json"
 
   package let path: String
   package let identity: RunIdentity
@@ -21,7 +22,7 @@ package final class RunFolder {
   /// - Throws: `RunError` when the folder is another run's, another process's or no run folder.
   package init(_ path: String, command: String, identity: ConfigurationValue, arguments: [String]) throws {
     try Folder.create(path)
-    let record = joined(path, "run.json")
+    let record = joined(path, Self.recordName)
     let exists = Folder.kind(of: record) != nil
     if !exists,
       let example = try Folder.names(in: path).first(where: { !Self.ownNames.contains($0) && !$0.hasPrefix(".") })
@@ -35,7 +36,7 @@ package final class RunFolder {
     // Looked at again under the lock: another process may have begun and ended in between.
     isContinued = Folder.kind(of: record) != nil
     if isContinued {
-      let differences = self.identity.differences(inFolder: try Self.identity(from: record))
+      let differences = self.identity.differences(inFolder: RunIdentity(try Self.record(in: path)["identity"]!))
       if !differences.isEmpty { throw RunError.differs(folder: path, differences: differences) }
     } else {
       try AtomicFile.write(JSONWriter.pretty(Self.record(self.identity, arguments: arguments)), to: record)
@@ -66,7 +67,9 @@ package final class RunFolder {
     ]
   }
 
-  private static func identity(from record: String) throws -> RunIdentity {
+  /// What a run folder says of itself: its record, with the keys schema and identity at the least.
+  package static func record(in folder: String) throws -> ConfigurationValue {
+    let record = joined(folder, recordName)
     let value: ConfigurationValue
     do { value = try JSON.read(record) } catch let error as FormatError {
       throw RunError.damaged(path: record, reason: error.message)
@@ -75,6 +78,6 @@ package final class RunFolder {
       throw RunError.damaged(path: record, reason: "it lacks the keys schema and identity")
     }
     if found > schema { throw RunError.newerSchema(path: record, found: found, known: schema) }
-    return RunIdentity(value["identity"]!)
+    return value
   }
 }

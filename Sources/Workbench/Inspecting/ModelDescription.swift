@@ -8,7 +8,7 @@ import Tensors
 struct ModelDescription {
   private let source: ModelSource
   private let summary: GraphSummary
-  /// By layer path: `integer` or `float`; nil for float models.
+  /// By layer path: `integer` or `float`; nil for float models, empty where integers cannot execute the tables.
   private let arithmetics: [String: String]?
 
   init(_ source: ModelSource, compute: Compute) throws {
@@ -18,9 +18,13 @@ struct ModelDescription {
       arithmetics = nil
       return
     }
-    let executor = try IntegerExecutor(
-      source.model, table: quantized.table, pool: compute.pool, kernels: compute.kernels)
-    arithmetics = Dictionary(uniqueKeysWithValues: executor.arithmetics.map { ($0.path, $0.arithmetic) })
+    do {
+      let executor = try IntegerExecutor(
+        source.model, table: quantized.table, pool: compute.pool, kernels: compute.kernels)
+      arithmetics = Dictionary(uniqueKeysWithValues: executor.arithmetics.map { ($0.path, $0.arithmetic) })
+    } catch ExecutionError.unsupported {
+      arithmetics = [:]
+    }
   }
 
   private var graph: Graph { source.model.graph }
@@ -100,7 +104,9 @@ struct ModelDescription {
         + "activation tables \(recipe.activationTables.rawValue)",
       "sampler: \(quantized.steps.count) steps"
         + (quantized.table.dependsOnStep ? " (its tables hold for these only)" : " (any sampler may be used)"),
-      "arithmetic: \(integerCount) of \(layers.count) layers in integers, the others in float",
+      arithmetics?.isEmpty == true
+        ? "arithmetic: simulation only; its tables cannot run in integers"
+        : "arithmetic: \(integerCount) of \(layers.count) layers in integers, the others in float",
       "made from: \(printable(lineage.sourceName)) \(lineage.sourceDigest) by \(printable(lineage.program))",
     ]
   }
@@ -157,7 +163,7 @@ struct ModelDescription {
       let bytes = weight.map { $0.quantizer.bits <= 4 ? parameter.dims[0] * ((rowLength + 1) / 2) : parameter.count }
       return Layer(
         path: path, dims: parameter.dims, weightBits: weight?.quantizer.bits, inputBits: input?.rows[0].bits,
-        inputTables: input.map(Self.tables) ?? "float", arithmetic: arithmetics[path] ?? "float",
+        inputTables: input.map(Self.tables) ?? "float", arithmetic: arithmetics[path] ?? "simulation",
         bytes: bytes ?? 4 * parameter.count)
     }
   }

@@ -1,0 +1,95 @@
+import Evaluation
+import Formats
+import Quantization
+import Tensors
+
+/// What `inspect` says of the files and folders that are not models: run folders, feature statistics, other NumPy
+/// archives, calibration sets.
+struct FileDescription {
+  let entries: [ConfigurationValue.Entry]
+  let text: String
+
+  /// nil when `path` is none of these by its first bytes, or by its `run.json`.
+  /// - Throws: when it is one of them and damaged.
+  init?(_ path: String) throws {
+    switch Folder.kind(of: path) {
+    case .folder:
+      guard Folder.kind(of: joined(path, RunFolder.recordName)) == .file else { return nil }
+      self = try Self.run(path)
+    case .file:
+      let file = try InputFile(path)
+      switch try file.read(at: 0, count: min(file.size, 4)) {
+      case Array("PK\u{3}\u{4}".utf8): self = try Self.archive(NPZFile(file))
+      case [0x89] + Array("HDF".utf8): self = try Self.calibrationSet(path)
+      default: return nil
+      }
+    case .other, nil: return nil
+    }
+  }
+
+  private init(
+    _ path: String, kind: String, title: String, facts: [(key: String, value: ConfigurationValue)]
+  ) {
+    entries =
+      [.init("path", .string(path)), .init("kind", .string(kind))] + facts.map { .init($0.key, $0.value) }
+    let lines = facts.map { "\($0.key.replacing("_", with: " ")): \(Self.shown($0.value))" }
+    text = (["\(path): \(title)"] + lines).joined(separator: "\n")
+  }
+
+  /// One line of text for any value; maps as dotted keys.
+  private static func shown(_ value: ConfigurationValue) -> String {
+    switch value {
+    case .string(let text): printable(text)
+    case .list(let items): items.map(shown).joined(separator: ", ")
+    case .map(let entries): entries.map { "\($0.key) \(shown($0.value))" }.joined(separator: ", ")
+    case .null, .bool, .integer, .number: value.shown
+    }
+  }
+
+  // MARK: Kinds
+
+  private static func run(_ path: String) throws -> FileDescription {
+    let record = try RunFolder.record(in: path)
+    var facts = ["halftone", "arguments", "machine"].compactMap { key in record[key].map { (key, $0) } }
+    if case .map(let identity)? = record["identity"] { facts = identity.map { ($0.key, $0.value) } + facts }
+    // A run of `sample` has its images at the top, others have a folder per model.
+    for store in try ["."] + Folder.names(in: path) {
+      let images = joined(joined(path, store), ImageStore.folderName)
+      guard Folder.kind(of: images) == .folder else { continue }
+      facts.append((store == "." ? "images" : "\(store)_images", .integer(try ImageSources.open(images).count)))
+    }
+    return FileDescription(path, kind: "run", title: "run folder", facts: facts)
+  }
+
+  private static func archive(_ file: NPZFile) throws -> FileDescription {
+    guard file.names.contains("mu") else {
+      let arrays = try file.names.map { name -> (String, ConfigurationValue) in
+        let header = try file.open(name).header
+        return (name, .string("\(header.type.rawValue) \(header.dims)"))
+      }
+      return FileDescription(file.path, kind: "arrays", title: "NumPy arrays", facts: arrays)
+    }
+    let statistics = try FeatureStatistics(archive: file.archiveInMemory(), file: file.path)
+    return FileDescription(
+      file.path, kind: "statistics", title: "feature statistics",
+      facts: [
+        ("images", statistics.count.map { .integer($0) } ?? "unknown"), ("dimension", .integer(statistics.dimension)),
+        ("extractor", .string(statistics.extractor?.description ?? "unknown")),
+        ("mergeable", .bool(statistics.exact != nil)),
+      ])
+  }
+
+  private static func calibrationSet(_ path: String) throws -> FileDescription {
+    let set = try CalibrationFile.Reader(path)
+    let provenance = set.provenance
+    return FileDescription(
+      path, kind: "calibration_set", title: "calibration set",
+      facts: [
+        ("digest", .string(set.digest)), ("samples", .integer(set.counts.reduce(0, +))),
+        ("steps_with_samples", .string("\(set.counts.count { $0 > 0 }) of \(set.counts.count)")),
+        ("image_shape", .list(provenance.imageShape.dims.map { .integer($0) })),
+        ("model_digest", .string(provenance.modelDigest)), ("sampler", provenance.sampler),
+        ("calibration", provenance.calibration.encode()),
+      ])
+  }
+}
