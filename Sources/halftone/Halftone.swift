@@ -17,7 +17,7 @@ struct Halftone: ParsableCommand {
     version: "halftone \(halftoneVersion)",
     subcommands: [
       Sample.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Compare.self, Predict.self, Inspect.self,
-      List.self, Demo.self,
+      List.self, Bench.self, Demo.self,
     ])
 }
 

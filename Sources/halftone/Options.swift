@@ -52,4 +52,8 @@ extension LabelCycle: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }
 
+extension CountList: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
+}
+
 extension ExecutorKind: ExpressibleByArgument {}

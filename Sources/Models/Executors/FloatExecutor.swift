@@ -10,11 +10,14 @@ package struct FloatExecutor: Executor {
   /// - Throws: where the table does not fit the model.
   package init(
     _ model: Model, simulating table: QuantizationTable = QuantizationTable(), pool: WorkerPool = .shared,
-    kernels: KernelTable = .best, observer: SiteObserver? = nil
+    kernels: KernelTable = .best, observer: SiteObserver? = nil, profile: ExecutionProfile? = nil
   ) throws {
     engine = try FastExecutor(
-      model: model, table: table, integer: false, pool: pool, kernels: kernels, observer: observer)
+      model: model, table: table, integer: false, pool: pool, kernels: kernels, observer: observer, profile: profile)
   }
 
   package func run(_ input: NetworkInput) throws -> Tensor { try engine.run(input) }
+
+  /// Bytes of working memory per image in flight.
+  package var arenaBytes: Int { engine.arenaBytes }
 }

@@ -8,10 +8,11 @@ package struct IntegerExecutor: Executor {
   /// - Throws: where the table does not fit the model, or asks for what integers cannot do (asymmetric 8-bit weights,
   ///   quantised outputs).
   package init(
-    _ model: Model, table: QuantizationTable, pool: WorkerPool = .shared, kernels: KernelTable = .best
+    _ model: Model, table: QuantizationTable, pool: WorkerPool = .shared, kernels: KernelTable = .best,
+    profile: ExecutionProfile? = nil
   ) throws {
     engine = try FastExecutor(
-      model: model, table: table, integer: true, pool: pool, kernels: kernels, observer: nil)
+      model: model, table: table, integer: true, pool: pool, kernels: kernels, observer: nil, profile: profile)
   }
 
   package func run(_ input: NetworkInput) throws -> Tensor { try engine.run(input) }

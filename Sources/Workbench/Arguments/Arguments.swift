@@ -73,3 +73,18 @@ package struct LabelCycle: Sendable, Equatable, CustomStringConvertible {
 
   package var description: String { labels.map(String.init).joined(separator: ",") }
 }
+
+/// Positive counts 1,8,32 as `--batch` of `bench` writes them.
+package struct CountList: Sendable, Equatable, CustomStringConvertible {
+  package let counts: [Int]
+
+  package init(_ counts: [Int]) { self.counts = counts }
+
+  package init?(_ text: String) {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard !parts.isEmpty, parts.allSatisfy({ $0 != nil }) else { return nil }
+    counts = parts.compactMap { $0 }
+  }
+
+  package var description: String { counts.map(String.init).joined(separator: ",") }
+}

@@ -15,14 +15,15 @@ package struct ModelFolder: Sendable {
   /// - Parameters:
   ///   - path: a folder with `unet/config.json`, or with `config.json`.
   ///   - scheduler: a scheduler_config.json to use instead of the folder's.
-  package init(_ path: String, scheduler: String? = nil) throws {
+  ///   - needsWeights: whether a folder without weights is refused.
+  package init(_ path: String, scheduler: String? = nil, needsWeights: Bool = true) throws {
     let exists = { (file: String) in Folder.kind(of: file) == .file }
     if exists(joined(path, "model_index.json")) { try Self.checkIndex(joined(path, "model_index.json")) }
     let network = [joined(path, "unet"), path].first { exists(joined($0, "config.json")) }
     guard let network else { throw ModelSourceError.noNetwork(folder: path) }
     configuration = joined(network, "config.json")
     weights = joined(network, Self.weightsName)
-    if !exists(weights) { throw Self.missingWeights(in: network) }
+    if needsWeights, !exists(weights) { throw Self.missingWeights(in: network) }
 
     // At the root, in scheduler/, or (for the network's own folder) beside it.
     var places = ["scheduler_config.json", "scheduler/scheduler_config.json"].map { joined(path, $0) }

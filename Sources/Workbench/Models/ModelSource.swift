@@ -51,7 +51,24 @@ package struct ModelSource: Sendable {
       graph: configuration.graph(), archive: Safetensors.read(folder.weights), file: folder.weights)
     self.init(
       path: path, digest: Self.digest(of: model, network: configuration.encoded, process: process),
-      network: configuration.encoded, process: process, model: model, quantized: nil, weightsFile: folder.weights)
+      network: configuration.encoded, process: process, model: model, quantized: nil,
+      weightsFileBytes: Self.size(of: folder.weights))
+  }
+
+  /// The network of a folder with weights drawn from `seed`, for timing: what stands in the folder beside the
+  /// configurations is not read. Weights are normal with variance 1 / fan-in, norms the identity, biases zero.
+  package static func random(
+    _ text: String, scheduler: String? = nil, seed: UInt64, assets: Assets
+  ) throws -> ModelSource {
+    let path = try assets.path(.model, text)
+    let folder = try ModelFolder(path, scheduler: scheduler, needsWeights: false)
+    let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
+    let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
+    let model = Model.random(graph: try configuration.graph(), seed: seed)
+    return ModelSource(
+      path: path, digest: digest(of: model, network: configuration.encoded, process: process),
+      network: configuration.encoded, process: process, model: model, quantized: nil,
+      weightsFileBytes: 4 * GraphSummary(model.graph).parameterCount)
   }
 
   private init(artefact path: String) throws {
@@ -64,12 +81,20 @@ package struct ModelSource: Sendable {
     let model = try quantized.model(graph: network.graph(), file: path)
     self.init(
       path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network, process: process,
-      model: model, quantized: quantized, weightsFile: path)
+      model: model, quantized: quantized, weightsFileBytes: Self.size(of: path))
+  }
+
+  /// A quantised model in memory. - Parameter name: stands for a path.
+  package init(_ quantized: QuantizedModel, name: String, process: DiffusionProcess, graph: Graph) throws {
+    self.init(
+      path: name, digest: name, network: quantized.network, process: process,
+      model: try quantized.model(graph: graph, file: name), quantized: quantized,
+      weightsFileBytes: QuantizedModelFile.arrayBytes(of: quantized))
   }
 
   private init(
     path: String, digest: String, network: ConfigurationValue, process: DiffusionProcess, model: Model,
-    quantized: QuantizedModel?, weightsFile: String
+    quantized: QuantizedModel?, weightsFileBytes: Int
   ) {
     self.path = path
     self.name = stem(of: path)
@@ -78,8 +103,10 @@ package struct ModelSource: Sendable {
     self.process = process
     self.model = model
     self.quantized = quantized
-    self.weightsFileBytes = (try? InputFile(weightsFile).size) ?? 0
+    self.weightsFileBytes = weightsFileBytes
   }
+
+  private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
 
   private static func digest(of model: Model, network: ConfigurationValue, process: DiffusionProcess) -> String {
     var digest = Digest.Incremental()

@@ -19,4 +19,9 @@ package enum QuantizedModelFile {
     let metadata = ["format": "pt", metadataKey: JSONWriter.compact(header)]
     try Safetensors.write(TensorArchive(tensors: tensors, metadata: metadata), to: path)
   }
+
+  /// Bytes of the arrays that `write` would save.
+  package static func arrayBytes(of model: QuantizedModel) -> Int {
+    model.encode().tensors.values.reduce(0) { $0 + $1.bytes.count }
+  }
 }

@@ -27,6 +27,16 @@ package struct Machine: Sendable {
   }
 }
 
+extension Machine {
+  /// The most memory this process has had resident, bytes; nil where /proc does not say.
+  package static var peakMemory: Int? {
+    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return nil }
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+    return kibibytes.map { $0 * 1024 }
+  }
+}
+
 /// The folder and file of the running program.
 package var executablePath: String {
   (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]

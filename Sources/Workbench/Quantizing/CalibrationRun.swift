@@ -52,15 +52,25 @@ package struct CalibrationRun {
 
   /// Samples the set into `path`, in place of whatever stands there.
   package func make(_ path: String, session: Session) throws -> CalibrationFile.Reader {
+    try CalibrationFile.write(to: path) { try sample(into: $0, session: session) }
+    return try CalibrationFile.Reader(path)
+  }
+
+  /// A set that is used once and has no digest.
+  package func makeInMemory(session: Session) throws -> CalibrationSet {
+    let builder = CalibrationSetBuilder()
+    try sample(into: builder, session: session)
+    guard let set = builder.set(digest: "in memory") else { preconditionFailure("sampling begins every sink") }
+    return set
+  }
+
+  private func sample(into sink: any CalibrationSink, session: Session) throws {
     let sampling = CalibrationSampling(
       denoiser: try source.denoiser(.float, compute: compute), schedule: source.process.schedule,
       sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch)
     let reporter = WorkReporter(session)
-    try CalibrationFile.write(to: path) { sink in
-      try sampling.run(prepared.recipe.calibration, into: sink, progress: reporter.report)
-    }
+    try sampling.run(prepared.recipe.calibration, into: sink, progress: reporter.report)
     reporter.finish()
-    return try CalibrationFile.Reader(path)
   }
 
   /// The set at `path` where it fits; else a new one in its place.

@@ -24,6 +24,13 @@ package struct Quantizer {
 
   /// - Throws: `Stopped` after a stop signal; `path` appears only when it is complete.
   package func make(_ path: String, set: any CalibrationSource, session: Session) throws -> QuantizedModel {
+    let quantized = try quantized(set: set, name: path, session: session)
+    try QuantizedModelFile.write(quantized, to: path)
+    return quantized
+  }
+
+  /// The model in memory. - Parameter name: what errors call it.
+  package func quantized(set: any CalibrationSource, name: String, session: Session) throws -> QuantizedModel {
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
     let task = try QuantizationTask(
@@ -37,8 +44,7 @@ package struct Quantizer {
       network: source.network, process: source.process.configuration, recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: table,
       parameters: QuantizedModel.floatParameters(of: source.model, table: table), lineage: lineage(set))
-    quantized.selfTest = try selfTest(of: quantized, path: path)
-    try QuantizedModelFile.write(quantized, to: path)
+    quantized.selfTest = try selfTest(of: quantized, path: name)
     return quantized
   }
 

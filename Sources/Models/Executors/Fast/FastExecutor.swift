@@ -14,6 +14,7 @@ final class FastExecutor: Sendable {
   private let kernels: KernelTable
   private let pool: WorkerPool
   private let observer: SiteObserver?
+  private let profile: ExecutionProfile?
   private let freeArenas = Mutex<[AlignedBuffer]>([])
   private let constants = Mutex<[CallKey: CallConstants]>([:])
 
@@ -22,13 +23,14 @@ final class FastExecutor: Sendable {
 
   init(
     model: Model, table: QuantizationTable, integer: Bool, pool: WorkerPool, kernels: KernelTable,
-    observer: SiteObserver?
+    observer: SiteObserver?, profile: ExecutionProfile? = nil
   ) throws {
     self.model = model
     self.table = table
     self.pool = pool
     self.kernels = kernels
     self.observer = observer
+    self.profile = profile
     try table.check(for: model.graph)
     var compilers = [true, false].map {
       ProgramCompiler(model: model, table: table, integer: integer, temporal: $0)
@@ -113,7 +115,7 @@ final class FastExecutor: Sendable {
     let runner = ProgramRunner(
       graph: model.graph, parameters: model.parameters, program: temporal,
       constants: CallConstants(temporal, key: key, temporal: [:]), kernels: kernels, arena: arena.raw, pool: nil,
-      observer: collector.map { collector in { collector.add($0) } })
+      observer: collector.map { collector in { collector.add($0) } }, profile: nil)
     runner.run()
     return temporal.results.reduce(into: [:]) { values, entry in
       let count = model.graph.nodes[entry.key].count
@@ -131,7 +133,7 @@ final class FastExecutor: Sendable {
     let graph = model.graph
     let runner = ProgramRunner(
       graph: graph, parameters: model.parameters, program: main, constants: constants, kernels: kernels,
-      arena: arena.raw, pool: pool, observer: collector.map { collector in { collector.add($0) } })
+      arena: arena.raw, pool: pool, observer: collector.map { collector in { collector.add($0) } }, profile: profile)
     if let image = main.image {
       let shape = graph.imageShape
       ChannelsLast.write(

@@ -9,18 +9,20 @@ extension ProgramRunner {
     let input: UnsafeMutableRawPointer
     if let scratch = contraction.scratch {
       input = arena + program.offset(scratch)
-      fillBorder(of: halo, at: input, code: isInteger ? UInt8(slot.input!.zeroPoints[0]) : nil)
-      let first = (halo.leading * halo.width + halo.leading) * halo.pixelStride
-      prepare(
-        contraction.preparation,
-        into: Destination(
-          base: input + first * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
-          pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil))
+      timed(contraction.preparation.work(toCodes: isInteger)) {
+        fillBorder(of: halo, at: input, code: isInteger ? UInt8(slot.input!.zeroPoints[0]) : nil)
+        let first = (halo.leading * halo.width + halo.leading) * halo.pixelStride
+        prepare(
+          contraction.preparation,
+          into: Destination(
+            base: input + first * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
+            pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil))
+      }
     } else {
       input = UnsafeMutableRawPointer(floats(contraction.preparation.segments[0].buffer))
     }
     if !isInteger { observeAndSimulate(contraction, input.assumingMemoryBound(to: Float.self), slot.input) }
-    multiply(contraction, input, slot)
+    timed(contraction.work) { multiply(contraction, input, slot) }
     if let quantizer = slot.output {
       let count = contraction.outputHeight * contraction.outputWidth * contraction.outputChannels
       simulate(floats(contraction.output), count, quantizer, channels: contraction.outputChannels)

@@ -26,13 +26,21 @@ struct ProgramRunner {
   /// Present when this image has all workers to itself.
   let pool: WorkerPool?
   let observer: ((ObservedValue) -> Void)?
+  /// Present when the time of each step is asked for.
+  let profile: ExecutionProfile?
 
   func floats(_ buffer: BufferID) -> UnsafeMutablePointer<Float> {
     (arena + program.offset(buffer)).assumingMemoryBound(to: Float.self)
   }
 
   func run() {
-    for step in program.steps { run(step) }
+    for step in program.steps { timed(step.work) { run(step) } }
+  }
+
+  /// - Parameter work: what the time counts as; nil when the step's parts are timed by themselves.
+  func timed(_ work: @autoclosure () -> String?, _ body: () -> Void) {
+    guard let profile, let work = work() else { return body() }
+    profile.measure(work, body)
   }
 
   private func run(_ step: ProgramStep) {

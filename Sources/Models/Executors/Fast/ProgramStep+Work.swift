@@ -1,0 +1,45 @@
+/// What a profile calls the steps.
+extension ProgramStep {
+  /// nil for contractions, whose parts are timed by themselves.
+  var work: String? {
+    switch self {
+    case .contraction: nil
+    case .materialize(let preparation, _): preparation.work(toCodes: false)
+    case .scores, .values: "attention products"
+    case .softmax: "softmax"
+    case .add: "add"
+    case .affine: "affine"
+    case .addPerChannel: "add per channel"
+    case .concatenate: "concatenate"
+    case .averagePool: "average pool"
+    case .globalAveragePool: "global average pool"
+    case .copy: "copy"
+    case .embed, .divideByTimestep: "temporal"
+    }
+  }
+}
+
+extension Contraction {
+  /// `convolution 3x3 integer`.
+  var work: String {
+    let kernel =
+      switch weights.taps {
+      case 1: "1x1 or linear"
+      case 9: "convolution 3x3"
+      case let taps: "convolution of \(taps) taps"
+      }
+    return "\(kernel), \(arithmetic == .integer ? "integer" : "float")"
+  }
+}
+
+extension Preparation {
+  /// `norm, silu, codes`.
+  func work(toCodes: Bool) -> String {
+    var parts: [String] = []
+    if norm != nil { parts.append("norm") }
+    if let activation { parts.append(activation.rawValue) }
+    if upsamples { parts.append("upsample") }
+    parts.append(toCodes ? "quantise" : "copy")
+    return parts.joined(separator: ", ")
+  }
+}

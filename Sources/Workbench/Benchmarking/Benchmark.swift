@@ -1,0 +1,125 @@
+import Models
+import Tensors
+
+/// Times networks side by side. In every round each variant runs once, between two probes of the machine's peak rate, so
+/// that a slow moment meets all variants alike and shows: a measurement counts when both of its probes reached a set share
+/// of the best rate seen.
+package struct Benchmark {
+  package let variants: [BenchmarkVariant]
+  package let rounds: Int
+
+  package init(variants: [BenchmarkVariant], rounds: Int) {
+    self.variants = variants
+    self.rounds = rounds
+  }
+
+  /// Probes at or above this share of the best are undisturbed.
+  private static let cleanShare = 0.85
+  /// With fewer undisturbed rounds than this, all rounds count and the row says so.
+  private static let fewestClean = 3
+
+  /// One variant at one number of threads and images.
+  package struct Row: Sendable {
+    package let variant: String
+    package let isInteger: Bool
+    package let threads: Int
+    package let batch: Int
+    /// Medians and extremes over the rounds that count, per image.
+    package let milliseconds: Double
+    package let fastest: Double
+    package let slowest: Double
+    /// Undisturbed rounds.
+    package let cleanRounds: Int
+    package let isDisturbed: Bool
+    package let multiplyAccumulates: Int
+    /// Multiply-accumulates per second of the best probe of this arithmetic and thread count.
+    package let peakRate: Double
+    package let weightBytes: Int
+    /// Working memory of the images in flight.
+    package let arenaBytes: Int
+    /// Where the time goes; empty unless asked for.
+    package let work: [ExecutionProfile.Entry]
+
+    /// Two operations per multiply-accumulate.
+    package var gigaOperations: Double { 2 * Double(multiplyAccumulates) / milliseconds / 1e6 }
+    package var shareOfPeak: Double { gigaOperations * 1e9 / (2 * peakRate) }
+  }
+
+  /// - Parameter profiles: whether one more call per row is made for the breakdown by kind of work.
+  package func run(
+    threads: [Int], batches: [Int], profiles: Bool, session: Session
+  ) throws -> [Row] {
+    let progress = Progress(
+      "timing", unit: "calls", total: threads.count * batches.count * rounds * variants.count, console: session.console)
+    var rows: [Row] = []
+    for count in threads {
+      let compute = try Compute(threads: count, batch: 1)
+      let runners = try variants.map { try BenchmarkVariant.Runner($0, compute: compute) }
+      let probes = try [false, true].map {
+        try PeakProbe(integer: $0, pool: compute.pool, kernels: compute.kernels)
+      }
+      // By variant's arithmetic: the best rate seen at this number of threads.
+      var best = probes.map { $0.rate() }
+      var found: [[Measurement]] = .init(repeating: [], count: batches.count * variants.count)
+      for (position, batch) in batches.enumerated() {
+        let calls = runners.map { $0.call(batch: batch) }
+        // Round 0 warms caches and is not counted.
+        for round in 0...rounds {
+          for (index, variant) in variants.enumerated() {
+            if let signal = Signals.pending {
+              throw Stopped(signal: signal, progress: "no timings", command: session.command)
+            }
+            let kind = variant.isInteger ? 1 : 0
+            let before = probes[kind].rate()
+            let seconds = try runners[index].seconds(calls[index])
+            let slower = min(before, probes[kind].rate())
+            best[kind] = max(best[kind], slower)
+            if round == 0 { continue }
+            found[position * variants.count + index].append(Measurement(seconds: seconds, probe: slower))
+            progress.update(Double(rows.count * rounds + position * variants.count * rounds + round * variants.count))
+          }
+        }
+      }
+      for (position, batch) in batches.enumerated() {
+        for (index, variant) in variants.enumerated() {
+          let measurements = found[position * variants.count + index]
+          rows.append(
+            try row(
+              variant, runners[index], compute, batch, measurements, peak: best[variant.isInteger ? 1 : 0],
+              profiles: profiles))
+        }
+      }
+    }
+    progress.finish(Double(threads.count * batches.count * rounds * variants.count))
+    return rows
+  }
+
+  private struct Measurement {
+    let seconds: Double
+    let probe: Double
+  }
+
+  private func row(
+    _ variant: BenchmarkVariant, _ runner: BenchmarkVariant.Runner, _ compute: Compute, _ batch: Int,
+    _ measurements: [Measurement], peak: Double, profiles: Bool
+  ) throws -> Row {
+    let clean = measurements.filter { $0.probe >= Self.cleanShare * peak }
+    let isDisturbed = clean.count < Self.fewestClean
+    let times = (isDisturbed ? measurements : clean).map { $0.seconds * 1000 / Double(batch) }
+    var work: [ExecutionProfile.Entry] = []
+    if profiles {
+      let profile = ExecutionProfile()
+      let profiled = try BenchmarkVariant.Runner(variant, compute: compute, profile: profile)
+      _ = try profiled.executor.run(profiled.call(batch: batch))
+      work = profile.byTime
+    }
+    let threads = compute.pool.threads
+    return Row(
+      variant: variant.name, isInteger: variant.isInteger, threads: threads, batch: batch,
+      milliseconds: InterleavedTiming.median(times), fastest: times.min() ?? 0, slowest: times.max() ?? 0,
+      cleanRounds: clean.count, isDisturbed: isDisturbed,
+      multiplyAccumulates: GraphSummary(variant.source.model.graph).multiplyAccumulates, peakRate: peak,
+      weightBytes: variant.source.weightsFileBytes,
+      arenaBytes: runner.arenaBytes * (batch < threads ? 1 : min(batch, threads)), work: work)
+  }
+}

@@ -1,0 +1,103 @@
+import Models
+import Tensors
+
+/// What a benchmark found, as tables and as JSON.
+package struct BenchmarkReport: Sendable {
+  package let model: String
+  package let rows: [Benchmark.Row]
+  package let rounds: Int
+  package let kernels: String
+  /// Of the whole process, bytes.
+  package let peakMemory: Int?
+
+  package init(model: String, rows: [Benchmark.Row], rounds: Int, kernels: String, peakMemory: Int?) {
+    self.model = model
+    self.rows = rows
+    self.rounds = rounds
+    self.kernels = kernels
+    self.peakMemory = peakMemory
+  }
+
+  /// How many times faster than the float model at the same threads and batch; nil for the float model itself.
+  package func speedup(of row: Benchmark.Row) -> Double? {
+    guard row.isInteger else { return nil }
+    let float = rows.first { !$0.isInteger && $0.threads == row.threads && $0.batch == row.batch }
+    return float.map { $0.milliseconds / row.milliseconds }
+  }
+
+  /// Rows of quantised models that are not faster than the float model.
+  package var slowerThanFloat: [Benchmark.Row] { rows.filter { (speedup(of: $0) ?? 2) < 1 } }
+
+  package var table: Table {
+    var table = Table([
+      ("model", .left), ("threads", .right), ("batch", .right), ("ms per image", .right), ("range", .right),
+      ("to float", .right), ("GOP/s", .right), ("of peak", .right), ("weights", .right), ("working memory", .right),
+    ])
+    for row in rows {
+      table.add([
+        row.variant, "\(row.threads)", "\(row.batch)", fixed(row.milliseconds, 2) + (row.isDisturbed ? " *" : ""),
+        "\(fixed(row.fastest, 2))-\(fixed(row.slowest, 2))", speedup(of: row).map { fixed($0, 2) + "x" } ?? "",
+        fixed(row.gigaOperations, 0), fixed(100 * row.shareOfPeak, 0) + "%", shown(bytes: row.weightBytes),
+        shown(bytes: row.arenaBytes),
+      ])
+    }
+    return table
+  }
+
+  package var legend: String {
+    let machine = Machine.current
+    var lines = [
+      "\(model): medians of \(rounds) interleaved rounds, \(kernels) kernels, \(machine.processor), \(machine.logicalCores) logical cores. Peak: the convolution kernel on a tile in the first-level cache, measured before and after every call."
+    ]
+    if rows.contains(where: \.isDisturbed) {
+      lines.append("* The machine was busy: too few rounds ran at its full rate, so all of them count.")
+    }
+    if let peakMemory { lines.append("Peak memory of the process, all models loaded: \(shown(bytes: peakMemory)).") }
+    for row in slowerThanFloat {
+      lines.append("warning: \(row.variant) is slower than float at \(row.threads) threads, batch \(row.batch)")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  /// Where the time of one row goes; worker seconds, so the shares matter.
+  package func workTable(of row: Benchmark.Row) -> Table {
+    var table = Table([("work", .left), ("calls", .right), ("ms per image", .right), ("share", .right)])
+    let total = row.work.reduce(0) { $0 + $1.seconds }
+    for entry in row.work {
+      table.add([
+        entry.work, "\(entry.calls / row.batch)", fixed(entry.seconds * 1000 / Double(row.batch), 3),
+        fixed(100 * entry.seconds / total, 1) + "%",
+      ])
+    }
+    return table
+  }
+
+  package var value: ConfigurationValue {
+    let machine = Machine.current
+    return [
+      "schema": 1, "model": .string(model), "rounds": .integer(rounds), "instruction_set": .string(kernels),
+      "processor": .string(machine.processor), "logical_cores": .integer(machine.logicalCores),
+      "peak_memory_bytes": peakMemory.map { .integer($0) } ?? .null,
+      "rows": .list(
+        rows.map { row in
+          [
+            "model": .string(row.variant), "integer": .bool(row.isInteger), "threads": .integer(row.threads),
+            "batch": .integer(row.batch), "milliseconds_per_image": .number(row.milliseconds),
+            "fastest": .number(row.fastest), "slowest": .number(row.slowest),
+            "undisturbed_rounds": .integer(row.cleanRounds), "disturbed": .bool(row.isDisturbed),
+            "speedup_to_float": speedup(of: row).map { .number($0) } ?? .null,
+            "giga_operations_per_second": .number(row.gigaOperations), "share_of_peak": .number(row.shareOfPeak),
+            "peak_giga_operations_per_second": .number(2 * row.peakRate / 1e9),
+            "weight_bytes": .integer(row.weightBytes), "working_bytes": .integer(row.arenaBytes),
+            "work": .list(
+              row.work.map { entry in
+                [
+                  "work": .string(entry.work), "calls": .integer(entry.calls),
+                  "milliseconds_per_image": .number(entry.seconds * 1000 / Double(row.batch)),
+                ]
+              }),
+          ]
+        }),
+    ]
+  }
+}

@@ -1,0 +1,59 @@
+import Diffusion
+import Models
+import Quantization
+import Tensors
+
+/// One network that is timed: the float model, or a quantised one in integers.
+package struct BenchmarkVariant: Sendable {
+  package let name: String
+  package let source: ModelSource
+
+  package init(name: String, source: ModelSource) {
+    self.name = name
+    self.source = source
+  }
+
+  package var isInteger: Bool { source.quantized != nil }
+
+  /// What one thread count runs it with.
+  struct Runner {
+    let executor: any Executor
+    /// Of working memory per image in flight.
+    let arenaBytes: Int
+    private let input: @Sendable (Int) -> NetworkInput
+
+    init(_ variant: BenchmarkVariant, compute: Compute, profile: ExecutionProfile? = nil) throws {
+      let source = variant.source
+      if let quantized = source.quantized {
+        let integer = try IntegerExecutor(
+          source.model, table: quantized.table, pool: compute.pool, kernels: compute.kernels, profile: profile)
+        (executor, arenaBytes) = (integer, integer.arenaBytes)
+      } else {
+        let float = try FloatExecutor(
+          source.model, pool: compute.pool, kernels: compute.kernels, profile: profile)
+        (executor, arenaBytes) = (float, float.arenaBytes)
+      }
+      let (graph, steps) = (source.model.graph, source.quantized?.steps)
+      // The middle of the trajectory, where neither noise nor image dominates.
+      let step = steps.map { $0[$0.count / 2] }
+      let timestep = step?.timestep ?? Timestep(source.process.schedule.definition.trainTimesteps / 2)
+      let noise = NoiseSource(seed: 0, stream: .recipe)
+      input = { batch in
+        NetworkInput(
+          x: noise.normals(images: Array(0..<batch), shape: graph.imageShape, draw: .initial),
+          timesteps: .init(repeating: timestep, count: batch),
+          labels: graph.classCount.map { classes in (0..<batch).map { $0 % classes } }, stepIndex: step?.index)
+      }
+    }
+
+    /// Seconds of one call on `batch` images.
+    func seconds(_ call: NetworkInput) throws -> Double {
+      let clock = ContinuousClock()
+      let began = clock.now
+      _ = try executor.run(call)
+      return (clock.now - began) / .seconds(1)
+    }
+
+    func call(batch: Int) -> NetworkInput { input(batch) }
+  }
+}

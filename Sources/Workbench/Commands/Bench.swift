@@ -1,0 +1,86 @@
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// `bench`: speed of the float model and of quantised ones, side by side.
+package struct BenchCommand: Sendable {
+  package var model: String
+  package var randomWeights: Bool
+  /// Recipes, or files that `quantize` made.
+  package var quantized: [String]
+  package var scheduler: String?
+  package var batches: [Int]
+  package var threads: [Int]
+  package var rounds: Int
+  package var showsWork: Bool
+  package var json: Bool
+  /// Fails the command when a quantised model is less than this many times as fast as float.
+  package var requiredSpeedup: Double?
+
+  package init(
+    model: String, randomWeights: Bool, quantized: [String], scheduler: String?, batches: [Int], threads: [Int],
+    rounds: Int, showsWork: Bool, json: Bool, requiredSpeedup: Double?
+  ) {
+    self.model = model
+    self.randomWeights = randomWeights
+    self.quantized = quantized
+    self.scheduler = scheduler
+    self.batches = batches
+    self.threads = threads
+    self.rounds = rounds
+    self.showsWork = showsWork
+    self.json = json
+    self.requiredSpeedup = requiredSpeedup
+  }
+
+  /// - Returns: `gateFailed` when a quantised model misses the required speed-up.
+  package func run(_ session: Session) throws -> ExitStatus {
+    let float =
+      randomWeights
+      ? try ModelSource.random(model, scheduler: scheduler, seed: 0, assets: session.assets)
+      : try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "bench") }
+    var variants = [BenchmarkVariant(name: "float", source: float)]
+    for text in quantized { variants.append(try variant(text, of: float, session)) }
+    let rows = try Benchmark(variants: variants, rounds: rounds).run(
+      threads: threads, batches: batches, profiles: showsWork, session: session)
+    let report = BenchmarkReport(
+      model: float.name, rows: rows, rounds: rounds, kernels: try KernelTable.selected().name,
+      peakMemory: Machine.peakMemory)
+    try show(report, session)
+    guard let requiredSpeedup else { return .success }
+    return rows.allSatisfy { (report.speedup(of: $0) ?? .infinity) >= requiredSpeedup } ? .success : .gateFailed
+  }
+
+  private func variant(_ text: String, of float: ModelSource, _ session: Session) throws -> BenchmarkVariant {
+    if text.hasSuffix(".safetensors") {
+      let source = try ModelSource.open(text, assets: session.assets)
+      try float.checkPair(with: source)
+      return BenchmarkVariant(name: source.name, source: source)
+    }
+    // Speed does not depend on how good the ranges are, so the set is as small as the recipe allows.
+    var prepared = try PreparedRecipe(text, for: float, assets: session.assets)
+    var recipe = prepared.recipe
+    recipe.calibration.trajectories = max(1, recipe.activations?.average?.batch ?? 1)
+    prepared = try PreparedRecipe(name: prepared.name, recipe, for: float, assets: session.assets)
+    let compute = try Compute(threads: threads.max() ?? 1, batch: 16)
+    session.console.note(
+      "quantising by \(prepared.name) on \(recipe.calibration.trajectories) trajectories, for its speed only")
+    let set = try CalibrationRun(source: float, prepared: prepared, compute: compute).makeInMemory(session: session)
+    let quantized = try Quantizer(source: float, prepared: prepared, compute: compute).quantized(
+      set: set, name: prepared.name, session: session)
+    return BenchmarkVariant(
+      name: prepared.name,
+      source: try ModelSource(quantized, name: prepared.name, process: float.process, graph: float.model.graph))
+  }
+
+  private func show(_ report: BenchmarkReport, _ session: Session) throws {
+    if json { return try session.console.result(JSONWriter.compact(report.value)) }
+    try session.console.result(report.table.markdown + "\n\n" + report.legend)
+    for row in report.rows where !row.work.isEmpty {
+      try session.console.result(
+        "\n\(row.variant), \(row.threads) threads, batch \(row.batch):\n\n" + report.workTable(of: row).markdown)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Formats
+import Foundation
+import Testing
+
+/// `bench` says what it timed; how fast that was is nobody's test.
+@Suite struct BenchTests {
+  let halftone = Launcher()
+
+  @Test func everyVariantThreadAndBatchHasARow() throws {
+    let finished = try halftone.run(
+      "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--quantized",
+      "rtn-w8a8", "--batch", "1,3", "--threads", "1,2", "--repeat", "3", "--ops", "--json", "--quiet")
+    #expect(finished.status == 0, "\(finished.errors)")
+    let report = try JSON.parse(Array(finished.output.utf8), file: "report")
+    guard case .list(let rows)? = report["rows"] else {
+      Issue.record("no rows in \(finished.output)")
+      return
+    }
+    let names = rows.compactMap { row -> String? in
+      guard case .string(let model)? = row["model"], case .integer(let threads)? = row["threads"],
+        case .integer(let batch)? = row["batch"]
+      else { return nil }
+      return "\(model) \(threads) \(batch)"
+    }
+    let expected = ["1 1", "1 3", "2 1", "2 3"].flatMap { at in ["float", "rtn-w8a8"].map { "\($0) \(at)" } }
+    #expect(names == expected)
+    for row in rows {
+      guard case .number(let milliseconds)? = row["milliseconds_per_image"], case .list(let work)? = row["work"] else {
+        Issue.record("incomplete row \(row)")
+        continue
+      }
+      #expect(milliseconds > 0)
+      let kinds = work.compactMap { $0["work"] }
+      let isInteger = row["integer"] == .bool(true)
+      #expect(kinds.contains(.string("convolution 3x3, float")))
+      #expect(kinds.contains(.string("convolution 3x3, integer")) == isInteger)
+    }
+  }
+
+  @Test func missedSpeedupIsAFailedCheck() throws {
+    let finished = try halftone.run(
+      "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--quantized",
+      "rtn-w8a8", "--batch", "1", "--threads", "1", "--repeat", "1", "--require-speedup", "1000", "--quiet")
+    #expect(finished.status == 1)
+    #expect(finished.output.contains("| rtn-w8a8 |"))
+    #expect(finished.errors == "")
+  }
+
+  @Test func usageErrorsAreNamed() throws {
+    let finished = try halftone.run("bench", "fashion-mnist-ddpm", "--batch", "0")
+    #expect(finished.status == 2)
+    #expect(finished.errors.hasPrefix("error[E-USAGE]: --batch 0: expected 1 to 4096\n"))
+    let gate = try halftone.run("bench", "fashion-mnist-ddpm", "--require-speedup", "2")
+    #expect(gate.status == 2)
+    #expect(gate.errors.hasPrefix("error[E-USAGE]: --require-speedup needs --quantized\n"))
+  }
+}
