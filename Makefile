@@ -21,7 +21,7 @@ INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-std
 
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: help packages build test demo install uninstall format lint clean
+.PHONY: help packages build test demo peers install uninstall format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -53,6 +53,13 @@ test: packages ## build and run all tests (release)
 
 demo: build ## quantise, sample and score the embedded model; QUICK=1 for a short run
 	.build/release/halftone demo $(if $(QUICK),--quick)
+
+# Python, used by nothing else here, in a folder of its own.
+PEERS := .build-peers
+peers: build ## time other engines beside this one (installs PyTorch, ONNX Runtime, OpenVINO in .build-peers)
+	test -x $(PEERS)/bin/pip || python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet -r Benchmarks/peers/requirements.txt
+	$(PEERS)/bin/python Benchmarks/peers/compare.py --json outputs/peers.json
 
 install: packages ## install the program and its models, samplers and recipes under PREFIX (default /usr/local)
 	$(INSTALL_BUILD)

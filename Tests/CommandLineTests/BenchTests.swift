@@ -46,6 +46,30 @@ import Testing
     #expect(finished.errors == "")
   }
 
+  @Test func drivenRoundsAnswerLineByLine() throws {
+    let command = [
+      "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--quantized",
+      "rtn-w8a8", "--driven", "--quiet",
+    ]
+    let finished = try halftone.run(command, input: "1 1\n2 3\n")
+    #expect(finished.status == 0, "\(finished.errors)")
+    let lines = finished.output.split(separator: "\n")
+    #expect(lines.count == 2)
+    for line in lines {
+      let answer = try JSON.parse(Array(line.utf8), file: "answer")
+      for variant in ["float", "rtn-w8a8"] {
+        guard case .number(let seconds)? = answer[variant]?["seconds"] else {
+          Issue.record("no \(variant) in \(line)")
+          continue
+        }
+        #expect(seconds > 0)
+      }
+    }
+    let refused = try halftone.run(command, input: "0 1\n")
+    #expect(refused.status == 3)
+    #expect(refused.errors == "error[E-BENCH-LINE]: standard input: \"0 1\", expected THREADS BATCH\n")
+  }
+
   @Test func usageErrorsAreNamed() throws {
     let finished = try halftone.run("bench", "fashion-mnist-ddpm", "--batch", "0")
     #expect(finished.status == 2)

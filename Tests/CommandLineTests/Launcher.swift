@@ -21,8 +21,8 @@ struct Launcher {
   static let checkout: URL = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-  /// - Parameter output: where standard output goes instead of into `Finished.output`.
-  func start(_ arguments: [String], output: FileHandle? = nil) throws -> Running {
+  /// - Parameters: output: where standard output goes instead of into `Finished.output`; input: on standard input.
+  func start(_ arguments: [String], output: FileHandle? = nil, input: String? = nil) throws -> Running {
     let process = Process()
     process.executableURL = Self.program
     process.arguments = arguments
@@ -34,13 +34,17 @@ struct Launcher {
     process.standardOutput = output ?? FileHandle(forWritingAtPath: results)
     process.standardError = FileHandle(forWritingAtPath: errors)
     process.standardInput = FileHandle.nullDevice
+    if let input {
+      try input.write(toFile: folder.file("stdin"), atomically: false, encoding: .utf8)
+      process.standardInput = FileHandle(forReadingAtPath: folder.file("stdin"))
+    }
     try process.run()
     return Running(process: process, folder: folder, outputPath: results, errorsPath: errors)
   }
 
   func run(_ arguments: String...) throws -> Finished { try start(arguments).wait() }
-  func run(_ arguments: [String], output: FileHandle? = nil) throws -> Finished {
-    try start(arguments, output: output).wait()
+  func run(_ arguments: [String], output: FileHandle? = nil, input: String? = nil) throws -> Finished {
+    try start(arguments, output: output, input: input).wait()
   }
 }
 

@@ -15,12 +15,14 @@ package struct BenchCommand: Sendable {
   package var rounds: Int
   package var showsWork: Bool
   package var json: Bool
+  /// Rounds are made when standard input asks for them.
+  package var isDriven: Bool
   /// Fails the command when a quantised model is less than this many times as fast as float.
   package var requiredSpeedup: Double?
 
   package init(
     model: String, randomWeights: Bool, quantized: [String], scheduler: String?, batches: [Int], threads: [Int],
-    rounds: Int, showsWork: Bool, json: Bool, requiredSpeedup: Double?
+    rounds: Int, showsWork: Bool, json: Bool, isDriven: Bool, requiredSpeedup: Double?
   ) {
     self.model = model
     self.randomWeights = randomWeights
@@ -31,6 +33,7 @@ package struct BenchCommand: Sendable {
     self.rounds = rounds
     self.showsWork = showsWork
     self.json = json
+    self.isDriven = isDriven
     self.requiredSpeedup = requiredSpeedup
   }
 
@@ -43,6 +46,10 @@ package struct BenchCommand: Sendable {
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "bench") }
     var variants = [BenchmarkVariant(name: "float", source: float)]
     for text in quantized { variants.append(try variant(text, of: float, session)) }
+    if isDriven {
+      try DrivenBenchmark(variants: variants).serve(session)
+      return .success
+    }
     let rows = try Benchmark(variants: variants, rounds: rounds).run(
       threads: threads, batches: batches, profiles: showsWork, session: session)
     let report = BenchmarkReport(

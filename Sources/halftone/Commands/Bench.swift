@@ -29,6 +29,9 @@ struct Bench: ParsableCommand {
     help: ArgumentHelp("Exit status 1 when a quantised model is less than X times as fast as float.", valueName: "X"))
   var requireSpeedup: Double?
   @Flag(help: "Print JSON instead of Markdown.") var json = false
+  @Flag(
+    help: "Make one round for every line 'THREADS BATCH' on standard input and answer with its times as JSON.")
+  var driven = false
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -49,7 +52,7 @@ struct Bench: ParsableCommand {
     let status = try BenchCommand(
       model: model, randomWeights: randomWeights, quantized: quantized, scheduler: source.scheduler,
       batches: batch.counts, threads: threads.counts, rounds: rounds, showsWork: ops, json: json,
-      requiredSpeedup: requireSpeedup
+      isDriven: driven, requiredSpeedup: requireSpeedup
     ).run(session(common))
     if status == .gateFailed { throw GateFailed() }
   }
