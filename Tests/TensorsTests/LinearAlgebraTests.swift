@@ -95,3 +95,76 @@ import Testing
     )
   }
 }
+
+@Suite struct CholeskyTests {
+  /// L = [[2, 0, 0], [1, 3, 0], [-1, 2, 1]].
+  @Test func factorOfAKnownMatrix() throws {
+    let matrix = DoubleMatrix(rows: 3, columns: 3, [4, 2, -2, 2, 10, 5, -2, 5, 6])
+    #expect(try matrix.choleskyFactor() == DoubleMatrix(rows: 3, columns: 3, [2, 0, 0, 1, 3, 0, -1, 2, 1]))
+  }
+
+  @Test func indefiniteMatricesAreRefused() {
+    let matrix = DoubleMatrix(rows: 2, columns: 2, [1, 2, 2, 1])
+    #expect(
+      throws: LinearAlgebraError.notPositiveDefinite(routine: "Cholesky factorisation", order: 2)
+    ) { try matrix.choleskyFactor() }
+    #expect(
+      LinearAlgebraError.notPositiveDefinite(routine: "Cholesky factorisation", order: 2).message
+        == "Cholesky factorisation: the leading 2x2 part of the matrix is not positive definite")
+  }
+}
+
+@Suite struct GramAccumulatorTests {
+  /// Small whole numbers: every sum is exact, whatever its order.
+  private func vectors(_ count: Int, width: Int) -> [[Float]] {
+    (0..<count).map { j in (0..<width).map { i in Float((j * 7 + i * 5) % 11 - 5) } }
+  }
+
+  private func sums(_ vectors: [[Float]], calls: [Int], capacity: Int, gram: Bool = true) -> GramAccumulator {
+    let width = vectors[0].count
+    var sums = GramAccumulator(width: width, capacity: capacity, gram: gram)
+    var next = 0
+    for call in calls {
+      var left = call
+      while left > 0 {
+        let part = min(left, sums.room)
+        sums.add(part) { base, stride in
+          for j in 0..<part { for i in 0..<width { base[i * stride + j] = vectors[next + j][i] } }
+        }
+        next += part
+        left -= part
+      }
+    }
+    sums.finish()
+    return sums
+  }
+
+  @Test func meansOfKnownVectors() {
+    let known = vectors(37, width: 6)
+    let found = sums(known, calls: [37], capacity: 8)
+    #expect(found.count == 37)
+    for i in 0..<6 {
+      #expect(found.mean[i] == known.reduce(0.0) { $0 + Double($1[i]) } / 37)
+      for j in 0..<6 {
+        let expected = known.reduce(0.0) { $0 + Double($1[i] * $1[j]) } * (1 / 37.0)
+        #expect(found.meanProducts[i, j] == expected)
+      }
+    }
+    #expect(sums(known, calls: [37], capacity: 8, gram: false).mean == found.mean)
+  }
+
+  @Test func bitsDoNotDependOnHowCallsDivideTheVectors() {
+    let rough = vectors(50, width: 5).map { $0.map { $0 / 7 } }
+    let whole = sums(rough, calls: [50], capacity: 16)
+    for calls in [[1, 49], [16, 16, 16, 2], [7, 7, 7, 7, 7, 7, 7, 1]] {
+      let parts = sums(rough, calls: calls, capacity: 16)
+      #expect(parts.meanProducts == whole.meanProducts && parts.mean == whole.mean)
+    }
+  }
+
+  @Test func nothingAddedIsZero() {
+    var empty = GramAccumulator(width: 2, capacity: 4, gram: true)
+    empty.finish()
+    #expect(empty.mean == [0, 0] && empty.meanProducts.values == [0, 0, 0, 0])
+  }
+}

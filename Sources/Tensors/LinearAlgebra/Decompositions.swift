@@ -28,6 +28,23 @@ extension DoubleMatrix {
     return SymmetricEigen(values: eigenvalues, vectors: DoubleMatrix(rows: rows, columns: rows, vectors))
   }
 
+  /// L of A = L L^T, lower triangular with a positive diagonal (LAPACK dpotrf). Only the lower triangle is read.
+  /// - Precondition: square.
+  /// - Throws: `LinearAlgebraError` for non-finite values, more than 16,384 rows, or a matrix that is not positive definite.
+  package func choleskyFactor() throws(LinearAlgebraError) -> DoubleMatrix {
+    precondition(isSquare)
+    let routine = "Cholesky factorisation"
+    try OpenBLAS.prepare(self, routine)
+    if rows == 0 { return self }
+    var (n, info) = (Int32(rows), Int32(0))
+    var factor = self
+    // Column-major "U" with A = U^T U is row-major lower, L = U^T.
+    dpotrf_("U", &n, &factor.values, &n, &info)
+    guard info == 0 else { throw .notPositiveDefinite(routine: routine, order: Int(info)) }
+    for i in 0..<rows { for j in (i + 1)..<rows { factor[i, j] = 0 } }
+    return factor
+  }
+
   /// Singular values in descending order (LAPACK dgesdd, values only).
   /// - Throws: `LinearAlgebraError` for non-finite values, more than 16,384 rows or columns, or no convergence.
   package func singularValues() throws(LinearAlgebraError) -> [Double] {

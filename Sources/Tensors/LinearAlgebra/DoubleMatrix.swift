@@ -28,6 +28,16 @@ package struct DoubleMatrix: Sendable, Equatable {
     set { values[row * columns + column] = newValue }
   }
 
+  /// A copy of some neighbouring rows and columns.
+  package func part(rows: Range<Int>, columns: Range<Int>) -> DoubleMatrix {
+    var out: [Double] = []
+    out.reserveCapacity(rows.count * columns.count)
+    for row in rows {
+      out += values[(row * self.columns + columns.lowerBound)..<(row * self.columns + columns.upperBound)]
+    }
+    return DoubleMatrix(rows: rows.count, columns: columns.count, out)
+  }
+
   package var isSquare: Bool { rows == columns }
 
   /// Sum of the diagonal, first to last. - Precondition: square.

@@ -10,10 +10,13 @@ enum OpenBLAS {
   /// LAPACK counts in 32 bits; the largest workspace here is 1 + 6 n + 2 n^2 doubles (dsyevd).
   static let largestOrder = 16_384
 
+  /// Makes the library ready.
+  static func prepare() { _ = singleThreaded }
+
   /// Makes the library ready and refuses what LAPACK would loop on, overrun or return as nonsense.
   /// - Throws: `LinearAlgebraError.tooLarge`, `.notFinite`.
   static func prepare(_ matrix: DoubleMatrix, _ routine: String) throws(LinearAlgebraError) {
-    _ = singleThreaded
+    prepare()
     guard max(matrix.rows, matrix.columns) <= largestOrder else {
       throw .tooLarge(routine: routine, rows: matrix.rows, columns: matrix.columns, limit: largestOrder)
     }
@@ -29,12 +32,14 @@ package enum LinearAlgebraError: HalftoneError, Equatable {
   case tooLarge(routine: String, rows: Int, columns: Int, limit: Int)
   case notFinite(routine: String, row: Int, column: Int, value: Double)
   case notConverged(routine: String, info: Int)
+  case notPositiveDefinite(routine: String, order: Int)
 
   package var id: String {
     switch self {
     case .tooLarge: "E-MATRIX-SIZE"
     case .notFinite: "E-MATRIX-NONFINITE"
     case .notConverged: "E-MATRIX-CONVERGENCE"
+    case .notPositiveDefinite: "E-MATRIX-DEFINITE"
     }
   }
 
@@ -48,6 +53,8 @@ package enum LinearAlgebraError: HalftoneError, Equatable {
       "\(routine): the matrix holds \(value) at row \(row), column \(column)"
     case .notConverged(let routine, let info):
       "\(routine): LAPACK did not converge (info \(info))"
+    case .notPositiveDefinite(let routine, let order):
+      "\(routine): the leading \(order)x\(order) part of the matrix is not positive definite"
     }
   }
 }
