@@ -8,7 +8,7 @@ package protocol QuantizationMethod: Sendable {
   static var name: String { get }
   /// What in a recipe's settings this method cannot mean; empty when all is well.
   static func contradictions(in recipe: Recipe) -> [String]
-  static func quantize(_ task: QuantizationTask) throws -> QuantizationTable
+  static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork
 }
 
 /// Every quantisation method Halftone has. A new one adds its line here.
@@ -28,8 +28,9 @@ package enum Catalog {
 
 extension QuantizationTask {
   /// Runs the recipe's method.
-  /// - Returns: the codes of every weight and the quantisers of every activation that the recipe quantises.
-  package func run() throws -> QuantizationTable {
+  /// - Returns: the codes of every weight and the quantisers of every activation that the recipe quantises, with the
+  ///   model whose biases belong to them.
+  package func run() throws -> QuantizedNetwork {
     guard let method = Catalog.method(named: recipe.method) else {
       preconditionFailure("recipes are decoded with a method of the catalogue")
     }

@@ -16,7 +16,8 @@ package enum QuantizationError: HalftoneError, Equatable {
   // Recipe and model
   case patterns([IdlePattern])
   case nonFiniteWeights([String])
-  case nonFiniteActivations(step: Int, sites: [String])
+  /// `work`: what was being done, as in "while ranges were collected".
+  case nonFiniteActivations(step: Int, work: String, sites: [String])
   case noTimestep
   case labelOutOfRange(label: Int, classCount: Int)
 
@@ -69,8 +70,8 @@ package enum QuantizationError: HalftoneError, Equatable {
         idle.map { "\(printable($0.pattern)) (near: \($0.near.joined(separator: ", ")))" })
     case .nonFiniteWeights(let names):
       Self.list("weights that are NaN or infinite cannot be quantised", names)
-    case .nonFiniteActivations(let step, let sites):
-      Self.list("NaN or infinite activations at sampling step \(step) while ranges were collected", sites)
+    case .nonFiniteActivations(let step, let work, let sites):
+      Self.list("NaN or infinite activations at sampling step \(step) while \(work)", sites)
     case .noTimestep:
       "the network takes no timestep, so it has no sampling steps to calibrate"
     case .labelOutOfRange(let label, let count):

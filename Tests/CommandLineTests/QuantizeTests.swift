@@ -15,7 +15,12 @@ import Testing
     let path = folder.file("tiny-\(tables).yaml")
     let text = """
       method: tfmq
-      weights: {bits: 4, symmetric: false, range: min_max}
+      weights:
+        bits: 4
+        symmetric: false
+        range: min_max
+        rounding: {method: gptq, samples_per_step: 2, damping: 0.01, order: activity, upstream: float}
+        bias_correction: true
       activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
       activation_tables: \(tables)
       sampler: ddim-10

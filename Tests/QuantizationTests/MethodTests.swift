@@ -29,7 +29,7 @@ import Testing
   func conventions(file: String) throws {
     let recipe = try Self.recipe(file)
     #expect(file == "\(recipe.method)-w\(recipe.weights?.bits ?? 32)a\(recipe.activations?.bits ?? 32).yaml")
-    #expect(recipe.floatLayers.map(\.text) == ["conv_in", "conv_out"])
+    #expect(recipe.floatLayers.map(\.text).starts(with: ["conv_in", "conv_out"]))
     #expect(recipe.sampler == .named("ddim-50"))
   }
 
@@ -40,7 +40,8 @@ import Testing
     let tiny = try TinyModel(classes: classes)
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let task = try tiny.task(recipe, set)
-    let table = try task.run()
+    let network = try task.run()
+    let table = network.table
     let layers = tiny.model.graph.sites.filter { $0.role == .weight && !["conv_in", "conv_out"].contains($0.node) }
     #expect(Set(table.weights.keys) == Set(layers.map(\.node)))
     #expect(Set(table.activations.keys) == Set(layers.map { Site(node: $0.node, role: .input) }))
@@ -57,7 +58,7 @@ import Testing
       x: samples.x, timesteps: .init(repeating: set.provenance.steps[2].timestep, count: samples.count),
       labels: samples.labels, stepIndex: 2)
     let float = try ReferenceExecutor(tiny.model).run(input)
-    let quantised = try ReferenceExecutor(tiny.model, simulating: table).run(input)
+    let quantised = try ReferenceExecutor(network.model, simulating: table).run(input)
     let error = zip(float.values, quantised.values).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
     let signal = float.values.reduce(0.0) { $0 + pow(Double($1), 2) }
     #expect(error < (recipe.weights?.bits == 4 ? 0.1 : 0.005) * signal, "\(error / signal)")
@@ -73,7 +74,7 @@ import Testing
     let recipe = try Recipe(value, file: "float.yaml")
     let tiny = try TinyModel()
     let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
-    let table = try tiny.task(recipe, set).run()
+    let table = try tiny.task(recipe, set).run().table
     #expect(table == QuantizationTable())
     let samples = set.samples(step: 0, 0..<2)
     let input = NetworkInput(
@@ -88,9 +89,9 @@ import Testing
     recipe.calibration.trajectories = 16
     let tiny = try TinyModel(classes: 3)
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
-    let artefacts = try [1, 2, 2].map { threads in
-      let table = try tiny.task(recipe, set, threads: threads).run()
-      return Safetensors.encode(try tiny.artefact(recipe, set, table).archive())
+    let artefacts = try [1, 2, 3].map { threads in
+      let network = try tiny.task(recipe, set, threads: threads).run()
+      return Safetensors.encode(try tiny.artefact(recipe, set, network).archive())
     }
     #expect(artefacts[0] == artefacts[1] && artefacts[1] == artefacts[2])
   }

@@ -82,12 +82,21 @@ extension Recipe {
 
   static let plainValue: ConfigurationValue = [
     "method": "rtn",
-    "weights": ["bits": 8, "symmetric": true, "range": "min_max"],
+    "weights": [
+      "bits": 8, "symmetric": true, "range": "min_max", "rounding": "nearest", "bias_correction": false,
+    ],
     "activations": ["bits": 8, "symmetric": false, "range": "min_max", "ema": "none", "upstream": "float"],
     "activation_tables": "shared",
     "sampler": "ddim-50",
     "calibration": ["distribution": "uniform", "every": 1, "trajectories": 4, "seed": 3, "labels": "balanced"],
     "float_layers": [],
+  ]
+}
+
+extension Recipe {
+  /// A `weights.rounding` to vary.
+  static let gptqValue: ConfigurationValue = [
+    "method": "gptq", "samples_per_step": 4, "damping": 0.01, "order": "activity", "upstream": "float",
   ]
 }
 

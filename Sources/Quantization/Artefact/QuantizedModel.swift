@@ -81,10 +81,12 @@ package struct QuantizedModel: Sendable, Equatable {
     self.selfTest = selfTest
   }
 
-  /// The parameters of `model` that stay float under `table`.
-  package static func floatParameters(of model: Model, table: QuantizationTable) -> [String: Tensor] {
-    var parameters = model.parameters
-    for layer in model.graph.layerWeights where table.weights[layer.path] != nil { parameters[layer.parameter] = nil }
+  /// The parameters of a network that stay float, biases as they were corrected.
+  package static func floatParameters(of network: QuantizedNetwork) -> [String: Tensor] {
+    var parameters = network.model.parameters
+    for layer in network.model.graph.layerWeights where network.table.weights[layer.path] != nil {
+      parameters[layer.parameter] = nil
+    }
     return parameters
   }
 

@@ -11,10 +11,9 @@ package enum RoundToNearest: QuantizationMethod {
       : ["method rtn has one range per activation for all steps; set activation_tables to shared, or method to tfmq"]
   }
 
-  package static func quantize(_ task: QuantizationTask) throws -> QuantizationTable {
-    var table = QuantizationTable()
-    table.weights = try task.roundedWeights()
-    table.activations = try task.sharedRanges(weights: table.weights)
-    return table
+  package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
+    var network = try task.roundedWeights()
+    network.table.activations = try task.sharedRanges(network)
+    return network
   }
 }

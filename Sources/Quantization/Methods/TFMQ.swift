@@ -11,19 +11,18 @@ package enum TFMQ: QuantizationMethod {
 
   package static func contradictions(in recipe: Recipe) -> [String] { [] }
 
-  package static func quantize(_ task: QuantizationTask) throws -> QuantizationTable {
-    var table = QuantizationTable()
-    table.weights = try task.roundedWeights()
+  package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
+    var network = try task.roundedWeights()
     switch task.recipe.activationTables {
     case .shared:
-      table.activations = try task.sharedRanges(weights: table.weights)
+      network.table.activations = try task.sharedRanges(network)
     case .temporalBlock:
-      let temporal = try task.temporalRanges(weights: table.weights)
-      table.activations = try task.sharedRanges(weights: table.weights, fixed: temporal)
+      let temporal = try task.temporalRanges(network)
+      network.table.activations = try task.sharedRanges(network, fixed: temporal)
     case .all:
-      let temporal = try task.temporalRanges(weights: table.weights)
-      table.activations = try task.rangesPerStep(weights: table.weights, fixed: temporal)
+      let temporal = try task.temporalRanges(network)
+      network.table.activations = try task.rangesPerStep(network, fixed: temporal)
     }
-    return table
+    return network
   }
 }

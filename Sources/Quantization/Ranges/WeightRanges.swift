@@ -3,10 +3,8 @@ import Tensors
 
 extension Recipe.Weights {
   /// Scales and zero points of a weight, one pair per output channel, each range chosen by itself.
-  ///
   /// - Parameter weight: out channels first; finite values.
-  /// - Returns: the quantiser and the codes of the nearest grid points.
-  package func roundToNearest(_ weight: Tensor) -> QuantizedWeight {
+  package func quantizer(for weight: Tensor) -> AffineQuantizer {
     let channels = weight.dims[0]
     let size = weight.count / max(channels, 1)
     let rule = GridRule(.weight, bits: bits, symmetric: symmetric, estimator: range)
@@ -16,9 +14,15 @@ extension Recipe.Weights {
       let points = range.searches ? WeightedPoints(row) : WeightedPoints()
       return rule.quantizer(range.range(of: points, extremes: extremes, rule: rule))
     }
-    let quantizer = AffineQuantizer(
+    return AffineQuantizer(
       bits: bits, granularity: .perChannel, scales: quantizers.map { $0.scales[0] },
       zeroPoints: quantizers.map { $0.zeroPoints[0] })
+  }
+
+  /// A weight as the codes of the nearest grid points. - Parameter weight: out channels first; finite values.
+  package func roundToNearest(_ weight: Tensor) -> QuantizedWeight {
+    let quantizer = quantizer(for: weight)
+    let (channels, size) = (weight.dims[0], weight.count / max(weight.dims[0], 1))
     return QuantizedWeight(
       dims: weight.dims, quantizer: quantizer,
       codes: quantizer.codes(weight.values, channelStride: size, channelCount: channels))

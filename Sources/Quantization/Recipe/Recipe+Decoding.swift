@@ -73,6 +73,20 @@ extension Recipe.Weights {
     if range == .l24Thresholds, !symmetric {
       reader.report("range", "l24_100 is PTQ4DM's symmetric search; asymmetric weights take min_max or l24_80")
     }
+    rounding = reader.section("rounding", or: "nearest").map { .gptq(.init($0)) } ?? .nearest
+    biasCorrection = reader.bool("bias_correction")
+  }
+}
+
+extension Recipe.ErrorCompensation {
+  private enum Method: String, CaseIterable { case gptq }
+
+  fileprivate init(_ reader: ConfigurationReader) {
+    let _: Method = reader.choice("method")
+    samplesPerStep = reader.int("samples_per_step", in: 1...65536)
+    damping = reader.double("damping", in: 1e-6...1)
+    order = reader.choice("order")
+    upstream = reader.choice("upstream")
   }
 }
 

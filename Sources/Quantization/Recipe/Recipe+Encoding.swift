@@ -17,7 +17,23 @@ extension Recipe {
 
 extension Recipe.Weights {
   fileprivate func encode() -> ConfigurationValue {
-    ["bits": .integer(bits), "symmetric": .bool(symmetric), "range": .string(range.rawValue)]
+    [
+      "bits": .integer(bits), "symmetric": .bool(symmetric), "range": .string(range.rawValue),
+      "rounding": rounding.encode(), "bias_correction": .bool(biasCorrection),
+    ]
+  }
+}
+
+extension Recipe.Rounding {
+  fileprivate func encode() -> ConfigurationValue {
+    switch self {
+    case .nearest: "nearest"
+    case .gptq(let settings):
+      [
+        "method": "gptq", "samples_per_step": .integer(settings.samplesPerStep), "damping": .number(settings.damping),
+        "order": .string(settings.order.rawValue), "upstream": .string(settings.upstream.rawValue),
+      ]
+    }
   }
 }
 

@@ -20,12 +20,57 @@ package struct Recipe: Sendable, Equatable {
     package var bits: Int
     package var symmetric: Bool
     package var range: RangeEstimator
+    package var rounding: Rounding
+    /// Whether biases absorb the mean error that rounding makes (Nagel et al. 2019, section 4.2).
+    package var biasCorrection: Bool
 
-    package init(bits: Int, symmetric: Bool, range: RangeEstimator) {
+    package init(bits: Int, symmetric: Bool, range: RangeEstimator, rounding: Rounding, biasCorrection: Bool) {
       self.bits = bits
       self.symmetric = symmetric
       self.range = range
+      self.rounding = rounding
+      self.biasCorrection = biasCorrection
     }
+  }
+
+  /// How weights become codes once their ranges are chosen.
+  package enum Rounding: Sendable, Equatable {
+    /// Each to its nearest code.
+    case nearest
+    /// Column after column, each row's rounding errors compensated by the columns that follow (GPTQ: Frantar et al. 2022).
+    case gptq(ErrorCompensation)
+  }
+
+  /// What compensation looks at, and how.
+  package struct ErrorCompensation: Sendable, Equatable {
+    /// Calibration samples per sampling step, the first of each; fewer where a step has fewer.
+    package var samplesPerStep: Int
+    /// Added to the Hessian's diagonal, as a share of the diagonal's mean.
+    package var damping: Double
+    package var order: ColumnOrder
+    package var upstream: RoundingUpstream
+
+    package init(samplesPerStep: Int, damping: Double, order: ColumnOrder, upstream: RoundingUpstream) {
+      self.samplesPerStep = samplesPerStep
+      self.damping = damping
+      self.order = order
+      self.upstream = upstream
+    }
+  }
+
+  /// In which order the columns of a weight are rounded.
+  package enum ColumnOrder: String, Sendable, CaseIterable {
+    /// As stored.
+    case natural
+    /// Inputs of the largest mean square first, while most columns can still compensate; of equals the first.
+    case activity
+  }
+
+  /// What the network upstream of a layer is while its inputs are watched.
+  package enum RoundingUpstream: String, Sendable, CaseIterable {
+    case float
+    /// Block after block, those before with the weights that rounding has given them.
+    case quantizedWeights = "quantized_weights"
   }
 
   package struct Activations: Sendable, Equatable {

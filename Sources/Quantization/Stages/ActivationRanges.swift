@@ -3,40 +3,39 @@ import Tensors
 
 extension QuantizationTask {
   /// Stage: one quantiser per activation site, its range collected over the samples of all steps.
-  /// - Parameters: weights: codes by node path; fixed: sites that are calibrated already, kept as they are.
+  /// - Parameters: network: weights as they were rounded; fixed: sites that are calibrated already, kept as they are.
   /// - Returns: `fixed` and every other site of the recipe.
   package func sharedRanges(
-    weights: [String: QuantizedWeight], fixed: [Site: ActivationQuantizers] = [:]
+    _ network: QuantizedNetwork, fixed: [Site: ActivationQuantizers] = [:]
   ) throws -> [Site: ActivationQuantizers] {
-    try ranges(key: .shared, weights: weights, fixed: fixed) { [$0.stratified()] }
+    try ranges(key: .shared, network, fixed: fixed) { [$0.stratified()] }
   }
 
   /// Stage: one quantiser per activation site and sampling step, each range collected over that step's samples (TFMQ-DM's
   /// released code; Huang et al. 2024 describe it for the temporal block).
   /// - Parameters and result: as `sharedRanges`.
   package func rangesPerStep(
-    weights: [String: QuantizedWeight], fixed: [Site: ActivationQuantizers] = [:]
+    _ network: QuantizedNetwork, fixed: [Site: ActivationQuantizers] = [:]
   ) throws -> [Site: ActivationQuantizers] {
-    try ranges(key: .step, weights: weights, fixed: fixed) { $0.perStep() }
+    try ranges(key: .step, network, fixed: fixed) { $0.perStep() }
   }
 
   /// Ranges while upstream activations are quantised need quantisers to begin with: a first pass over few samples with
   /// float activations gives them. Differs: TFMQ-DM updates the quantisers upstream within the pass, batch by batch;
   /// here they stay those of the first pass, so that batches do not depend on each other.
   private func ranges(
-    key: ActivationQuantizers.Key, weights: [String: QuantizedWeight], fixed: [Site: ActivationQuantizers],
+    key: ActivationQuantizers.Key, _ network: QuantizedNetwork, fixed: [Site: ActivationQuantizers],
     groups: (SampleBatches) -> [[SampleBatch]]
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return fixed }
     let sites = selection.activations.filter { fixed[$0] == nil }
     if sites.isEmpty { return fixed }
-    var upstream = QuantizationTable()
-    if settings.upstream != .float { upstream.weights = weights }
+    var upstream = settings.upstream == .float ? QuantizedNetwork(model: model) : network.withFloatActivations
     if settings.upstream == .quantized {
       let few = SampleBatches(
         counts: set.counts.map { min($0, Self.firstSamples) }, batch: settings.average.map { _ in Self.firstSamples })
       let first = try pass("first look at activations", key, groups(few), sites, upstream)
-      upstream.activations = fixed.merging(first) { own, _ in own }
+      upstream.table.activations = fixed.merging(first) { own, _ in own }
     }
     let batches = SampleBatches(counts: set.counts, batch: settings.average?.batch)
     let found = try pass("collecting activation ranges", key, groups(batches), sites, upstream)
@@ -49,13 +48,13 @@ extension QuantizationTask {
   /// One run of the samples through the network: a row of ranges per group of batches.
   private func pass(
     _ stage: String, _ key: ActivationQuantizers.Key, _ groups: [[SampleBatch]], _ sites: [Site],
-    _ upstream: QuantizationTable
+    _ upstream: QuantizedNetwork
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return [:] }
     let rule = settings.rule
     let collector = RangeCollector(
       sites: sites, estimator: settings.range, decay: settings.average?.decay, rule: rule)
-    let executor = try makeExecutor(model, upstream) { collector.observe($0, $1) }
+    let executor = try makeExecutor(upstream.model, upstream.table) { collector.observe($0, $1) }
     let total = groups.joined().joined().reduce(0) { $0 + $1.range.count }
     var done = 0
     var rows: [Site: [AffineQuantizer]] = [:]
@@ -65,7 +64,8 @@ extension QuantizationTask {
           _ = try executor.run(try input(slice))
           let broken = collector.broken
           if !broken.isEmpty {
-            throw QuantizationError.nonFiniteActivations(step: slice.step, sites: broken.map(\.description))
+            throw QuantizationError.nonFiniteActivations(
+              step: slice.step, work: RangeCollector.work, sites: broken.map(\.description))
           }
           done += slice.range.count
           try progress(WorkProgress(stage: stage, done: done, total: total))
@@ -79,14 +79,6 @@ extension QuantizationTask {
       }
     }
     return rows.mapValues { ActivationQuantizers(key: key, rows: $0) }
-  }
-
-  private func input(_ slice: SampleSlice) throws -> NetworkInput {
-    let samples = try set.samples(step: slice.step, slice.range)
-    let timestep = set.provenance.steps[slice.step].timestep
-    return NetworkInput(
-      x: samples.x, timesteps: .init(repeating: timestep, count: samples.count), labels: samples.labels,
-      stepIndex: slice.step)
   }
 }
 

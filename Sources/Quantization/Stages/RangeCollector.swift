@@ -16,6 +16,9 @@ package final class RangeCollector: Sendable {
     var broken: Set<Site> = []
   }
 
+  /// What messages call the collecting.
+  static let work = "ranges were collected"
+
   private let sites: Set<Site>
   private let estimator: RangeEstimator
   private let decay: Double?

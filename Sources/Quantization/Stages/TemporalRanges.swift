@@ -6,28 +6,31 @@ extension QuantizationTask {
   /// depend on the step alone (and on the class, where there are classes), so that the range of each is known exactly, from
   /// one evaluation of the block without images.
   ///
-  /// - Parameter weights: codes by node path.
+  /// - Parameter network: weights as they were rounded.
   /// - Returns: a quantiser per step, or per step and class, of every temporal site that the recipe quantises; min-max.
-  package func temporalRanges(weights: [String: QuantizedWeight]) throws -> [Site: ActivationQuantizers] {
+  package func temporalRanges(_ network: QuantizedNetwork) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations, let block = model.graph.temporalBlock() else { return [:] }
     let temporal = Set(block.nodes.map(\.path))
     let sites = selection.activations.filter { temporal.contains($0.node) }
     if sites.isEmpty { return [:] }
-    var upstream = QuantizationTable()
-    if settings.upstream != .float { upstream.weights = weights.filter { temporal.contains($0.key) } }
-    if settings.upstream == .quantized { upstream.activations = try extremes(block, sites, upstream) }
+    var upstream = QuantizedNetwork(model: model)
+    if settings.upstream != .float {
+      upstream.model = network.model
+      upstream.table.weights = network.table.weights.filter { temporal.contains($0.key) }
+    }
+    if settings.upstream == .quantized { upstream.table.activations = try extremes(block, sites, upstream) }
     return try extremes(block, sites, upstream)
   }
 
   /// One evaluation of the block for every step and class.
   private func extremes(
-    _ block: Graph, _ sites: [Site], _ upstream: QuantizationTable
+    _ block: Graph, _ sites: [Site], _ upstream: QuantizedNetwork
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return [:] }
     let rule = GridRule(.activation, bits: settings.bits, symmetric: settings.symmetric, estimator: .minMax)
     let collector = RangeCollector(sites: sites, estimator: .minMax, decay: nil, rule: rule)
     let executor = try ReferenceExecutor(
-      Model(graph: block, parameters: model.parameters), simulating: upstream,
+      Model(graph: block, parameters: upstream.model.parameters), simulating: upstream.table,
       observer: { collector.observe($0, $1) })
     let byLabel = Set(block.labelDependentPaths)
     let blank = Tensor([1] + block.imageShape.dims)
@@ -41,7 +44,8 @@ extension QuantizationTask {
         collector.endBatch()
         let broken = collector.broken
         if !broken.isEmpty {
-          throw QuantizationError.nonFiniteActivations(step: step.index, sites: broken.map(\.description))
+          throw QuantizationError.nonFiniteActivations(
+            step: step.index, work: RangeCollector.work, sites: broken.map(\.description))
         }
         let ranges = collector.take()
         for site in sites where label == 0 || byLabel.contains(site.node) {

@@ -3,27 +3,163 @@ import Synchronization
 import Tensors
 
 extension QuantizationTask {
-  /// Stage: integer codes of every weight that the recipe quantises, rounded to nearest on ranges chosen per output
-  /// channel. By node path; empty when weights stay float.
+  /// Bytes that the statistics of the layers in one pass over the samples may take. Layers beyond it wait for another
+  /// pass. Solving takes three more matrices of Doubles per thread, of the width of the layer it works on.
+  package static let statisticsMemory = 2 << 30
+
+  /// Stage: integer codes of every weight that the recipe quantises, on ranges chosen per output channel, and biases that
+  /// absorb the mean error of rounding if the recipe says so. Nothing is quantised when weights stay float.
+  /// - Parameter memory: bytes for statistics; the result does not depend on it.
   /// - Throws: `E-QUANT-WEIGHT` naming every weight with a value that is not finite.
-  package func roundedWeights() throws -> [String: QuantizedWeight] {
-    guard let settings = recipe.weights else { return [:] }
-    let chosen = Set(selection.weights)
-    let layers = model.graph.layerWeights.compactMap { layer in
-      chosen.contains(layer.path) ? model.parameters[layer.parameter].map { (path: layer.path, weight: $0) } : nil
-    }
+  package func roundedWeights(memory: Int = QuantizationTask.statisticsMemory) throws -> QuantizedNetwork {
+    var network = QuantizedNetwork(model: model)
+    guard let settings = recipe.weights else { return network }
+    let layers = weightLayers()
     let broken = layers.filter { layer in layer.weight.values.contains { !$0.isFinite } }.map(\.path)
     if !broken.isEmpty { throw QuantizationError.nonFiniteWeights(broken) }
-    try progress(WorkProgress(stage: "rounding weights", done: 0, total: layers.count))
-    let rounded = Mutex<[String: QuantizedWeight]>([:])
-    pool.parallel(layers.count) { index in
-      let layer = layers[index]
-      let codes = settings.roundToNearest(layer.weight)
-      rounded.withLock { $0[layer.path] = codes }
+    let watch: (samplesPerStep: Int?, products: Bool)?
+    let rounds: [[WeightLayer]]
+    switch settings.rounding {
+    case .nearest:
+      watch = settings.biasCorrection ? (nil, false) : nil
+      rounds = [layers]
+    case .gptq(let compensation):
+      watch = (compensation.samplesPerStep, true)
+      rounds = compensation.upstream == .float ? [layers] : layersByRegion(layers)
     }
-    try progress(WorkProgress(stage: "rounding weights", done: layers.count, total: layers.count))
-    return rounded.withLock { $0 }
+    var done = 0
+    for layersOfRound in rounds {
+      // All groups of a round see the same network.
+      let upstream = network
+      for group in Self.groups(layersOfRound, products: watch?.products ?? false, memory: memory) {
+        let statistics = try watch.map {
+          try inputStatistics(of: group, in: upstream, samplesPerStep: $0.samplesPerStep, products: $0.products)
+        }
+        try progress(WorkProgress(stage: "rounding weights", done: done, total: layers.count))
+        try round(group, settings, statistics, into: &network)
+        done += group.count
+        try progress(WorkProgress(stage: "rounding weights", done: done, total: layers.count))
+      }
+    }
+    return network
   }
+
+  /// Rounds layers that do not depend on each other.
+  private func round(
+    _ layers: [WeightLayer], _ settings: Recipe.Weights, _ statistics: InputStatistics?,
+    into network: inout QuantizedNetwork
+  ) throws {
+    let results = Mutex<[Int: Result<RoundedLayer, any Error>]>([:])
+    pool.parallel(layers.count) { index in
+      let result = Result { try layers[index].rounded(settings, statistics) }
+      results.withLock { $0[index] = result }
+    }
+    var parameters = network.model.parameters
+    for (index, layer) in layers.enumerated() {
+      let rounded = try results.withLock { try $0[index]?.get() }
+      network.table.weights[layer.path] = rounded?.weight
+      if let bias = layer.bias, let corrected = rounded?.bias { parameters[bias] = corrected }
+    }
+    network.model = Model(graph: model.graph, parameters: parameters)
+  }
+
+  /// The layers whose weights the recipe quantises, in execution order.
+  private func weightLayers() -> [WeightLayer] {
+    let chosen = Set(selection.weights)
+    return model.graph.nodes.compactMap { node in
+      guard chosen.contains(node.path), let vectors = LayerVectors(of: node, in: model.graph),
+        let weight = node.op.parameters.first.flatMap({ model.parameters[$0] })
+      else { return nil }
+      let bias = node.op.parameters.dropFirst().first
+      return WeightLayer(
+        node: node, vectors: vectors, weight: weight, bias: bias, biasValues: bias.flatMap { model.parameters[$0] })
+    }
+  }
+
+  /// Neighbouring layers of one region each; a layer outside all regions is by itself.
+  private func layersByRegion(_ layers: [WeightLayer]) -> [[WeightLayer]] {
+    var rounds: [(region: Int?, layers: [WeightLayer])] = []
+    for layer in layers {
+      let region = model.graph.regions.firstIndex { $0.nodes.contains(layer.node.index) }
+      if let region, rounds.last?.region == region {
+        rounds[rounds.count - 1].layers.append(layer)
+      } else {
+        rounds.append((region, [layer]))
+      }
+    }
+    return rounds.map(\.layers)
+  }
+
+  /// Neighbouring layers whose statistics fit into `memory` together; at least one each.
+  private static func groups(_ layers: [WeightLayer], products: Bool, memory: Int) -> [[WeightLayer]] {
+    var groups: [[WeightLayer]] = []
+    var known = Set<LayerVectors>()
+    var bytes = 0
+    for layer in layers {
+      let own = known.contains(layer.vectors) ? 0 : layer.vectors.statisticsBytes(products: products)
+      if groups.isEmpty || bytes + own > memory {
+        groups.append([])
+        known = []
+        bytes = 0
+      }
+      groups[groups.count - 1].append(layer)
+      if known.insert(layer.vectors).inserted { bytes += layer.vectors.statisticsBytes(products: products) }
+    }
+    return groups
+  }
+}
+
+/// A layer whose weight is to be rounded.
+struct WeightLayer {
+  let node: Node
+  let vectors: LayerVectors
+  /// Out channels first.
+  let weight: Tensor
+  /// Name and values of the bias; nil where the layer has none, which leaves nothing to correct.
+  let bias: String?
+  let biasValues: Tensor?
+
+  var path: String { node.path }
+
+  func rounded(_ settings: Recipe.Weights, _ statistics: InputStatistics?) throws -> RoundedLayer {
+    let quantizer = settings.quantizer(for: weight)
+    let codes: [UInt8]
+    switch (settings.rounding, statistics) {
+    case (.gptq(let compensation), let statistics?):
+      codes = try ErrorFeedback(
+        moments: statistics.moments(vectors), damping: compensation.damping, order: compensation.order
+      ).codes(of: weight, on: quantizer)
+    case (.nearest, _), (.gptq, nil):
+      codes = quantizer.codes(weight.values, channelStride: vectors.width, channelCount: weight.dims[0])
+    }
+    let result = QuantizedWeight(dims: weight.dims, quantizer: quantizer, codes: codes)
+    guard settings.biasCorrection, let biasValues, let statistics else {
+      return RoundedLayer(weight: result, bias: nil)
+    }
+    return RoundedLayer(weight: result, bias: corrected(biasValues, for: result, mean: statistics.mean(vectors)))
+  }
+
+  /// b + (W - W^) E[x]: the bias that leaves the mean output as it was (Nagel et al. 2019, "Data-free quantization through
+  /// weight equalization and bias correction", section 4.2, with the mean taken over calibration inputs).
+  private func corrected(_ bias: Tensor, for rounded: QuantizedWeight, mean: [Double]) -> Tensor {
+    let result = rounded.dequantized.values
+    return Tensor(
+      bias.dims,
+      bias.values.enumerated().map { row, value in
+        var sum = Double(value)
+        for (column, expected) in mean.enumerated() {
+          let position = row * mean.count + column
+          sum += (Double(weight.values[position]) - Double(result[position])) * expected
+        }
+        return Float(sum)
+      })
+  }
+}
+
+struct RoundedLayer: Sendable {
+  let weight: QuantizedWeight
+  /// Corrected; nil where the bias stays as it is.
+  let bias: Tensor?
 }
 
 extension Graph {

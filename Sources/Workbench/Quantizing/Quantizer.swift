@@ -38,12 +38,12 @@ package struct Quantizer {
       makeExecutor: { model, table, observer in
         try FloatExecutor(model, simulating: table, pool: pool, kernels: kernels, observer: observer)
       }, pool: pool, progress: reporter.report)
-    let table = try task.run()
+    let network = try task.run()
     reporter.finish()
     var quantized = QuantizedModel(
       network: source.network, process: source.process.configuration, recipe: prepared.recipe,
-      sampler: prepared.sampler.configuration, steps: prepared.steps, table: table,
-      parameters: QuantizedModel.floatParameters(of: source.model, table: table), lineage: lineage(set))
+      sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
+      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set))
     quantized.selfTest = try selfTest(of: quantized, path: name)
     return quantized
   }

@@ -4,16 +4,16 @@ import Quantization
 import Tensors
 
 extension TinyModel {
-  /// The artefact of a table, with a self-test by the reference executor.
-  func artefact(_ recipe: Recipe, _ set: CalibrationSet, _ table: QuantizationTable) throws -> QuantizedModel {
+  /// The artefact of a network, with a self-test by the reference executor.
+  func artefact(_ recipe: Recipe, _ set: CalibrationSet, _ network: QuantizedNetwork) throws -> QuantizedModel {
     let samples = set.samples(step: 1, 0..<1)
-    let expected = try ReferenceExecutor(model, simulating: table).run(
+    let expected = try ReferenceExecutor(network.model, simulating: network.table).run(
       NetworkInput(
         x: samples.x, timesteps: [set.provenance.steps[1].timestep], labels: samples.labels, stepIndex: 1))
     return QuantizedModel(
       network: configuration.encoded, process: Self.process.configuration, recipe: recipe,
-      sampler: set.provenance.sampler, steps: set.provenance.steps, table: table,
-      parameters: QuantizedModel.floatParameters(of: model, table: table),
+      sampler: set.provenance.sampler, steps: set.provenance.steps, table: network.table,
+      parameters: QuantizedModel.floatParameters(of: network),
       lineage: .init(
         sourceDigest: Self.digest, sourceName: "tiny", calibrationDigest: set.digest, calibration: set.provenance,
         program: "test"),

@@ -13,7 +13,7 @@ private func sample(bits: Int = 4) throws -> QuantizedModel {
   var recipe = try Recipe.plain()
   recipe.method = "tfmq"
   recipe.activationTables = .temporalBlock
-  recipe.weights = .init(bits: bits, symmetric: bits == 8, range: .minMax)
+  recipe.weights = .init(bits: bits, symmetric: bits == 8, range: .minMax, rounding: .nearest, biasCorrection: false)
   recipe.floatLayers = [SitePattern("conv_in")!]
   let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
   return try tiny.artefact(recipe, set, tiny.task(recipe, set).run())
@@ -270,7 +270,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
     configuration.attentionHeadDim = nil
     let model = TinyModel.randomised(try configuration.graph(), seed: 2)
     var recipe = try Recipe.plain()
-    recipe.weights = .init(bits: bits, symmetric: bits == 8, range: .minMax)
+    recipe.weights = .init(bits: bits, symmetric: bits == 8, range: .minMax, rounding: .nearest, biasCorrection: false)
     recipe.floatLayers = [SitePattern("conv_in")!, SitePattern("conv_out")!]
     let process = TinyModel.process
     let steps = try TinyModel.sampler(steps: 50).steps(for: process)
@@ -289,7 +289,8 @@ struct Damage: Sendable, CustomTestStringConvertible {
       sampler: TinyModel.sampler(steps: 50).configuration, steps: steps, calibration: recipe.calibration)
     let artefact = QuantizedModel(
       network: configuration.encoded, process: process.configuration, recipe: recipe, sampler: provenance.sampler,
-      steps: steps, table: table, parameters: QuantizedModel.floatParameters(of: model, table: table),
+      steps: steps, table: table,
+      parameters: QuantizedModel.floatParameters(of: QuantizedNetwork(model: model, table: table)),
       lineage: .init(
         sourceDigest: provenance.modelDigest, sourceName: "fashion-mnist-ddpm",
         calibrationDigest: provenance.modelDigest, calibration: provenance, program: "0.1.0"),

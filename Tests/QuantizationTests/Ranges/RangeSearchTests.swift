@@ -177,7 +177,8 @@ import Testing
     let weight = Tensor(
       [6, 4, 3, 3], (0..<6).flatMap { channel in random.floats(36).map { $0 * exp2(Float(channel)) } })
     for bits in [4, 8] {
-      let settings = Recipe.Weights(bits: bits, symmetric: true, range: .minMax)
+      let settings = Recipe.Weights(
+        bits: bits, symmetric: true, range: .minMax, rounding: .nearest, biasCorrection: false)
       let rounded = settings.roundToNearest(weight)
       #expect(rounded.dims == weight.dims)
       #expect(rounded.quantizer.granularity == .perChannel)
@@ -192,7 +193,9 @@ import Testing
   @Test("an all-zero channel stays zero") func zeros() {
     for symmetric in [true, false] {
       for range in [RangeEstimator.minMax, .l24Shrinks] {
-        let rounded = Recipe.Weights(bits: 4, symmetric: symmetric, range: range).roundToNearest(Tensor([2, 5]))
+        let settings = Recipe.Weights(
+          bits: 4, symmetric: symmetric, range: range, rounding: .nearest, biasCorrection: false)
+        let rounded = settings.roundToNearest(Tensor([2, 5]))
         #expect(rounded.dequantized == Tensor([2, 5]))
       }
     }

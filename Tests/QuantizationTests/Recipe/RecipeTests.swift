@@ -12,6 +12,7 @@ import Testing
     arguments: [
       Recipe.plainValue,
       Recipe.plainValue.setting("weights", "float"),
+      Recipe.plainValue.setting("weights.rounding", Recipe.gptqValue).setting("weights.bias_correction", true),
       Recipe.plainValue.setting("activations", "float"),
       Recipe.plainValue.setting("activations.ema", ["decay": 0.95, "batch": 16]),
       Recipe.plainValue.setting("sampler", ["sampler": "ddim", "steps": 10]),
@@ -58,6 +59,34 @@ import Testing
         Recipe.plainValue.setting("activations.range", "l24_100").setting(
           "activations.ema", ["decay": 0.9, "batch": 4]),
         "a.yaml: activations.range: l24_100 is PTQ4DM's symmetric search; asymmetric activations take min_max or l24_80"
+      ),
+      (
+        Recipe.plainValue.setting("weights.rounding", nil),
+        "a.yaml: weights.rounding: missing; expected a map or \"nearest\""
+      ),
+      (
+        Recipe.plainValue.setting("weights.rounding", "gptq"),
+        "a.yaml: weights.rounding: expected a map or \"nearest\", found \"gptq\""
+      ),
+      (
+        Recipe.plainValue.setting("weights.rounding", Recipe.gptqValue.setting("method", "gptk")),
+        "a.yaml: weights.rounding.method: expected one of gptq, found \"gptk\" (did you mean \"gptq\"?)"
+      ),
+      (
+        Recipe.plainValue.setting("weights.rounding", Recipe.gptqValue.setting("damping", 0)),
+        "a.yaml: weights.rounding.damping: expected a number from 1e-06 to 1.0, found 0"
+      ),
+      (
+        Recipe.plainValue.setting("weights.rounding", Recipe.gptqValue.setting("order", nil)),
+        "a.yaml: weights.rounding.order: missing; expected one of natural, activity"
+      ),
+      (
+        Recipe.plainValue.setting("weights.rounding", Recipe.gptqValue.setting("upstream", "quantized")),
+        "a.yaml: weights.rounding.upstream: expected one of float, quantized_weights, found \"quantized\""
+      ),
+      (
+        Recipe.plainValue.setting("weights.bias_correction", nil),
+        "a.yaml: weights.bias_correction: missing; expected true or false"
       ),
       (
         Recipe.plainValue.setting("activations.range", "l24_80"),

@@ -33,8 +33,9 @@ private func extremes(
     let recipe = try Recipe.plain()
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let task = try tiny.task(recipe, set)
-    let shared = try task.sharedRanges(weights: [:])
-    let perStep = try task.rangesPerStep(weights: [:])
+    let network = QuantizedNetwork(model: tiny.model)
+    let shared = try task.sharedRanges(network)
+    let perStep = try task.rangesPerStep(network)
     let all = try extremes(tiny.model, QuantizationTable(), set, steps: 0..<3)
     let layers = tiny.model.graph.sites.filter { $0.role == .input }
     #expect(Set(shared.keys) == Set(layers))
@@ -53,12 +54,12 @@ private func extremes(
     var recipe = try Recipe.plain()
     recipe.weights?.bits = 3
     let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
-    var table = QuantizationTable()
-    table.weights = try tiny.task(recipe, set).roundedWeights()
+    let network = try tiny.task(recipe, set).roundedWeights()
+    var table = network.table
     var shared: [Recipe.Upstream: [Site: ActivationQuantizers]] = [:]
     for upstream in Recipe.Upstream.allCases {
       recipe.activations?.upstream = upstream
-      shared[upstream] = try tiny.task(recipe, set).sharedRanges(weights: table.weights)
+      shared[upstream] = try tiny.task(recipe, set).sharedRanges(network)
     }
     func expected(_ table: QuantizationTable) throws -> [Site: ActivationQuantizers] {
       try extremes(tiny.model, table, set, steps: 0..<2).filter { $0.key.role == .input }
@@ -93,7 +94,7 @@ private func extremes(
       model: Model(graph: tiny.model.graph, parameters: parameters), recipe: recipe, set: set,
       makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) }, pool: WorkerPool(threads: 1),
       progress: { _ in })
-    let error = thrownError { _ = try task.sharedRanges(weights: [:]) } as? QuantizationError
+    let error = thrownError { _ = try task.sharedRanges(QuantizedNetwork(model: task.model)) } as? QuantizationError
     #expect(error?.id == "E-QUANT-ACTIVATION")
     #expect(
       error?.message.hasPrefix(
@@ -134,7 +135,7 @@ private func extremes(
     let recipe = try Recipe.plain()
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let graph = tiny.model.graph
-    let temporal = try tiny.task(recipe, set).temporalRanges(weights: [:])
+    let temporal = try tiny.task(recipe, set).temporalRanges(QuantizedNetwork(model: tiny.model))
     let members = graph.nodes.filter { graph.isTemporal[$0.index] }.map(\.path)
     #expect(Set(temporal.keys) == Set(graph.sites.filter { $0.role == .input && members.contains($0.node) }))
     #expect(temporal.count >= 6)
@@ -152,7 +153,7 @@ private func extremes(
     let tiny = try TinyModel(classes: 3)
     let recipe = try Recipe.plain()
     let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
-    let temporal = try tiny.task(recipe, set).temporalRanges(weights: [:])
+    let temporal = try tiny.task(recipe, set).temporalRanges(QuantizedNetwork(model: tiny.model))
     let rule = GridRule(.activation, bits: 8, symmetric: false, estimator: .minMax)
     let found = Mutex<[Site: ValueRange]>([:])
     let executor = try ReferenceExecutor(tiny.model) { site, value in
@@ -182,7 +183,7 @@ private func extremes(
     let tiny = try TinyModel()
     let recipe = try Recipe.plain()
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
-    var table = try tiny.task(recipe, set).run()
+    var table = try tiny.task(recipe, set).run().table
     let shared = try ReferenceExecutor(tiny.model, simulating: table)
     table.activations = table.activations.mapValues {
       ActivationQuantizers(key: .step, rows: .init(repeating: $0.rows[0], count: 3))

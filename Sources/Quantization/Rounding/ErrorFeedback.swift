@@ -1,0 +1,85 @@
+import Models
+import Tensors
+
+/// Rounding of a weight's rows column by column, where each column absorbs the output errors of those before it, in the
+/// closed form that is optimal for the inputs' second moments H = E[x x^T].
+///
+/// This is GPTQ (Frantar et al. 2022, "GPTQ: accurate post-training quantization", algorithm 1), which descends from OBC
+/// (Frantar, Singh & Alistarh 2022), written in the equal form of Chee et al. 2023 ("QuIP", theorem 6): with
+/// H = (F + I) D (F + I)^T, F strictly upper triangular, column k is rounded from w_k + sum over j < k of
+/// (w_j - w^_j) F_jk. It needs one Cholesky factor of H and no inverse.
+///
+/// Everything is Double and of fixed order; columns are taken in blocks so that most of the sum is a matrix product.
+package struct ErrorFeedback: Sendable {
+  /// `order[k]` is the weight's column that is rounded as the k-th.
+  private let order: [Int]
+  /// F in the order of rounding; zeros on and below the diagonal.
+  private let feedback: DoubleMatrix
+
+  /// Columns whose sums are formed together. Affects speed and, through the order of summation, last bits only.
+  private static let blockWidth = 128
+
+  /// - Parameters:
+  ///   - moments: H, symmetric, of a row's length. Inputs that were always 0 have no say and round to nearest.
+  ///   - damping: share of the mean of H's positive diagonal entries that is added to the diagonal; positive.
+  /// - Throws: `LinearAlgebraError` when H holds something not finite or is far from positive semidefinite.
+  package init(
+    moments: DoubleMatrix, damping: Double, order columnOrder: Recipe.ColumnOrder
+  ) throws(LinearAlgebraError) {
+    let count = moments.rows
+    let diagonal = (0..<count).map { moments[$0, $0] }
+    let live = diagonal.filter { $0 > 0 }
+    let mean = live.isEmpty ? 1 : live.reduce(0, +) / Double(live.count)
+    let order =
+      switch columnOrder {
+      case .natural: Array(0..<count)
+      case .activity: (0..<count).sorted { (diagonal[$1], $0) < (diagonal[$0], $1) }
+      }
+    // H = U U^T with U upper triangular is the Cholesky factorisation of H with rows and columns reversed.
+    var reversed = DoubleMatrix(rows: count, columns: count)
+    for i in 0..<count {
+      let row = order[count - 1 - i] * count
+      for j in 0...i { reversed[i, j] = moments.values[row + order[count - 1 - j]] }
+      let own = reversed[i, i]
+      reversed[i, i] = (own > 0 ? own : mean) + damping * mean
+    }
+    let lower = try reversed.choleskyFactor()
+    var feedback = DoubleMatrix(rows: count, columns: count)
+    for k in 0..<count {
+      let scale = 1 / lower[count - 1 - k, count - 1 - k]
+      for j in 0..<k { feedback[j, k] = lower[count - 1 - j, count - 1 - k] * scale }
+    }
+    self.order = order
+    self.feedback = feedback
+  }
+
+  /// - Parameters: weight: out channels first; quantizer: the grid of each out channel.
+  /// - Returns: codes in the weight's order.
+  package func codes(of weight: Tensor, on quantizer: AffineQuantizer) throws(LinearAlgebraError) -> [UInt8] {
+    let (rows, columns) = (weight.dims[0], order.count)
+    precondition(weight.count == rows * columns && quantizer.scales.count == rows)
+    var codes = [UInt8](repeating: 0, count: weight.count)
+    var errors = DoubleMatrix(rows: rows, columns: columns)
+    for start in stride(from: 0, to: columns, by: Self.blockWidth) {
+      let block = start..<min(start + Self.blockWidth, columns)
+      let earlier = try errors.part(rows: 0..<rows, columns: 0..<start)
+        .multiplied(by: feedback.part(rows: 0..<start, columns: block))
+      let own = feedback.part(rows: block, columns: block).transposed
+      for row in 0..<rows {
+        let (scale, zero) = (quantizer.scales[row], quantizer.zeroPoints[row])
+        let inverse = 1 / scale
+        for k in 0..<block.count {
+          var carried = earlier[row, k]
+          for j in 0..<k { carried += errors.values[row * columns + start + j] * own.values[k * block.count + j] }
+          let position = row * columns + order[start + k]
+          let exact = Double(weight.values[position])
+          let code = AffineQuantizer.code(
+            Float(exact + carried), inverseScale: inverse, zeroPoint: zero, largest: quantizer.largestCode)
+          codes[position] = UInt8(code)
+          errors[row, start + k] = exact - Double(scale * Float(code - zero))
+        }
+      }
+    }
+    return codes
+  }
+}
