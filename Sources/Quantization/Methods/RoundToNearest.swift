@@ -1,7 +1,8 @@
 import Models
 
-/// Round to nearest: the baseline of every comparison. Weights go to the nearest code of a range chosen per output channel;
-/// every activation site has one range over all sampling steps.
+/// Round to nearest: the baseline of every comparison. Weights go to the nearest code of a range chosen per output channel
+/// (or, to see its effect alone, as another rounding of the recipe says); every activation site has one range over all
+/// sampling steps.
 package enum RoundToNearest: QuantizationMethod {
   package static let name = "rtn"
 

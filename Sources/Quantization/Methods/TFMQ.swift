@@ -5,7 +5,8 @@ import Models
 /// 3.3), everywhere (the released code), or nowhere (`activation_tables`, for ablations).
 ///
 /// Differs: the paper's other part, temporal information aware reconstruction, and the AdaRound reconstruction of the rest
-/// of the network are not done; weights are rounded to nearest.
+/// of the network are not done. Weights are rounded as the recipe says; the shipped ones compensate errors in closed form
+/// (`ErrorFeedback`) and correct biases instead.
 package enum TFMQ: QuantizationMethod {
   package static let name = "tfmq"
 
