@@ -2,11 +2,14 @@
 package struct WorkProgress: Sendable, Equatable {
   /// What is being done, as a reader of a log would say it.
   package let stage: String
+  /// What is counted.
+  package let unit: String
   package let done: Int
   package let total: Int
 
-  package init(stage: String, done: Int, total: Int) {
+  package init(stage: String, unit: String, done: Int, total: Int) {
     self.stage = stage
+    self.unit = unit
     self.done = done
     self.total = total
   }

@@ -61,7 +61,7 @@ package struct CalibrationSampling: Sendable {
         guard position < batch.lastPosition else { break }
         _ = try loop.next()
         done += batch.trajectories.count
-        try progress(WorkProgress(stage: "sampling calibration trajectories", done: done, total: total))
+        try progress(WorkProgress(stage: "sampling calibration trajectories", unit: "steps", done: done, total: total))
       }
     }
   }

@@ -68,7 +68,7 @@ extension QuantizationTask {
               step: slice.step, work: RangeCollector.work, sites: broken.map(\.description))
           }
           done += slice.range.count
-          try progress(WorkProgress(stage: stage, done: done, total: total))
+          try progress(WorkProgress(stage: stage, unit: "samples", done: done, total: total))
         }
         collector.endBatch()
       }

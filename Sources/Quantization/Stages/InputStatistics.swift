@@ -74,7 +74,7 @@ extension QuantizationTask {
       }
       statistics.add(inputs.compactMap { input in watched[input.site].map { ($0, input.value) } }, pool: pool)
       done += slice.range.count
-      try progress(WorkProgress(stage: "watching layer inputs", done: done, total: total))
+      try progress(WorkProgress(stage: "watching layer inputs", unit: "samples", done: done, total: total))
     }
     statistics.finish(pool: pool)
     return statistics

@@ -55,7 +55,8 @@ extension QuantizationTask {
       }
       try progress(
         WorkProgress(
-          stage: "calibrating the temporal block", done: step.index + 1, total: set.provenance.steps.count))
+          stage: "calibrating the temporal block", unit: "steps", done: step.index + 1,
+          total: set.provenance.steps.count))
     }
     return rows.reduce(into: [:]) { table, entry in
       let key: ActivationQuantizers.Key =

@@ -35,10 +35,10 @@ extension QuantizationTask {
         let statistics = try watch.map {
           try inputStatistics(of: group, in: upstream, samplesPerStep: $0.samplesPerStep, products: $0.products)
         }
-        try progress(WorkProgress(stage: "rounding weights", done: done, total: layers.count))
+        try progress(WorkProgress(stage: "rounding weights", unit: "layers", done: done, total: layers.count))
         try round(group, settings, statistics, into: &network)
         done += group.count
-        try progress(WorkProgress(stage: "rounding weights", done: done, total: layers.count))
+        try progress(WorkProgress(stage: "rounding weights", unit: "layers", done: done, total: layers.count))
       }
     }
     return network

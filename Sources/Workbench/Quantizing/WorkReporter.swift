@@ -24,7 +24,7 @@ final class WorkReporter: Sendable {
       if state.stage != work.stage {
         state.progress?.finish(Double(state.done))
         state.stage = work.stage
-        state.progress = Progress(work.stage, unit: "steps", total: work.total, console: session.console)
+        state.progress = Progress(work.stage, unit: work.unit, total: work.total, console: session.console)
       }
       state.done = work.done
       state.progress?.update(Double(work.done))
