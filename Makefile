@@ -48,8 +48,13 @@ packages: ## install the system packages that are missing (apt, as root or throu
 build: packages ## build .build/release/halftone
 	$(BUILD)
 
+# Thousands of lines scroll by, in parallel: what failed is said once more at the end.
 test: packages ## build and run all tests (release)
-	$(TEST)
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	echo '$(TEST)'; \
+	if ! $(TEST) 2>&1 | tee "$$log"; then \
+	  echo "--- what failed:"; grep -E '✘|error:|fatal|Fatal' "$$log" | cut -c1-1000; exit 1; \
+	fi
 
 demo: build ## quantise, sample and score the embedded model; QUICK=1 for a short run
 	.build/release/halftone demo $(if $(QUICK),--quick)

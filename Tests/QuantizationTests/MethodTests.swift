@@ -29,7 +29,7 @@ import Testing
   func conventions(file: String) throws {
     let recipe = try Self.recipe(file)
     #expect(file == "\(recipe.method)-w\(recipe.weights?.bits ?? 32)a\(recipe.activations?.bits ?? 32).yaml")
-    let own = recipe.method == "tfmq" ? ["**.conv_shortcut:input"] : []
+    let own = recipe.method == "tfmq" ? ["**.conv_shortcut:input", "**.downsamplers.**:input"] : []
     #expect(recipe.floatLayers.map(\.text) == ["conv_in", "conv_out"] + own)
     #expect(recipe.sampler == .named("ddim-50"))
   }
@@ -45,7 +45,8 @@ import Testing
     let table = network.table
     let layers = tiny.model.graph.sites.filter { $0.role == .weight && !["conv_in", "conv_out"].contains($0.node) }
     #expect(Set(table.weights.keys) == Set(layers.map(\.node)))
-    let watched = layers.filter { recipe.method != "tfmq" || !$0.node.hasSuffix(".conv_shortcut") }
+    let leftFloat = recipe.method == "tfmq" ? [".conv_shortcut", ".downsamplers."] : []
+    let watched = layers.filter { layer in !leftFloat.contains { layer.node.contains($0) } }
     #expect(Set(table.activations.keys) == Set(watched.map { Site(node: $0.node, role: .input) }))
     #expect(table.dependsOnStep == (recipe.activationTables != .shared))
     #expect(table.weights.values.allSatisfy { $0.quantizer.bits == recipe.weights?.bits })
