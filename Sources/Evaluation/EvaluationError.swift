@@ -13,6 +13,13 @@ package enum EvaluationError: HalftoneError, Equatable {
   case imageIndex(Int, limit: Int)
   /// Images counted twice, as inclusive ranges of global indices.
   case imagesOverlap([ClosedRange<Int>])
+  /// The same images in two files, for each such pair.
+  case shardsOverlap([ShardOverlap])
+  /// Images that no file holds.
+  case imagesMissing([ClosedRange<Int>])
+  case imagesUnexpected([ClosedRange<Int>], expected: ClosedRange<Int>)
+  /// A statistics file of another program, which holds no exact sums.
+  case notExact(file: String, purpose: String)
   case extractorsDiffer(FeatureExtractorIdentity, FeatureExtractorIdentity)
   case dimensionsDiffer(Int, Int)
   case tooFewImages(Int)
@@ -32,7 +39,10 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .featureShape: "E-FEATURES-SHAPE"
     case .imageCount: "E-FEATURES-COUNT"
     case .imageIndex: "E-STATS-INDEX"
-    case .imagesOverlap: "E-STATS-OVERLAP"
+    case .imagesOverlap, .shardsOverlap: "E-STATS-OVERLAP"
+    case .imagesMissing: "E-STATS-GAP"
+    case .imagesUnexpected: "E-STATS-RANGE"
+    case .notExact: "E-STATS-EXACT"
     case .extractorsDiffer: "E-STATS-EXTRACTOR"
     case .dimensionsDiffer: "E-STATS-DIMENSION"
     case .tooFewImages: "E-STATS-COUNT"
@@ -47,11 +57,12 @@ package enum EvaluationError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .imagesOverlap: .conflict
+    case .imagesOverlap, .shardsOverlap, .imagesMissing, .imagesUnexpected: .conflict
     case .unknownExtractor: .usage
     case .linearAlgebra(let error): error.exit
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
-      .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .statistics, .notPositive, .imageShape, .pairShapes:
+      .notExact, .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .statistics, .notPositive, .imageShape,
+      .pairShapes:
       .refusedInput
     }
   }
@@ -73,6 +84,14 @@ package enum EvaluationError: HalftoneError, Equatable {
       "image index \(index) is outside 0..<\(limit)"
     case .imagesOverlap(let ranges):
       "images would be counted twice: \(ImageIndexSet.text(ranges))"
+    case .shardsOverlap(let overlaps):
+      "images would be counted twice:\n  " + overlaps.map(\.description).joined(separator: "\n  ")
+    case .imagesMissing(let ranges):
+      "images are missing: \(ImageIndexSet.text(ranges))"
+    case .imagesUnexpected(let ranges, let expected):
+      "images outside \(ImageIndexSet.text([expected])): \(ImageIndexSet.text(ranges))"
+    case .notExact(let file, let purpose):
+      "\(printable(file)): mean and covariance without the exact sums, which \(purpose) needs"
     case .extractorsDiffer(let a, let b):
       "the statistics come from different feature extractors:\n  \(a)\n  \(b)"
     case .dimensionsDiffer(let a, let b):
@@ -95,7 +114,10 @@ package enum EvaluationError: HalftoneError, Equatable {
 
   package var hint: String? {
     switch self {
-    case .imagesOverlap: "merge only statistics of disjoint image ranges"
+    case .imagesOverlap, .shardsOverlap: "merge only statistics of disjoint image ranges"
+    case .imagesMissing: "add the missing files, or give --allow-gaps to merge what there is"
+    case .imagesUnexpected: "leave out the files that belong to another run, or correct --indices"
+    case .notExact: "compute the statistics from the images: halftone stats PATH --out stats.npz"
     case .extractorsDiffer, .dimensionsDiffer: "compute both with one extractor: halftone stats PATH --features NAME"
     case .unknownExtractor(let name, let known): nearest(name, in: known).map { "did you mean \"\($0)\"?" }
     case .imageShape: "the extractor never resizes or converts colours; choose one made for these images"
@@ -103,6 +125,17 @@ package enum EvaluationError: HalftoneError, Equatable {
       .tooFewImages, .statistics, .notPositive, .pairShapes, .linearAlgebra:
       nil
     }
+  }
+}
+
+/// Images that two files share.
+package struct ShardOverlap: Sendable, Equatable, CustomStringConvertible {
+  package let first: String
+  package let second: String
+  package let images: [ClosedRange<Int>]
+
+  package var description: String {
+    "\(printable(first)) and \(printable(second)): \(ImageIndexSet.text(images))"
   }
 }
 

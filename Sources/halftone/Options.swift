@@ -57,3 +57,4 @@ extension CountList: ExpressibleByArgument {
 }
 
 extension ExecutorKind: ExpressibleByArgument {}
+extension StatsConvertCommand.Format: ExpressibleByArgument {}

@@ -49,6 +49,50 @@ import Testing
     #expect(report["first"]?["images"] == 60000)
   }
 
+  /// A run in two shards, scored apart and merged, against the whole.
+  @Test func shardsMergeToTheBitsOfTheWhole() throws {
+    let temporary = try TemporaryFolder()
+    let folder = temporary.file("run")
+    let sampled = try halftone.run(
+      "sample", "fashion-mnist-ddpm", "--sampler", "ddim-10", "--count", "6", "--out", folder, "--npz", "--quiet")
+    #expect(sampled.status == 0)
+    func stats(_ arguments: String...) throws -> Finished {
+      try halftone.run(["stats"] + arguments + ["--quiet"])
+    }
+    func file(_ name: String) -> String { temporary.file(name + ".npz") }
+    #expect(try stats(folder, "--out", file("all")).status == 0)
+    #expect(try stats("compute", folder, "--indices", "0-1", "--out", file("a")).status == 0)
+    #expect(try stats(folder + "/samples.npz", "--indices", "2-5", "--out", file("b")).status == 0)
+    let merged = try stats("merge", file("b"), file("a"), "--indices", "0-5", "--out", file("merged"))
+    #expect(
+      merged.output
+        == "\(file("merged")): 6 images (0-5) of 2 files, fashion-mnist-classifier features\n", "\(merged.errors)")
+    let bytes = ["all", "merged"].map { FileManager.default.contents(atPath: file($0)) }
+    #expect(bytes[0] != nil && bytes[0] == bytes[1])
+
+    let twice = try stats("merge", file("b"), file("all"), "--out", file("never"))
+    #expect(twice.status == 4 && twice.errors.contains("\(file("b")) and \(file("all")): 2-5"))
+    let gap = try stats("merge", file("b"), "--out", file("never"))
+    #expect(gap.status == 4 && gap.errors.contains("error[E-STATS-GAP]: images are missing: 0-1"))
+    #expect(!FileManager.default.fileExists(atPath: file("never")))
+    #expect(try stats("merge", file("b"), "--allow-gaps", "--out", file("b2")).status == 0)
+
+    #expect(
+      try stats("convert", file("all"), "--format", "pytorch-fid", "--out", file("fid")).output
+        == "\(file("fid")): mu, sigma (pytorch-fid)\n")
+    let unmergeable = try stats("merge", file("fid"), "--out", file("never"))
+    #expect(unmergeable.status == 3 && unmergeable.errors.contains("error[E-STATS-EXACT]"))
+    let named = try stats(folder, "--first-index", "3", "--out", file("never"))
+    #expect(
+      named.errors.hasPrefix(
+        "error[E-INDICES-NAMED]: \(folder)/images: --first-index contradicts the names of the files, which begin with image 0"
+      ))
+    let none = try stats(folder + "/samples.npz", "--first-index", "100", "--indices", "0-50", "--out", file("never"))
+    #expect(
+      none.errors
+        == "error[E-INDICES-EMPTY]: \(folder)/samples.npz: no image has an index in 0-50; there are 100-105\n")
+  }
+
   @Test func imagesOfAnotherSizeAreRefused() throws {
     let temporary = try TemporaryFolder()
     let image = PixelImage(height: 8, width: 8, channels: 1, pixels: [UInt8](repeating: 0, count: 64))

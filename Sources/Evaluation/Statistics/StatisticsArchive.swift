@@ -18,6 +18,10 @@ enum StatisticsEntry {
   static let sums = "sums"
   static let products = "products"
 
+  /// Of spatial features, in guided-diffusion's files.
+  static let spatialMean = "mu_s"
+  static let spatialCovariance = "sigma_s"
+
   /// The schema written, and the newest one read.
   static let knownSchema = 1
 }

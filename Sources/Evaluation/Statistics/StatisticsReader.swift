@@ -5,6 +5,7 @@ struct StatisticsReader {
   private typealias Entry = StatisticsEntry
 
   let archive: TensorArchive
+  private let isOurs: Bool
   var problems: [StatisticsProblem] = []
 
   /// Relative to the largest entry: how far sigma may be from symmetric.
@@ -14,10 +15,12 @@ struct StatisticsReader {
   static let largestDimension = 16_384
   static let longestText = 4096
 
-  init(archive: TensorArchive) { self.archive = archive }
+  init(archive: TensorArchive) {
+    self.archive = archive
+    isOurs = archive.tensors[Entry.schema] != nil
+  }
 
   mutating func statistics() -> FeatureStatistics? {
-    let isOurs = archive.tensors[Entry.schema] != nil
     if isOurs, let schema = scalar(Entry.schema), !(1...Entry.knownSchema).contains(schema) {
       problems = [.schema(found: schema, known: Entry.knownSchema)]
       return nil
@@ -35,7 +38,7 @@ struct StatisticsReader {
   // MARK: Mean and covariance
 
   private mutating func readMean() -> [Double]? {
-    guard let stored = entry(Entry.mean, .f64) else { return nil }
+    guard let stored = moments(Entry.mean) else { return nil }
     let values = stored.doubles()
     guard stored.dims.count == 1, (1...Self.largestDimension).contains(values.count) else {
       problems.append(
@@ -49,7 +52,7 @@ struct StatisticsReader {
   }
 
   private mutating func readCovariance(dimension: Int) -> DoubleMatrix? {
-    guard let stored = entry(Entry.covariance, .f64) else { return nil }
+    guard let stored = moments(Entry.covariance) else { return nil }
     guard stored.dims == [dimension, dimension] else {
       problems.append(.shape(Entry.covariance, expected: "[\(dimension), \(dimension)] to fit mu", found: stored.dims))
       return nil
@@ -157,6 +160,12 @@ struct StatisticsReader {
       return nil
     }
     return stored
+  }
+
+  /// Doubles; in other programs' files Floats too (guided-diffusion's evaluator stores its means so).
+  private mutating func moments(_ name: String) -> StoredTensor? {
+    if !isOurs, let stored = archive.tensors[name], stored.type == .f32 { return stored }
+    return entry(name, .f64)
   }
 
   private mutating func scalar(_ name: String) -> Int? {

@@ -110,12 +110,11 @@ package struct IDXImages: ImageSource {
     shape = ImageShape(channels: channels, height: dims[1], width: dims[2])
   }
 
-  package func forEachBatch(of size: Int, _ body: (ImageBatch) throws -> Void) throws {
-    precondition(size > 0)
+  package func forEachBatch(
+    of size: Int, in positions: Range<Int>, _ body: (ImageBatch) throws -> Void
+  ) throws {
     let reader = try IDXReader(file)
-    for start in stride(from: 0, to: count, by: size) {
-      try body(ImageBatch(start: start, shape: shape, pixels: reader.nextRows(size)))
-    }
+    try forEachBatch(of: size, in: positions, from: { try reader.nextRows($0) }, body)
   }
 }
 

@@ -8,12 +8,56 @@ package protocol ImageSource: Sendable {
   var shape: ImageShape { get }
   /// Files that were passed over, with the reason, in order.
   var skipped: [String] { get }
-  /// Hands over all images in order, `size` at a time (the last batch may be smaller). Memory: one batch.
-  func forEachBatch(of size: Int, _ body: (ImageBatch) throws -> Void) throws
+  /// The global index of the image at `position`: what shards of one run are merged by. Ascending with the position.
+  func imageIndex(at position: Int) -> Int
+  /// Whether the indices stand in the files' names, and are not just positions.
+  var namesIndices: Bool { get }
+  /// Hands over the images at `positions` in order, `size` at a time (the last batch may be smaller). Memory: one batch.
+  func forEachBatch(of size: Int, in positions: Range<Int>, _ body: (ImageBatch) throws -> Void) throws
 }
 
 extension ImageSource {
   package var skipped: [String] { [] }
+
+  /// Where nothing says otherwise, images are numbered as they come.
+  package func imageIndex(at position: Int) -> Int { position }
+  package var namesIndices: Bool { false }
+
+  /// All images in order.
+  package func forEachBatch(of size: Int, _ body: (ImageBatch) throws -> Void) throws {
+    try forEachBatch(of: size, in: 0..<count, body)
+  }
+
+  /// Positions of the images whose indices lie in `indices`.
+  package func positions(of indices: ClosedRange<Int>) -> Range<Int> {
+    let first = firstPosition { imageIndex(at: $0) >= indices.lowerBound }
+    return first..<max(first, firstPosition { imageIndex(at: $0) > indices.upperBound })
+  }
+
+  /// The first position where `condition`, false up to some point and true from there on, holds; `count` if nowhere.
+  private func firstPosition(where condition: (Int) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = low + (high - low) / 2
+      if condition(middle) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+
+  /// For sources that can only be read from the front: batches of `positions`, what stands before them passed over.
+  func forEachBatch(
+    of size: Int, in positions: Range<Int>, from next: (_ count: Int) throws -> [UInt8],
+    _ body: (ImageBatch) throws -> Void
+  ) throws {
+    precondition(size > 0 && positions.lowerBound >= 0 && positions.upperBound <= count)
+    for start in stride(from: 0, to: positions.lowerBound, by: size) {
+      _ = try next(min(size, positions.lowerBound - start))
+    }
+    for start in stride(from: positions.lowerBound, to: positions.upperBound, by: size) {
+      let pixels = try next(min(size, positions.upperBound - start))
+      try body(ImageBatch(start: start, shape: shape, pixels: pixels))
+    }
+  }
 
   /// All samples, N H W C, in memory: for small sets.
   package func allPixels() throws -> [UInt8] {

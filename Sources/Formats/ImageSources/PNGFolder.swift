@@ -2,12 +2,18 @@ import Tensors
 
 /// The PNG images of a folder and of the folders inside it, in the order of their relative paths' bytes, so that neither
 /// locale nor file system shows. Of a run folder (one that holds run.json) only the part below images/ counts.
+///
+/// Images laid out as a run's (`000123/123456.png`, all of them) have the indices that their names say, so that parts of one
+/// run in different folders know who they are; any other folder's are numbered as they come.
 package struct PNGFolder: ImageSource {
   package let path: String
   package let shape: ImageShape
   package let skipped: [String]
   /// Relative to `path`.
   package let names: [String]
+
+  /// The indices in the names, ascending; nil where the layout is not a run's.
+  private let indices: [Int]?
 
   package var count: Int { names.count }
 
@@ -19,13 +25,34 @@ package struct PNGFolder: ImageSource {
     (names, skipped) = (listing.names, listing.skipped)
     guard let first = names.first else { throw FormatError.images(path, .empty(skipped: skipped)) }
     shape = try PNG.read("\(self.path)/\(first)").shape
+    let numbers = names.map(Self.runIndex)
+    indices = numbers.contains(nil) ? nil : numbers.compactMap { $0 }
   }
 
-  package func forEachBatch(of size: Int, _ body: (ImageBatch) throws -> Void) throws {
-    precondition(size > 0)
-    for start in stride(from: 0, to: count, by: size) {
+  package var namesIndices: Bool { indices != nil }
+  package func imageIndex(at position: Int) -> Int { indices?[position] ?? position }
+
+  /// The index in `000123/123456.png`; nil for names of any other form.
+  private static func runIndex(_ name: String) -> Int? {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts[1].hasSuffix(".png") else { return nil }
+    let digits = [parts[0], parts[1].dropLast(4)]
+    // Six digits, or more without leading zeros: every index is written in one way.
+    let isCanonical = digits.allSatisfy {
+      (6...18).contains($0.utf8.count) && ($0.utf8.count == 6 || $0.utf8.first != 48)
+        && $0.utf8.allSatisfy { (48...57).contains($0) }
+    }
+    guard isCanonical, let group = Int(digits[0]), let index = Int(digits[1]), index / 1000 == group else { return nil }
+    return index
+  }
+
+  package func forEachBatch(
+    of size: Int, in positions: Range<Int>, _ body: (ImageBatch) throws -> Void
+  ) throws {
+    precondition(size > 0 && positions.lowerBound >= 0 && positions.upperBound <= count)
+    for start in stride(from: positions.lowerBound, to: positions.upperBound, by: size) {
       var pixels: [UInt8] = []
-      for name in names[start..<min(start + size, count)] {
+      for name in names[start..<min(start + size, positions.upperBound)] {
         let image = try PNG.read("\(path)/\(name)")
         guard image.shape == shape else {
           throw FormatError.images(

@@ -32,13 +32,10 @@ package struct SampleArray: ImageSource {
     shape = ImageShape(channels: dims.count == 4 ? dims[3] : 1, height: dims[1], width: dims[2])
   }
 
-  package func forEachBatch(of size: Int, _ body: (ImageBatch) throws -> Void) throws {
-    precondition(size > 0)
+  package func forEachBatch(
+    of size: Int, in positions: Range<Int>, _ body: (ImageBatch) throws -> Void
+  ) throws {
     let reader = try open()
-    var start = 0
-    while let rows = try reader.nextRows(size) {
-      try body(ImageBatch(start: start, shape: shape, pixels: rows.bytes))
-      start += rows.dims[0]
-    }
+    try forEachBatch(of: size, in: positions, from: { try reader.nextRows($0)?.bytes ?? [] }, body)
   }
 }

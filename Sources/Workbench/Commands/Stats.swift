@@ -2,17 +2,26 @@ import Evaluation
 import Formats
 import Tensors
 
-/// `stats`: feature statistics of a set of images.
+/// `stats`: feature statistics of a set of images, or of a part of it.
 package struct StatsCommand: Sendable {
   package var images: String
   package var features: String?
+  /// Only images with these indices; nil: all.
+  package var indices: ClosedRange<Int>?
+  /// The first image's index, where the names do not say it.
+  package var firstIndex: Int?
   package var out: String
   package var threads: Int
   package var batch: Int
 
-  package init(images: String, features: String?, out: String, threads: Int, batch: Int) {
+  package init(
+    images: String, features: String?, indices: ClosedRange<Int>?, firstIndex: Int?, out: String, threads: Int,
+    batch: Int
+  ) {
     self.images = images
     self.features = features
+    self.indices = indices
+    self.firstIndex = firstIndex
     self.out = out
     self.threads = threads
     self.batch = batch
@@ -21,7 +30,8 @@ package struct StatsCommand: Sendable {
   package func run(_ session: Session) throws {
     let scoring = try FeatureScoring(
       named: features, assets: session.assets, compute: Compute(threads: threads, batch: batch))
-    let accumulator = try scoring.accumulate(ImageSources.open(images), session: session)
+    let selection = try ImageSelection(ImageSources.open(images), indices: indices, firstIndex: firstIndex)
+    let accumulator = try scoring.accumulate(selection, session: session)
     try NPZ.write(accumulator.archive(), to: out)
     for warning in try accumulator.statistics().warnings(name: images) { session.console.note("warning: \(warning)") }
     try session.console.result("\(out): \(accumulator.images.count) images, \(accumulator.extractor.name) features")

@@ -18,36 +18,35 @@ package struct FeatureScoring {
     batch = compute.batch
   }
 
-  /// Sums the features of all images of `source`, a batch in memory at a time.
-  package func accumulate(_ source: any ImageSource, session: Session) throws -> FeatureAccumulator {
+  /// Sums the features of the selected images, a batch in memory at a time.
+  package func accumulate(_ selection: ImageSelection, session: Session) throws -> FeatureAccumulator {
     var accumulator = FeatureAccumulator(extractor: extractor.identity, dimension: extractor.dimension)
-    for skipped in source.skipped { session.console.note("skipped \(skipped)") }
-    let progress = Progress("extracting features", unit: "images", total: source.count, console: session.console)
-    try source.forEachBatch(of: batch) { images in
+    try forEachBatch(of: selection, session: session) { features, indices in
+      try accumulator.add(features, images: indices)
+    }
+    return accumulator
+  }
+
+  /// Hands over the features of the selected images, batch by batch, with the images' indices.
+  func forEachBatch(
+    of selection: ImageSelection, session: Session, _ body: (_ features: Tensor, _ indices: [Int]) throws -> Void
+  ) throws {
+    for skipped in selection.source.skipped { session.console.note("skipped \(skipped)") }
+    let progress = Progress("extracting features", unit: "images", total: selection.count, console: session.console)
+    try selection.source.forEachBatch(of: batch, in: selection.positions) { images in
       let features = try extractor.features(of: images.pixels, shape: images.shape)
-      try accumulator.add(features, images: images.start..<(images.start + images.count))
+      try body(features, (images.start..<(images.start + images.count)).map(selection.index))
       if let signal = Signals.pending {
         throw Stopped(signal: signal, progress: "no images", command: session.command)
       }
-      progress.update(Double(images.start + images.count))
+      progress.update(Double(images.start + images.count - selection.positions.lowerBound))
     }
-    progress.finish(Double(source.count))
-    return accumulator
+    progress.finish(Double(selection.count))
   }
 
   /// Statistics of `path`: a statistics file as it is, anything else through the extractor.
   package func statistics(of path: String, session: Session) throws -> FeatureStatistics {
-    if let archive = try Self.statisticsArchive(path) { return try FeatureStatistics(archive: archive, file: path) }
-    return try accumulate(ImageSources.open(path), session: session).statistics()
-  }
-
-  /// The entries of a statistics file; nil when `path` is something else.
-  private static func statisticsArchive(_ path: String) throws -> TensorArchive? {
-    // A ZIP starts with PK; whether it holds statistics or samples shows in its entries.
-    guard Folder.kind(of: path) == .file else { return nil }
-    let file = try InputFile(path)
-    guard file.size >= 2, try file.read(at: 0, count: 2) == Array("PK".utf8) else { return nil }
-    let archive = try NPZFile(file)
-    return archive.names.contains("mu") ? try archive.archiveInMemory() : nil
+    if let archive = try StatisticsFiles.archive(path) { return try FeatureStatistics(archive: archive, file: path) }
+    return try accumulate(ImageSelection(ImageSources.open(path)), session: session).statistics()
   }
 }

@@ -54,6 +54,37 @@ import Testing
       let source = try ImageSources.open(folder)
       #expect(try Self.levels(source) == [0, 1])
       #expect(source.shape == Self.shape)
+      // A run's images know who they are; one file of another form, and the folder is numbered as it comes.
+      #expect(source.namesIndices && (0..<2).map(source.imageIndex) == [999, 1000])
+      #expect(source.positions(of: 1000...5000) == 1..<2 && source.positions(of: 0...998).isEmpty)
+      try PNG.write(Self.image(2), to: folder + "/images/000001/000999.png")
+      let misplaced = try ImageSources.open(folder)
+      #expect(!misplaced.namesIndices && (0..<3).map(misplaced.imageIndex) == [0, 1, 2])
+    }
+  }
+
+  /// Every kind of source hands over the same images for the same positions, in batches of any size.
+  @Test func partsOfASourceAreTheImagesAtTheirPositions() throws {
+    try withTemporaryFolder { folder in
+      try Folder.create(folder + "/png")
+      let pixels = (0..<7).map { Self.image($0) }
+      for (index, image) in pixels.enumerated() { try PNG.write(image, to: folder + "/png/\(index).png") }
+      let samples = StoredTensor(dims: [7, 4, 5, 3], pixels.flatMap(\.pixels))
+      try NPZ.write(TensorArchive(tensors: ["arr_0": samples]), to: folder + "/samples.npz")
+      try AtomicFile.write(
+        [0, 0, 8, 4, 0, 0, 0, 7, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 3] + samples.bytes, to: folder + "/idx")
+      for name in ["png", "samples.npz", "idx"] {
+        let source = try ImageSources.open("\(folder)/\(name)")
+        #expect(source.positions(of: 2...4) == 2..<5 && source.positions(of: 5...99) == 5..<7)
+        for (size, positions) in [(2, 1..<6), (3, 0..<7), (1, 3..<4), (9, 2..<7), (2, 4..<4)] {
+          var found: [Int] = []
+          try source.forEachBatch(of: size, in: positions) { batch in
+            #expect(batch.start == positions.lowerBound + found.count)
+            for image in 0..<batch.count { found.append(Int(batch.pixels[image * batch.shape.count])) }
+          }
+          #expect(found == Array(positions), "\(name), batches of \(size)")
+        }
+      }
     }
   }
 

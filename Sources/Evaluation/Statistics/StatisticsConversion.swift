@@ -1,0 +1,55 @@
+import Tensors
+
+/// Layouts of statistics files: ours, pytorch-fid's and that of guided-diffusion's evaluator.
+package enum StatisticsFormat: String, Sendable, CaseIterable {
+  /// Mean, covariance and the exact sums they follow from.
+  case halftone
+  /// `mu` and `sigma`.
+  case pytorchFID = "pytorch-fid"
+  /// `mu`, `sigma`, and `mu_s`, `sigma_s` of spatial features.
+  case adm
+}
+
+extension StatisticsFormat {
+  /// A statistics file's entries in this layout. Doubles keep their bits; Floats, which guided-diffusion's means may be,
+  /// become the Doubles that are equal to them.
+  /// - Parameters: archive: entries of a file in any of the layouts; file: how messages call it.
+  /// - Returns: the entries, and what a user should know about them.
+  /// - Throws: `EvaluationError` for files that are no statistics, and when our own layout is asked of another
+  ///   program's file: exact sums cannot be recovered from a mean and a covariance.
+  package func convert(
+    _ archive: TensorArchive, file: String
+  ) throws(EvaluationError) -> (archive: TensorArchive, warnings: [String]) {
+    let statistics = try FeatureStatistics(archive: archive, file: file)
+    switch self {
+    case .halftone:
+      guard let exact = statistics.exact else { throw .notExact(file: file, purpose: "the format halftone") }
+      return (try exact.archive(), [])
+    case .pytorchFID:
+      return (Self.moments(of: archive, [StatisticsEntry.mean, StatisticsEntry.covariance]), [])
+    case .adm:
+      let main = [StatisticsEntry.mean, StatisticsEntry.covariance]
+      let spatial = [StatisticsEntry.spatialMean, StatisticsEntry.spatialCovariance]
+      guard spatial.contains(where: { archive.tensors[$0] != nil }) else {
+        return (
+          Self.moments(of: archive, main),
+          ["\(file): no mu_s and sigma_s; guided-diffusion's evaluator reads them for sFID"]
+        )
+      }
+      // The same rules hold for the spatial pair.
+      var pair = TensorArchive()
+      for (name, plain) in zip(spatial, main) { pair.tensors[plain] = archive.tensors[name] }
+      _ = try FeatureStatistics(archive: pair, file: "\(file), spatial features")
+      return (Self.moments(of: archive, main + spatial), [])
+    }
+  }
+
+  private static func moments(of archive: TensorArchive, _ names: [String]) -> TensorArchive {
+    var out = TensorArchive()
+    for name in names {
+      guard let stored = archive.tensors[name] else { continue }
+      out.tensors[name] = stored.type == .f64 ? stored : StoredTensor(dims: stored.dims, stored.doubles())
+    }
+    return out
+  }
+}
