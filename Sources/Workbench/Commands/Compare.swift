@@ -35,6 +35,8 @@ package struct CompareCommand: Sendable {
     self.json = json
   }
 
+  private static let worstShown = 5
+
   package func run(_ session: Session) throws {
     let float = try ModelSource.open(float, scheduler: scheduler, assets: session.assets)
     let quantized = try ModelSource.open(quantized, assets: session.assets)
@@ -59,18 +61,20 @@ package struct CompareCommand: Sendable {
     }
     let errors = StepErrors(float: samplers[0], quantized: [(quantized.name, samplers[1].denoiser)])
     let steps = try errors.measure(images, journal: run.file("steps.jsonl"), session: session)[0]
-    let quality = try stores[0].quality(of: stores[1], images)
+    let pairs = try stores[0].comparison(with: stores[1], images)
     try stores[0].writePairs(with: stores[1], images, to: run.file("grid.png"))
-    let report = report(float, quantized, plans[0].steps, steps, quality)
+    let report = report(float, quantized, plans[0].steps, steps, pairs)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     if json { return try session.console.result(JSONWriter.compact(report)) }
-    try printText(session, quantized, plans[0].steps, steps, quality, run)
+    try printText(session, quantized, plans[0].steps, steps, pairs, run)
   }
 
   private func report(
-    _ float: ModelSource, _ quantized: ModelSource, _ steps: [Step], _ errors: [SignalToNoise], _ quality: PairedQuality
+    _ float: ModelSource, _ quantized: ModelSource, _ steps: [Step], _ errors: [SignalToNoise],
+    _ pairs: PairedComparison
   ) -> ConfigurationValue {
-    [
+    let quality = pairs.quality
+    return [
       "schema": 1, "float": .string(float.name), "float_digest": .string(float.digest),
       "quantized": .string(quantized.name), "quantized_digest": .string(quantized.digest),
       "first_image": .integer(images.lowerBound), "last_image": .integer(images.upperBound),
@@ -79,6 +83,18 @@ package struct CompareCommand: Sendable {
         "pooled_decibels": quality.pooled.value, "identical_pairs": .integer(quality.identicalCount),
         "images": .list(quality.images.map(\.value)),
       ],
+      "ssim": [
+        "mean": pairs.meanSimilarity.map { .number($0) } ?? .null,
+        "window": .integer(StructuralSimilarity.windowSize(for: pairs.shape)),
+        "images": .list(pairs.similarities.map { .number($0) }),
+      ],
+      "worst_first": .list(
+        pairs.worstFirst.map { position in
+          [
+            "image": .integer(images.lowerBound + position), "ssim": .number(pairs.similarities[position]),
+            "psnr": quality.images[position].value,
+          ]
+        }),
       "epsilon_snr": [
         "mean_decibels": meanDecibels(of: errors).map { .number($0) } ?? .null,
         "steps": .list(
@@ -89,8 +105,9 @@ package struct CompareCommand: Sendable {
 
   private func printText(
     _ session: Session, _ quantized: ModelSource, _ steps: [Step], _ errors: [SignalToNoise],
-    _ quality: PairedQuality, _ run: RunFolder
+    _ pairs: PairedComparison, _ run: RunFolder
   ) throws {
+    let quality = pairs.quality
     var table = Table([("step", .right), ("timestep", .right), ("epsilon SNR, dB", .right)])
     for (step, error) in zip(steps, errors) {
       table.add(["\(step.index)", "\(step.timestep)", error.ratio.text])
@@ -100,6 +117,12 @@ package struct CompareCommand: Sendable {
     try session.console.result(
       "PSNR: mean \(quality.meanDecibels.map { fixed($0, 2) } ?? "identical") dB, of the mean error \(quality.pooled.text) dB"
         + (quality.identicalCount > 0 ? ", \(quality.identicalCount) pairs identical" : ""))
+    let worst = pairs.worstFirst.prefix(Self.worstShown).map { position in
+      "\(images.lowerBound + position) (\(fixed(pairs.similarities[position], 4)))"
+    }
+    try session.console.result(
+      "SSIM: mean \(pairs.meanSimilarity.map { fixed($0, 4) } ?? "of no images"); least similar images: "
+        + worst.joined(separator: ", "))
     try session.console.result(
       "epsilon SNR: mean over steps \(meanDecibels(of: errors).map { fixed($0, 2) } ?? "identical") dB")
     try session.console.result("grid (float above quantised): \(run.file("grid.png"))")

@@ -70,7 +70,7 @@ package struct DemoCommand: Sendable {
       DemoReport.Row(
         title: variant.title, recipe: variant.recipe, bytes: variant.source.weightsFileBytes,
         milliseconds: times[position], frechet: distances[position],
-        quality: position == 0 ? nil : try variants[0].store.quality(of: variant.store, images),
+        quality: position == 0 ? nil : try variants[0].store.comparison(with: variant.store, images).quality,
         epsilonSNR: position == 0 ? nil : meanDecibels(of: errors[position - 1]))
     }
     let report = DemoReport(

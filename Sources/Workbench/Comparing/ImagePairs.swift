@@ -4,13 +4,12 @@ import Tensors
 
 extension ImageStore {
   /// How close `other`'s images are to these, image by image, on 8-bit samples.
-  package func quality(of other: ImageStore, _ images: ClosedRange<Int>) throws -> PairedQuality {
-    var pairs: [SignalToNoise] = []
+  package func comparison(with other: ImageStore, _ images: ClosedRange<Int>) throws -> PairedComparison {
+    var comparison = PairedComparison(shape: shape)
     for index in images {
-      pairs += try SignalToNoise.perImage(
-        reference: try read(index).pixels, other: try other.read(index).pixels, shape: shape)
+      try comparison.add(reference: try read(index).pixels, other: try other.read(index).pixels)
     }
-    return PairedQuality(pairs, peak: 255)
+    return comparison
   }
 
   /// Pairs per row of the grid, and how many are shown.

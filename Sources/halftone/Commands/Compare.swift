@@ -5,7 +5,7 @@ struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare a quantised model with its float model at equal seeds.",
     discussion: """
-      Reports PSNR image by image, and at every sampling step the signal-to-noise ratio of the quantised model's noise \
+      Reports PSNR and SSIM image by image, the worst first, and at every sampling step the signal-to-noise ratio of the quantised model's noise \
       prediction on the float model's own states. Writes a grid with float rows above quantised rows.
 
       Example:
