@@ -23,6 +23,8 @@ package enum EvaluationError: HalftoneError, Equatable {
   case extractorsDiffer(FeatureExtractorIdentity, FeatureExtractorIdentity)
   case dimensionsDiffer(Int, Int)
   case tooFewImages(Int)
+  /// A metric of sets that are too small for it.
+  case tooFewForMetric(metric: String, needed: Int, found: Int)
   case statistics(file: String, problems: [StatisticsProblem])
   /// A covariance whose most negative eigenvalue is more than rounding.
   case notPositive(which: String, smallest: Double, largest: Double)
@@ -46,6 +48,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .extractorsDiffer: "E-STATS-EXTRACTOR"
     case .dimensionsDiffer: "E-STATS-DIMENSION"
     case .tooFewImages: "E-STATS-COUNT"
+    case .tooFewForMetric: "E-SCORE-COUNT"
     case .statistics(_, let problems): problems.first?.id ?? "E-STATS-FILE"
     case .notPositive: "E-STATS-PSD"
     case .unknownExtractor: "E-FEATURES-NAME"
@@ -61,8 +64,8 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .unknownExtractor: .usage
     case .linearAlgebra(let error): error.exit
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
-      .notExact, .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .statistics, .notPositive, .imageShape,
-      .pairShapes:
+      .notExact, .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .tooFewForMetric, .statistics, .notPositive,
+      .imageShape, .pairShapes:
       .refusedInput
     }
   }
@@ -98,6 +101,8 @@ package enum EvaluationError: HalftoneError, Equatable {
       "the statistics have \(a) and \(b) features"
     case .tooFewImages(let count):
       "statistics of \(count) image\(count == 1 ? "" : "s"); a covariance needs at least 2"
+    case .tooFewForMetric(let metric, let needed, let found):
+      "\(metric) needs at least \(needed) images, found \(found)"
     case .statistics(let file, let problems):
       "\(printable(file)): " + problems.map(\.message).joined(separator: "\n  ")
     case .notPositive(let which, let smallest, let largest):
@@ -122,7 +127,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .unknownExtractor(let name, let known): nearest(name, in: known).map { "did you mean \"\($0)\"?" }
     case .imageShape: "the extractor never resizes or converts colours; choose one made for these images"
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
-      .tooFewImages, .statistics, .notPositive, .pairShapes, .linearAlgebra:
+      .tooFewImages, .tooFewForMetric, .statistics, .notPositive, .pairShapes, .linearAlgebra:
       nil
     }
   }

@@ -16,8 +16,8 @@ struct Halftone: ParsableCommand {
       """,
     version: "halftone \(halftoneVersion)",
     subcommands: [
-      Sample.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Compare.self, Predict.self, Inspect.self,
-      List.self, Bench.self, Demo.self,
+      Sample.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self, Compare.self, Predict.self,
+      Inspect.self, List.self, Bench.self, Demo.self,
     ])
 }
 

@@ -56,5 +56,9 @@ extension CountList: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }
 
+extension MetricList: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
+}
+
 extension ExecutorKind: ExpressibleByArgument {}
 extension StatsConvertCommand.Format: ExpressibleByArgument {}

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Tensors
 import Testing
 
 /// Statistics and distances, from whatever form the images have.
@@ -91,6 +92,93 @@ import Testing
     #expect(
       none.errors
         == "error[E-INDICES-EMPTY]: \(folder)/samples.npz: no image has an index in 0-50; there are 100-105\n")
+  }
+
+  @Test func severalMetricsComeFromOnePass() throws {
+    let temporary = try TemporaryFolder()
+    let samples = temporary.file("samples.npz")
+    // Images of random levels, made by a formula: 80 of 28x28.
+    let pixels = (0..<80 * 784).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) }
+    try NPZ.write(
+      TensorArchive(tensors: ["arr_0": StoredTensor(dims: [80, 28, 28, 1], pixels)]), to: samples)
+    let other = temporary.file("other.npz")
+    try NPZ.write(
+      TensorArchive(tensors: ["arr_0": StoredTensor(dims: [80, 28, 28, 1], pixels.map { $0 / 2 })]), to: other)
+    let all = "frechet,frechet-infinity,kid,precision-recall,density-coverage,classifier-score"
+    let runs = try ["1", "2"].map {
+      try halftone.run("score", samples, other, "--metrics", all, "--json", "--quiet", "--threads", $0)
+    }
+    #expect(runs[0].status == 0 && runs[0].output == runs[1].output, "\(runs[0].errors)")
+    let report = try JSON.parse(Array(runs[0].output.utf8), file: "report")
+    guard case .map(let metrics)? = report["metrics"] else {
+      Issue.record("no metrics in \(runs[0].output)")
+      return
+    }
+    #expect(
+      metrics.map(\.key) == [
+        "frechet", "frechet_infinity", "kid", "precision_recall", "density_coverage", "classifier_score",
+      ])
+    #expect(report["generated"]?["images"] == 80 && report["extractor"]?["name"] == "fashion-mnist-classifier")
+    // The same digits as `fid`.
+    let fid = try halftone.run("fid", samples, other, "--json", "--quiet")
+    let distance = try JSON.parse(Array(fid.output.utf8), file: "report")["distance"]
+    #expect(distance != nil && report["metrics"]?["frechet"]?["distance"] == distance)
+
+    let text = try halftone.run("score", samples, samples)
+    let lines = text.output.split(separator: "\n")
+    #expect(lines.count == 4 && lines.allSatisfy { $0.contains(" on fashion-mnist-classifier features") })
+    #expect(lines.last == "Density and coverage on fashion-mnist-classifier features, k = 5: 1.200000 and 1.000000")
+    #expect(
+      text.errors.contains("warning: kernel distance: 80 images are fewer than a subset of 1000; subsets of 40 instead")
+    )
+
+    // From statistics only the Fréchet distance follows; asked for more by name, it is refused.
+    let shipped = Launcher.checkout.appending(path: "models/fashion-mnist-classifier/statistics-test.npz").path
+    let partial = try halftone.run("score", samples, shipped)
+    #expect(partial.status == 0 && partial.output.split(separator: "\n").count == 1)
+    #expect(
+      partial.errors.contains(
+        "note: \(shipped): kid, precision-recall, density-coverage cannot be computed from a mean and a covariance"))
+    let refused = try halftone.run("score", samples, shipped, "--metrics", "kid,frechet")
+    #expect(refused.status == 2)
+    #expect(
+      refused.errors.hasSuffix(
+        """
+        error[E-SCORE-IMAGES]: \(shipped): kid cannot be computed from a mean and a covariance
+        hint: give the images, or --metrics frechet
+
+        """))
+    #expect(try halftone.run("score", samples, samples, "--metrics", "fid").status == 2)
+  }
+
+  /// Features of another program, without an extractor's name.
+  @Test func featureFilesAreScored() throws {
+    let golden = Launcher.checkout.appending(path: "Tests/Fixtures/scores/scores.npz").path
+    let archive = try NPZ.read(golden)
+    let temporary = try TemporaryFolder()
+    for name in ["a", "b"] {
+      let features = try #require(archive.tensors[name])
+      try NPZ.write(TensorArchive(tensors: ["features": features]), to: temporary.file(name + ".npz"))
+    }
+    let scored = try halftone.run("score", temporary.file("a.npz"), temporary.file("b.npz"), "--quiet")
+    // torch-fidelity's figures (scores.npz) to six digits.
+    let lines = scored.output.split(separator: "\n")
+    #expect(lines.first == "Fréchet distance on features of an unknown extractor: 4.013528")
+    #expect(
+      lines.dropFirst(2) == [
+        "Precision and recall on features of an unknown extractor, k = 3: 0.900000 and 0.046154",
+        "Density and coverage on features of an unknown extractor, k = 5: 1.482667 and 0.792308",
+      ])
+    let classifier = try halftone.run(
+      "score", temporary.file("a.npz"), temporary.file("b.npz"), "--metrics", "classifier-score", "--quiet")
+    #expect(classifier.status == 2 && classifier.errors.contains("E-SCORE-CLASSIFIER"))
+    try NPZ.write(
+      TensorArchive(tensors: ["features": StoredTensor(dims: [2], [1, 2] as [Double])]), to: temporary.file("c.npz"))
+    let wrong = try halftone.run("score", temporary.file("c.npz"), temporary.file("b.npz"), "--quiet")
+    #expect(
+      wrong.errors
+        == "error[E-SCORE-FEATURES]: \(temporary.file("c.npz")): array \"features\" is F64 [2], expected F32 [images, dimension]\n"
+    )
   }
 
   @Test func imagesOfAnotherSizeAreRefused() throws {

@@ -29,16 +29,26 @@ package struct FrechetDistance: Sendable, Equatable {
   package static func compute(
     _ a: FeatureStatistics, _ b: FeatureStatistics, names: (String, String) = ("the first", "the second")
   ) throws(EvaluationError) -> FrechetDistance {
-    if let first = a.extractor, let second = b.extractor, first != second { throw .extractorsDiffer(first, second) }
-    guard a.dimension == b.dimension else { throw .dimensionsDiffer(a.dimension, b.dimension) }
-    let firstRoot = try Root(a.covariance, name: names.0)
-    let secondRoot = try Root(b.covariance, name: names.1)
+    try requireComparable(a, b)
+    return try compute(FrechetSide(a, name: names.0), FrechetSide(b, name: names.1))
+  }
+
+  /// As above, of sides whose decompositions are there already.
+  package static func compute(_ first: FrechetSide, _ second: FrechetSide) throws(EvaluationError) -> FrechetDistance {
+    let (a, b) = (first.statistics, second.statistics)
+    try requireComparable(a, b)
+    let (firstRoot, secondRoot) = (first.root, second.root)
     let meanTerm = zip(a.mean, b.mean).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     let traceTerm = a.covariance.trace + b.covariance.trace - 2 * (try crossTrace(firstRoot, secondRoot))
     return FrechetDistance(
       distance: max(meanTerm + traceTerm, 0), meanTerm: meanTerm, traceTerm: traceTerm,
       residual: firstRoot.residual + secondRoot.residual, title: title(a.extractor ?? b.extractor),
-      warnings: a.warnings(name: names.0) + b.warnings(name: names.1))
+      warnings: a.warnings(name: first.name) + b.warnings(name: second.name))
+  }
+
+  private static func requireComparable(_ a: FeatureStatistics, _ b: FeatureStatistics) throws(EvaluationError) {
+    if let first = a.extractor, let second = b.extractor, first != second { throw .extractorsDiffer(first, second) }
+    guard a.dimension == b.dimension else { throw .dimensionsDiffer(a.dimension, b.dimension) }
   }
 
   package static func title(_ extractor: FeatureExtractorIdentity?) -> String {
@@ -63,7 +73,7 @@ package struct FrechetDistance: Sendable, Equatable {
   }
 
   /// S^(1/2) in factored form: rows of `vectors` are the eigenvectors, `roots` the square roots of the eigenvalues.
-  private struct Root {
+  fileprivate struct Root: Sendable {
     let roots: [Double]
     let vectors: DoubleMatrix
     let residual: Double
@@ -82,5 +92,20 @@ package struct FrechetDistance: Sendable, Equatable {
       vectors = eigen.vectors
       residual = eigen.values.filter { $0 <= rounding }.reduce(0) { $0 + abs($1) }
     }
+  }
+}
+
+/// One side of a Fréchet distance: statistics with the decomposition of their covariance, for use in several distances.
+package struct FrechetSide: Sendable {
+  package let statistics: FeatureStatistics
+  /// How warnings and errors call it.
+  package let name: String
+  fileprivate let root: FrechetDistance.Root
+
+  /// - Throws: `EvaluationError` when the covariance has negative eigenvalues.
+  package init(_ statistics: FeatureStatistics, name: String) throws(EvaluationError) {
+    self.statistics = statistics
+    self.name = name
+    root = try FrechetDistance.Root(statistics.covariance, name: name)
   }
 }

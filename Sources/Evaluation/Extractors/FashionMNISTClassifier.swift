@@ -9,6 +9,7 @@ package struct FashionMNISTClassifier: FeatureExtractor {
 
   package let identity: FeatureExtractorIdentity
   package let dimension = ConvClassifier.featureCount
+  package let head: ClassifierHead?
   private let executor: any Executor
 
   package init(weights: TensorArchive, digest: String, executor: (Model) throws -> any Executor) throws {
@@ -16,6 +17,7 @@ package struct FashionMNISTClassifier: FeatureExtractor {
     identity = FeatureExtractorIdentity(
       name: Self.name, mode: "\(shape.height)x\(shape.width) grey, u8 / 127.5 - 1, no resize", digest: digest)
     let model = try Model.load(graph: ConvClassifier.graph(.features), archive: weights, file: Self.weightsPath)
+    head = model.parameters["fc.weight"].map { ClassifierHead(weight: $0, bias: model.parameters["fc.bias"]?.values) }
     self.executor = try executor(model)
   }
 

@@ -13,6 +13,8 @@ package protocol FeatureExtractor: Sendable {
   var identity: FeatureExtractorIdentity { get }
   /// Length d of a feature vector.
   var dimension: Int { get }
+  /// The classifier's last layer, where the features are what comes before it; nil for other networks.
+  var head: ClassifierHead? { get }
 
   /// - Parameters:
   ///   - weights: the file's arrays.

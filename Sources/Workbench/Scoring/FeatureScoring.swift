@@ -44,9 +44,8 @@ package struct FeatureScoring {
     progress.finish(Double(selection.count))
   }
 
-  /// Statistics of `path`: a statistics file as it is, anything else through the extractor.
+  /// Statistics of `path`: see `scored`.
   package func statistics(of path: String, session: Session) throws -> FeatureStatistics {
-    if let archive = try StatisticsFiles.archive(path) { return try FeatureStatistics(archive: archive, file: path) }
-    return try accumulate(ImageSelection(ImageSources.open(path)), session: session).statistics()
+    try scored(path, keepsFeatures: false, session: session).statistics
   }
 }

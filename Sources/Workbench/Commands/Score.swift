@@ -1,0 +1,94 @@
+import Evaluation
+import Formats
+import Tensors
+
+/// `score`: several metrics of two sets of images in one pass over their features. Every result is called by its
+/// extractor; on Inception features they would be FID, KID and IS.
+package struct ScoreCommand: Sendable {
+  package var generated: String
+  package var reference: String
+  /// nil: the standard ones, as far as the inputs allow.
+  package var metrics: [ScoreMetric]?
+  package var features: String?
+  package var subsets: KernelDistance.Subsets
+  package var seed: UInt64
+  package var json: Bool
+  package var threads: Int
+  package var batch: Int
+
+  package init(
+    generated: String, reference: String, metrics: [ScoreMetric]?, features: String?, kernelSubsets: Int,
+    kernelSubsetSize: Int, seed: UInt64, json: Bool, threads: Int, batch: Int
+  ) {
+    self.generated = generated
+    self.reference = reference
+    self.metrics = metrics
+    self.features = features
+    subsets = KernelDistance.Subsets(count: kernelSubsets, size: kernelSubsetSize)
+    self.seed = seed
+    self.json = json
+    self.threads = threads
+    self.batch = batch
+  }
+
+  package func run(_ session: Session) throws {
+    let compute = try Compute(threads: threads, batch: batch)
+    let scoring = try FeatureScoring(named: features, assets: session.assets, compute: compute)
+    let wanted = metrics ?? ScoreMetric.standard
+    let a = try scoring.scored(
+      generated, keepsFeatures: wanted.contains { $0.needsFeatures.first }, session: session)
+    let b = try scoring.scored(
+      reference, keepsFeatures: wanted.contains { $0.needsFeatures.second }, session: session)
+    let feasible = try feasible(wanted, a, b, session)
+    var report = ScoreReport(a, b, seed: seed)
+    for metric in feasible { try add(metric, to: &report, a, b, scoring, compute) }
+    for warning in report.warnings { session.console.note("warning: \(warning)") }
+    if json { return try session.console.result(JSONWriter.compact(report.value)) }
+    try session.console.result(report.lines.joined(separator: "\n"))
+  }
+
+  /// The metrics that the inputs have enough for. - Throws: when one that was asked for by name is not among them.
+  private func feasible(
+    _ wanted: [ScoreMetric], _ a: ScoredSet, _ b: ScoredSet, _ session: Session
+  ) throws -> [ScoreMetric] {
+    let sides: [(set: ScoredSet, needs: (ScoreMetric) -> Bool)] = [
+      (a, { $0.needsFeatures.first }), (b, { $0.needsFeatures.second }),
+    ]
+    for side in sides where side.set.features == nil {
+      let impossible = wanted.filter(side.needs)
+      if impossible.isEmpty { continue }
+      let error = ScoreError.needsImages(path: side.set.path, metrics: impossible.map(\.rawValue))
+      if metrics != nil { throw error }
+      session.console.note("note: \(error.message)")
+    }
+    return wanted.filter { metric in sides.allSatisfy { $0.set.features != nil || !$0.needs(metric) } }
+  }
+
+  private func add(
+    _ metric: ScoreMetric, to report: inout ScoreReport, _ a: ScoredSet, _ b: ScoredSet, _ scoring: FeatureScoring,
+    _ compute: Compute
+  ) throws {
+    switch metric {
+    case .frechet:
+      report.add(try FrechetDistance.compute(a.statistics, b.statistics, names: (a.path, b.path)))
+    case .frechetInfinity:
+      guard let features = a.features else { return }
+      let side = try FrechetSide(b.statistics, name: b.path)
+      report.add(try FrechetExtrapolation.compute(generated: features, reference: side, seed: seed, pool: compute.pool))
+    case .kernelDistance:
+      guard let first = a.features, let second = b.features else { return }
+      report.add(try KernelDistance.compute(first, second, subsets: subsets, seed: seed, pool: compute.pool))
+    case .precisionRecall, .densityCoverage:
+      guard let first = a.features, let second = b.features else { return }
+      let scores =
+        try report.manifold
+        ?? ManifoldScores.compute(
+          generated: first, reference: second, pool: compute.pool)
+      report.add(scores, metric)
+    case .classifierScore:
+      guard let features = a.features else { return }
+      guard a.isExtracted, let head = scoring.extractor.head else { throw ScoreError.noClassifier(path: a.path) }
+      report.add(try ClassifierScore.compute(features, head: head, seed: seed))
+    }
+  }
+}

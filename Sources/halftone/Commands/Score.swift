@@ -1,0 +1,47 @@
+import ArgumentParser
+import Workbench
+
+struct Score: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Several metrics between generated and reference images, in one pass.",
+    discussion: """
+      GENERATED and REFERENCE are what 'fid' takes, and .npz files with an array 'features' (images x dimension). Metrics: \
+      \(ScoreMetric.allCases.map(\.rawValue).joined(separator: ", ")); from statistics files only the Fréchet distance can be \
+      computed. Results are named after the feature extractor; docs/scoring.md defines them.
+
+      Example:
+        halftone score outputs/w8a8 outputs/float --metrics frechet,kid,precision-recall
+      """)
+
+  @Argument(help: "Generated images.") var generated: String
+  @Argument(help: "Reference images.") var reference: String
+  @Option(
+    help: ArgumentHelp(
+      "What to compute (default: \(ScoreMetric.standard.map(\.rawValue).joined(separator: ","))).", valueName: "M,…"))
+  var metrics: MetricList?
+  @Option(help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME"))
+  var features: String?
+  @Option(help: ArgumentHelp("Random subsets of the kernel distance.", valueName: "N")) var kidSubsets: Int = 100
+  @Option(help: ArgumentHelp("Images of each subset.", valueName: "N")) var kidSubsetSize: Int = 1000
+  @Option(help: ArgumentHelp("Seed of the random subsets.", valueName: "S")) var seed: UInt64 = 0
+  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard (1...100_000).contains(kidSubsets) else {
+      throw ValidationError("--kid-subsets \(kidSubsets): expected 1 to 100000")
+    }
+    guard (2...100_000).contains(kidSubsetSize) else {
+      throw ValidationError("--kid-subset-size \(kidSubsetSize): expected 2 to 100000")
+    }
+  }
+
+  func run() throws {
+    try ScoreCommand(
+      generated: generated, reference: reference, metrics: metrics?.metrics, features: features,
+      kernelSubsets: kidSubsets, kernelSubsetSize: kidSubsetSize, seed: seed, json: json, threads: compute.threads,
+      batch: compute.batch
+    ).run(session(common))
+  }
+}
