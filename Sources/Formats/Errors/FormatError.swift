@@ -14,6 +14,7 @@ package enum FormatError: HalftoneError, Equatable {
   case idx(String, IDXProblem)
   case images(String, ImageSetProblem)
   case hdf5(String, HDF5Problem)
+  case pytorch(String, PyTorchProblem)
 
   package var id: String { parts.problem.wording.id }
   package var exit: ExitStatus { parts.problem.exit }
@@ -36,6 +37,7 @@ package enum FormatError: HalftoneError, Equatable {
     case .idx(let file, let problem): (file, nil, problem)
     case .images(let file, let problem): (file, nil, problem)
     case .hdf5(let file, let problem): (file, nil, problem)
+    case .pytorch(let file, let problem): (file, nil, problem)
     }
   }
 }

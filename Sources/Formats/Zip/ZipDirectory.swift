@@ -21,10 +21,11 @@ struct ZipDirectory {
     var size = UInt64(record.little(UInt32.self, at: 12))
     var offset = UInt64(record.little(UInt32.self, at: 16))
     var limit = end
-    if count == 0xffff || size == 0xffff_ffff || offset == 0xffff_ffff,
-      let (start, wide) = try Self.wideRecord(file, before: end)
-    {
+    // PyTorch writes a ZIP64 record into every archive, small ones too.
+    if let (start, wide) = try Self.wideRecord(file, before: end) {
       limit = start
+      try Self.requireAgreement(
+        [(count, 0xffff, 32), (size, 0xffff_ffff, 40), (offset, 0xffff_ffff, 48)], wide, at: start, file.path)
       disks = [Int(wide.little(UInt32.self, at: 16)), Int(wide.little(UInt32.self, at: 20))]
       countHere = wide.little(UInt64.self, at: 24)
       count = wide.little(UInt64.self, at: 32)
@@ -45,6 +46,19 @@ struct ZipDirectory {
       throw FormatError.zip(file.path, .directory("\(size) bytes cannot hold \(count) members", at: Int(offset)))
     }
     (self.offset, self.size, self.count) = (Int(offset), Int(size), Int(count))
+  }
+
+  /// Each plain field is either saturated or what the ZIP64 record says. - Parameter fields: value, saturated value, place.
+  private static func requireAgreement(
+    _ fields: [(value: UInt64, saturated: UInt64, place: Int)], _ wide: [UInt8], at start: Int, _ path: String
+  ) throws {
+    for field in fields {
+      let found = wide.little(UInt64.self, at: field.place)
+      guard field.value == field.saturated || field.value == found else {
+        throw FormatError.zip(
+          path, .directory("its end record says \(field.value) where the ZIP64 record says \(found)", at: start))
+      }
+    }
   }
 
   /// The one place in the file's tail where an end record with a comment that reaches exactly to the end can stand.
