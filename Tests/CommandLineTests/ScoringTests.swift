@@ -191,9 +191,31 @@ import Testing
   }
 
   @Test func namesOfExtractorsAreSuggested() throws {
-    let finished = try halftone.run("stats", "/tmp", "--features", "inception", "--out", "/tmp/never.npz")
+    let finished = try halftone.run("stats", "/tmp", "--features", "inceptoin", "--out", "/tmp/never.npz")
     #expect(finished.status == 2)
-    #expect(finished.errors.contains("fashion-mnist-classifier"))
+    #expect(finished.errors.contains("fashion-mnist-classifier") && finished.errors.contains("did you mean"))
+  }
+
+  @Test func weightsOfInceptionAreTheUsers() throws {
+    let without = Launcher(environment: ["HALFTONE_INCEPTION": ""])
+    let missing = try without.run("stats", "/tmp", "--features", "inception", "--out", "/tmp/never.npz")
+    #expect(missing.status == 2)
+    #expect(
+      missing.errors == """
+        error[E-FEATURES-WEIGHTS]: the extractor inception needs a file with its weights
+        hint: get it from https://github.com/mseitzer/pytorch-fid/releases (pt_inception-2015-12-05-6726825d.pth), SHA-256 \
+        6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2, and give --features inception=PATH or \
+        HALFTONE_INCEPTION=PATH
+
+        """)
+    let other = Launcher.checkout.appending(path: "Tests/Fixtures/pytorch/module.pth").path
+    let wrong = try without.run("stats", "/tmp", "--features", "inception=" + other, "--out", "/tmp/never.npz")
+    #expect(
+      wrong.status == 3
+        && wrong.errors.contains("error[E-WEIGHTS]: the Inception weights file does not fit the network"))
+    let shipped = try without.run(
+      "stats", "/tmp", "--features", "fashion-mnist-classifier=" + other, "--out", "/tmp/never.npz")
+    #expect(shipped.status == 2 && shipped.errors.contains("has its weights; no file can be given"))
   }
 
   @Test func listNamesWhatCommandsTake() throws {
@@ -202,7 +224,7 @@ import Testing
     let all = try halftone.run("list", "--json")
     let lists = try JSON.parse(Array(all.output.utf8), file: "list")
     #expect(lists["models"] == ["fashion-mnist-ddpm"])
-    #expect(lists["extractors"] == ["fashion-mnist-classifier"])
+    #expect(lists["extractors"] == ["fashion-mnist-classifier", "inception", "inception-torch-fidelity"])
     #expect(lists["recipes"] == ["ptq4dm-w8a8", "rtn-w4a8", "rtn-w8a8", "tfmq-w4a8", "tfmq-w8a8"])
   }
 }

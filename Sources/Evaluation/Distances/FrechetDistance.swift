@@ -51,8 +51,10 @@ package struct FrechetDistance: Sendable, Equatable {
     guard a.dimension == b.dimension else { throw .dimensionsDiffer(a.dimension, b.dimension) }
   }
 
+  /// FID only for the published Inception network.
   package static func title(_ extractor: FeatureExtractorIdentity?) -> String {
-    extractor.map { "Fréchet distance on \(printable($0.name)) features" }
+    if let extractor, InceptionWeights.isPublished(extractor) { return "FID (\(printable(extractor.name)))" }
+    return extractor.map { "Fréchet distance on \(printable($0.name)) features" }
       ?? "Fréchet distance on features of an unknown extractor"
   }
 

@@ -3,7 +3,7 @@ import Tensors
 /// Every feature extractor, by name. A new one is one file beside this one and one line here.
 package enum FeatureExtractorCatalog {
   package static let extractors: [any FeatureExtractor.Type] = [
-    FashionMNISTClassifier.self
+    FashionMNISTClassifier.self, Inception.self, InceptionTorchFidelity.self,
   ]
 
   /// What commands take without `--features`.

@@ -5,7 +5,8 @@ import Tensors
 /// as they are, u8 / 127.5 - 1, no resize.
 package struct FashionMNISTClassifier: FeatureExtractor {
   package static let name = "fashion-mnist-classifier"
-  package static let weightsPath = "fashion-mnist-classifier/model.safetensors"
+  private static let path = "fashion-mnist-classifier/model.safetensors"
+  package static let weights = ExtractorWeights.shipped(path: path)
 
   package let identity: FeatureExtractorIdentity
   package let dimension = ConvClassifier.featureCount
@@ -16,7 +17,7 @@ package struct FashionMNISTClassifier: FeatureExtractor {
     let shape = ConvClassifier.imageShape
     identity = FeatureExtractorIdentity(
       name: Self.name, mode: "\(shape.height)x\(shape.width) grey, u8 / 127.5 - 1, no resize", digest: digest)
-    let model = try Model.load(graph: ConvClassifier.graph(.features), archive: weights, file: Self.weightsPath)
+    let model = try Model.load(graph: ConvClassifier.graph(.features), archive: weights, file: Self.path)
     head = model.parameters["fc.weight"].map { ClassifierHead(weight: $0, bias: model.parameters["fc.bias"]?.values) }
     self.executor = try executor(model)
   }

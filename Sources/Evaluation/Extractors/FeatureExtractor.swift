@@ -1,14 +1,22 @@
 import Models
 import Tensors
 
+/// Where an extractor's weights come from.
+package enum ExtractorWeights: Sendable, Equatable {
+  /// With Halftone; relative to the folder of models.
+  case shipped(path: String)
+  /// The user's file, never fetched: named on the command line or by an environment variable. Source and SHA-256 are of
+  /// the published file.
+  case user(variable: String, source: String, digest: String)
+}
+
 /// Turns 8-bit images into feature vectors. An extractor owns everything between the stored pixels and the features:
 /// accepted sizes, resize, value range, network and weights. All of it is part of its identity, because all of it
 /// changes scores.
 package protocol FeatureExtractor: Sendable {
   /// As users write it and outputs print it.
   static var name: String { get }
-  /// Where the weights are, relative to the folder of models.
-  static var weightsPath: String { get }
+  static var weights: ExtractorWeights { get }
 
   var identity: FeatureExtractorIdentity { get }
   /// Length d of a feature vector.

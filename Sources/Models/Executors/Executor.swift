@@ -105,7 +105,7 @@ extension Graph {
         }
       case .image, .timestep, .label, .sinusoidalEmbedding, .conv2d, .linear, .attentionScores, .attentionValues,
         .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine, .concatenate, .upsampleNearest,
-        .averagePool, .toTokens, .fromTokens, .globalAveragePool:
+        .averagePool, .pool, .toTokens, .fromTokens, .globalAveragePool:
         continue
       }
     }

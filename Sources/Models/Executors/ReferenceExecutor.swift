@@ -75,6 +75,7 @@ package struct ReferenceExecutor: Executor {
     case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .groupNorm, .activation,
       .softmax,
       .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool,
+      .pool,
       .toTokens, .fromTokens, .globalAveragePool:
       nil
     }
@@ -123,6 +124,7 @@ package struct ReferenceExecutor: Executor {
     case .concatenate: return operands[0] + operands[1]
     case .upsampleNearest: return Reference.upsampleNearest(operands[0], dims[0])
     case .averagePool: return Reference.averagePool(operands[0], dims[0])
+    case .pool(let pooling): return Reference.pool(operands[0], dims[0], pooling, result: node.dims)
     case .globalAveragePool: return Reference.globalAveragePool(operands[0], dims[0])
     case .toTokens: return Reference.transposed(operands[0], rows: dims[0][0], columns: dims[0][1] * dims[0][2])
     case .fromTokens: return Reference.transposed(operands[0], rows: dims[0][0], columns: dims[0][1])

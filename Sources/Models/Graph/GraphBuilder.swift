@@ -130,9 +130,17 @@ package struct GraphBuilder {
   package mutating func conv2d(
     _ name: String, _ x: Value, out: Int, kernel: Int = 3, stride: Int = 1, padding: Convolution.Padding? = nil
   ) -> Value {
+    conv2d(
+      name, x, out: out, kernel: (kernel, kernel), stride: stride,
+      padding: padding ?? .init(leading: kernel / 2, trailing: kernel / 2))
+  }
+
+  package mutating func conv2d(
+    _ name: String, _ x: Value, out: Int, kernel: (height: Int, width: Int), stride: Int = 1,
+    padding: Convolution.Padding
+  ) -> Value {
     let input = dims(of: x)
-    let padding = padding ?? .init(leading: kernel / 2, trailing: kernel / 2)
-    let weightDims = [out, input.first ?? 0, kernel, kernel]
+    let weightDims = [out, input.first ?? 0, kernel.height, kernel.width]
     let convolution = Convolution(
       weight: parameter("\(name).weight", weightDims), bias: parameter("\(name).bias", [out]), stride: stride,
       padding: padding, dims: weightDims)
@@ -140,7 +148,10 @@ package struct GraphBuilder {
       problem("\(path(name)): a convolution needs an image, found shape \(input)")
       return emit(name, .conv2d(convolution), [x], dims: [out, 1, 1])
     }
-    let size = input[1...].map { ($0 + padding.leading + padding.trailing - kernel) / stride + 1 }
+    let size = [
+      (input[1] + padding.top + padding.bottom - kernel.height) / stride + 1,
+      (input[2] + padding.left + padding.right - kernel.width) / stride + 1,
+    ]
     if size.contains(where: { $0 < 1 }) {
       problem("\(path(name)): nothing is left of an image of \(input[1])x\(input[2])")
     }
@@ -212,6 +223,14 @@ package struct GraphBuilder {
   package mutating func averagePool(_ name: String = "pool", _ x: Value) -> Value {
     let d = dims(of: x)
     return emit(name, .averagePool, [x], dims: [d[0], d[1] / 2, d[2] / 2])
+  }
+  package mutating func pool(_ name: String = "pool", _ x: Value, _ pooling: Pooling) -> Value {
+    let d = dims(of: x)
+    let size = d.dropFirst().map { ($0 + 2 * pooling.padding - pooling.size) / pooling.stride + 1 }
+    if d.count != 3 || size.contains(where: { $0 < 1 }) || !(0..<pooling.size).contains(pooling.padding) {
+      problem("\(path(name)): a window of \(pooling.size), padding \(pooling.padding), does not fit shape \(d)")
+    }
+    return emit(name, .pool(pooling), [x], dims: [d.first ?? 1] + size.map { max($0, 1) })
   }
   package mutating func globalAveragePool(_ name: String = "pool", _ x: Value) -> Value {
     emit(name, .globalAveragePool, [x], dims: [dims(of: x)[0]])

@@ -66,6 +66,7 @@ package struct GraphSummary: Sendable, Equatable {
     case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .groupNorm, .activation,
       .softmax,
       .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool,
+      .pool,
       .toTokens, .fromTokens, .globalAveragePool:
       nil
     }

@@ -47,6 +47,8 @@ package enum Op: Sendable, Hashable {
   case upsampleNearest
   /// Mean over 2x2 blocks, stride 2.
   case averagePool
+  /// The largest value, or the mean of those inside the image, of each place of a square window.
+  case pool(Pooling)
   /// [C, H, W] -> [H*W, C].
   case toTokens
   /// [H*W, C] -> [C, H, W].
@@ -66,8 +68,8 @@ extension Op {
     case .groupNorm(let scale, let shift, _, _): [scale, shift]
     case .image, .timestep, .label, .sinusoidalEmbedding, .attentionScores, .attentionValues, .activation, .softmax,
       .add,
-      .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .toTokens,
-      .fromTokens, .globalAveragePool:
+      .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool,
+      .toTokens, .fromTokens, .globalAveragePool:
       []
     }
   }
@@ -77,17 +79,27 @@ package struct Convolution: Sendable, Hashable {
   package var weight: String
   package var bias: String?
   package var stride: Int
-  /// Zero padding: top and left, bottom and right (diffusers' `downsample_padding: 0` pads bottom and right only).
+  /// Zero padding on each side (diffusers' `downsample_padding: 0` pads bottom and right only).
   package var padding: Padding
   /// Weight dims: out, in, kernel height, kernel width.
   package var dims: [Int]
 
   package struct Padding: Sendable, Hashable {
-    package var leading: Int
-    package var trailing: Int
+    package var top: Int
+    package var bottom: Int
+    package var left: Int
+    package var right: Int
+
+    /// Above and to the left, below and to the right.
     package init(leading: Int, trailing: Int) {
-      self.leading = leading
-      self.trailing = trailing
+      (top, left) = (leading, leading)
+      (bottom, right) = (trailing, trailing)
+    }
+
+    /// Above and below, to the left and to the right.
+    package init(rows: Int, columns: Int) {
+      (top, bottom) = (rows, rows)
+      (left, right) = (columns, columns)
     }
   }
 
@@ -97,6 +109,28 @@ package struct Convolution: Sendable, Hashable {
     self.stride = stride
     self.padding = padding
     self.dims = dims
+  }
+}
+
+/// A window that slides over an image, padding around it.
+package struct Pooling: Sendable, Hashable {
+  package enum Kind: String, Sendable, Hashable {
+    case maximum
+    /// Of the pixels inside the image: padding counts neither as value nor in number.
+    case mean
+  }
+
+  package var kind: Kind
+  package var size: Int
+  package var stride: Int
+  /// On each side; less than the size, so that every place has a pixel.
+  package var padding: Int
+
+  package init(_ kind: Kind, size: Int, stride: Int, padding: Int) {
+    self.kind = kind
+    self.size = size
+    self.stride = stride
+    self.padding = padding
   }
 }
 

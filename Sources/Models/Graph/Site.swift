@@ -57,7 +57,7 @@ extension Graph {
       case .attentionScores, .attentionValues: [.operand(0), .operand(1)].map { Site(node: node.path, role: $0) }
       case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .groupNorm, .activation,
         .softmax, .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest,
-        .averagePool, .toTokens,
+        .averagePool, .pool, .toTokens,
         .fromTokens, .globalAveragePool:
         []
       }

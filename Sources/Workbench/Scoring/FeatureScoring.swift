@@ -8,11 +8,13 @@ package struct FeatureScoring {
   package let extractor: any FeatureExtractor
   private let batch: Int
 
-  /// - Parameter name: an extractor of the catalogue; nil for the standard one.
+  /// - Parameter name: an extractor of the catalogue, `NAME` or `NAME=WEIGHTS`; nil for the standard one.
   package init(named name: String?, assets: Assets, compute: Compute) throws {
-    let type = try name.map(FeatureExtractorCatalog.named) ?? FeatureExtractorCatalog.standard
-    let path = joined(assets.folder(.model), type.weightsPath)
-    extractor = try type.init(weights: Safetensors.read(path), digest: "sha256:" + Digest.sha256(file: path)) {
+    let request = try ExtractorRequest(name, assets: assets)
+    let path = request.path
+    extractor = try request.type.init(
+      weights: ExtractorRequest.weights(path), digest: "sha256:" + Digest.sha256(file: path)
+    ) {
       try FloatExecutor($0, pool: compute.pool, kernels: compute.kernels)
     }
     batch = compute.batch

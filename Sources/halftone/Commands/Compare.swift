@@ -5,8 +5,9 @@ struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare a quantised model with its float model at equal seeds.",
     discussion: """
-      Reports PSNR and SSIM image by image, the worst first, and at every sampling step the signal-to-noise ratio of the quantised model's noise \
-      prediction on the float model's own states. Writes a grid with float rows above quantised rows.
+      Reports PSNR and SSIM image by image, the worst first, and at every sampling step the signal-to-noise ratio of the \
+      quantised model's noise prediction on the float model's own states. Writes a grid with float rows above quantised \
+      rows.
 
       Example:
         halftone compare fashion-mnist-ddpm w4a8.safetensors --count 32

@@ -14,7 +14,8 @@ struct Fid: ParsableCommand {
 
   @Argument(help: "First set.") var a: String
   @Argument(help: "Second set.") var b: String
-  @Option(help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME"))
+  @Option(
+    help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME[=WEIGHTS]"))
   var features: String?
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var compute: ComputeOptions

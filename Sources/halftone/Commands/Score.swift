@@ -19,7 +19,8 @@ struct Score: ParsableCommand {
     help: ArgumentHelp(
       "What to compute (default: \(ScoreMetric.standard.map(\.rawValue).joined(separator: ","))).", valueName: "M,…"))
   var metrics: MetricList?
-  @Option(help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME"))
+  @Option(
+    help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME[=WEIGHTS]"))
   var features: String?
   @Option(help: ArgumentHelp("Random subsets of the kernel distance.", valueName: "N")) var kidSubsets: Int = 100
   @Option(help: ArgumentHelp("Images of each subset.", valueName: "N")) var kidSubsetSize: Int = 1000

@@ -27,7 +27,8 @@ struct Stats: ParsableCommand {
         """)
 
     @Argument(help: "Set of images.") var path: String
-    @Option(help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME"))
+    @Option(
+      help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME[=WEIGHTS]"))
     var features: String?
     @Option(help: ArgumentHelp("Only images with these indices, both included.", valueName: "A-B"))
     var indices: IndexRange?

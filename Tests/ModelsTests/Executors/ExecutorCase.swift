@@ -103,6 +103,23 @@ struct ExecutorCase: CustomTestStringConvertible, Sendable {
     ExecutorCase("pooling", channels: 6, height: 4, width: 6) { g in
       g.conv2d("conv", g.averagePool("pool", g.activation("act", g.image(), .relu)), out: 9)
     },
+    ExecutorCase("windows with and without padding", channels: 5, height: 9, width: 8) { g in
+      let x = g.conv2d("conv", g.image(), out: 36)
+      let largest = g.pool("largest", x, Pooling(.maximum, size: 3, stride: 2, padding: 0))
+      let mean = g.pool("mean", largest, Pooling(.mean, size: 3, stride: 1, padding: 1))
+      let widest = g.pool("widest", largest, Pooling(.maximum, size: 3, stride: 1, padding: 1))
+      return g.conv2d("out", g.concatenate("joined", mean, widest), out: 7, kernel: 1)
+    },
+    ExecutorCase("kernels that are not square", channels: 6, height: 9, width: 5) { g in
+      let x = g.activation("act", g.image(), .relu)
+      let wide = g.conv2d("wide", x, out: 8, kernel: (1, 7), padding: .init(rows: 0, columns: 3))
+      let high = g.conv2d("high", wide, out: 8, kernel: (7, 1), padding: .init(rows: 3, columns: 0))
+      let large = g.conv2d("large", x, out: 5, kernel: 5)
+      let bare = g.conv2d(
+        "bare", g.concatenate("joined", high, large), out: 9, kernel: (3, 2), stride: 2,
+        padding: .init(rows: 0, columns: 1))
+      return g.activation("last", bare, .relu)
+    },
     ExecutorCase("features", channels: 3, height: 8, width: 8) { g in
       let h = g.conv2d("conv", g.image(), out: 40, stride: 2)
       return g.linear("fc", g.globalAveragePool("pool", g.activation("act", h, .silu)), out: 10)

@@ -152,6 +152,13 @@ struct ProgramCompiler {
       steps.append(
         .averagePool(
           x, into: buffer(for: node), height: pixels.height, width: pixels.width, channels: pixels.channels))
+    case .pool(let pooling):
+      let x = read(node.inputs[0])
+      let source = FusionPlan.pixels(graph.nodes[node.inputs[0]].dims)
+      steps.append(
+        .pool(
+          x, into: buffer(for: node), pooling, height: source.height, width: source.width, channels: pixels.channels,
+          rows: pixels.height, columns: pixels.width))
     case .globalAveragePool:
       let x = read(node.inputs[0])
       let source = FusionPlan.pixels(graph.nodes[node.inputs[0]].dims)
@@ -174,9 +181,9 @@ struct ProgramCompiler {
     let isInteger = layer.arithmetic == .integer
     let channels = preparation.channels
     let halo = Halo(
-      height: height + layer.padding.leading + layer.padding.trailing,
-      width: width + layer.padding.leading + layer.padding.trailing, leading: layer.padding.leading,
-      trailing: layer.padding.trailing, pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
+      height: height + layer.padding.top + layer.padding.bottom,
+      width: width + layer.padding.left + layer.padding.right, padding: layer.padding,
+      pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
     let readsSource =
       layer.arithmetic == .float && preparation.isIdentity && preparation.segments.count == 1 && halo.isBare
     let scratch = readsSource ? nil : reserve(bytes: halo.count * (isInteger ? 1 : 4))

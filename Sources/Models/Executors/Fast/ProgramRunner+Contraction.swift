@@ -11,11 +11,10 @@ extension ProgramRunner {
       input = arena + program.offset(scratch)
       timed(contraction.preparation.work(toCodes: isInteger)) {
         fillBorder(of: halo, at: input, code: isInteger ? UInt8(slot.input!.zeroPoints[0]) : nil)
-        let first = (halo.leading * halo.width + halo.leading) * halo.pixelStride
         prepare(
           contraction.preparation,
           into: Destination(
-            base: input + first * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
+            base: input + halo.firstElement * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
             pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil))
       }
     } else {
@@ -33,11 +32,11 @@ extension ProgramRunner {
     _ contraction: Contraction, _ input: UnsafeMutablePointer<Float>, _ quantizer: AffineQuantizer?
   ) {
     let halo = contraction.halo
-    let first = (halo.leading * halo.width + halo.leading) * halo.pixelStride
     observer?(
       ObservedValue(
         site: Site(node: contraction.path, role: .input), dims: contraction.inputDims,
-        base: UnsafePointer(input + first), isChannelsLast: true, width: halo.width - halo.leading - halo.trailing,
+        base: UnsafePointer(input + halo.firstElement), isChannelsLast: true,
+        width: halo.width - halo.padding.left - halo.padding.right,
         pixelStride: halo.pixelStride, rowStride: halo.width * halo.pixelStride))
     // The border holds zeros, which every activation quantiser represents exactly.
     if let quantizer { simulate(input, halo.count, quantizer, channels: halo.pixelStride) }
@@ -113,11 +112,12 @@ extension ProgramRunner {
       UnsafeMutableRawBufferPointer(start: base + offset, count: bytes).initializeMemory(
         as: UInt8.self, repeating: code ?? 0)
     }
-    fill(0, halo.leading * row)
-    for y in halo.leading..<(halo.height - halo.trailing) {
-      fill(y * row, halo.leading * size)
-      fill((y + 1) * row - halo.trailing * size, halo.trailing * size)
+    let padding = halo.padding
+    fill(0, padding.top * row)
+    for y in padding.top..<(halo.height - padding.bottom) {
+      fill(y * row, padding.left * size)
+      fill((y + 1) * row - padding.right * size, padding.right * size)
     }
-    fill((halo.height - halo.trailing) * row, halo.trailing * row)
+    fill((halo.height - padding.bottom) * row, padding.bottom * row)
   }
 }

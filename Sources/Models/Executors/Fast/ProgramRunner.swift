@@ -80,6 +80,12 @@ struct ProgramRunner {
         destination_row_stride: Int64(width * channels), destination_pixel_stride: Int64(channels),
         height: Int32(height), width: Int32(width), channels: Int32(channels))
       kernels.averagePool(&pool)
+    case .pool(let x, let target, let pooling, let height, let width, let channels, let rows, let columns):
+      split(rows) { rows in
+        slide(
+          pooling, from: UnsafePointer(floats(x)), height: height, width: width, channels: channels,
+          to: floats(target), rows: rows, columns: columns)
+      }
     case .globalAveragePool(let x, let target, let height, let width, let channels):
       var sums = ht_channel_sums(
         source: UnsafePointer(floats(x)), row_stride: Int64(width * channels), pixel_stride: Int64(channels),

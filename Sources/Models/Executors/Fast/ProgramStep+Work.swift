@@ -12,6 +12,7 @@ extension ProgramStep {
     case .addPerChannel: "add per channel"
     case .concatenate: "concatenate"
     case .averagePool: "average pool"
+    case .pool(_, _, let pooling, _, _, _, _, _): "\(pooling.kind.rawValue) of a \(pooling.size)x\(pooling.size) window"
     case .globalAveragePool: "global average pool"
     case .copy: "copy"
     case .embed, .divideByTimestep: "temporal"

@@ -40,10 +40,7 @@ struct Halo: Sendable, Equatable {
   /// Of the padded buffer.
   let height: Int
   let width: Int
-  /// Rows and columns of padding before the first pixel.
-  let leading: Int
-  /// Padding after the last pixel.
-  let trailing: Int
+  let padding: Convolution.Padding
   /// Elements from pixel to pixel.
   let pixelStride: Int
 
@@ -52,7 +49,9 @@ struct Halo: Sendable, Equatable {
     (0..<kernel.height).flatMap { y in (0..<kernel.width).map { x in Int32((y * width + x) * pixelStride) } }
   }
 
-  var isBare: Bool { leading == 0 && trailing == 0 }
+  var isBare: Bool { padding == Convolution.Padding(leading: 0, trailing: 0) }
+  /// Where the first pixel's elements begin.
+  var firstElement: Int { (padding.top * width + padding.left) * pixelStride }
   var count: Int { height * width * pixelStride }
 }
 
@@ -136,6 +135,8 @@ enum ProgramStep: Sendable {
   case addPerChannel(BufferID, temporal: Int, into: BufferID, pixels: Int, channels: Int)
   case concatenate([Preparation.Segment], into: BufferID, pixels: Int)
   case averagePool(BufferID, into: BufferID, height: Int, width: Int, channels: Int)
+  /// `height` and `width` are the source's.
+  case pool(BufferID, into: BufferID, Pooling, height: Int, width: Int, channels: Int, rows: Int, columns: Int)
   case globalAveragePool(BufferID, into: BufferID, height: Int, width: Int, channels: Int)
   case copy(BufferID, into: BufferID, count: Int)
   /// A function of the timestep or label alone, computed on the spot.

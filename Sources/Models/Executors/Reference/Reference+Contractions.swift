@@ -5,7 +5,7 @@ extension Reference {
   ) -> [Float] {
     let (channels, height, width) = (dims[0], dims[1], dims[2])
     let (kernelHeight, kernelWidth) = (convolution.dims[2], convolution.dims[3])
-    let (stride, leading) = (convolution.stride, convolution.padding.leading)
+    let (stride, top, left) = (convolution.stride, convolution.padding.top, convolution.padding.left)
     let (outHeight, outWidth) = (result[1], result[2])
     var out = [Float](repeating: 0, count: result.reduce(1, *))
     var sums = [Double](repeating: 0, count: outWidth)
@@ -14,12 +14,12 @@ extension Reference {
         for column in 0..<outWidth { sums[column] = Double(bias?[o] ?? 0) }
         for c in 0..<channels {
           for ky in 0..<kernelHeight {
-            let row = y * stride + ky - leading
+            let row = y * stride + ky - top
             guard (0..<height).contains(row) else { continue }
             for kx in 0..<kernelWidth {
               let w = Double(weight[((o * channels + c) * kernelHeight + ky) * kernelWidth + kx])
               for column in 0..<outWidth {
-                let source = column * stride + kx - leading
+                let source = column * stride + kx - left
                 if source >= 0 && source < width { sums[column] += w * Double(x[(c * height + row) * width + source]) }
               }
             }

@@ -84,6 +84,31 @@ extension Reference {
     return out
   }
 
+  /// The largest value or the mean of the window's pixels inside the image, for each place.
+  static func pool(_ x: [Float], _ dims: [Int], _ pooling: Pooling, result: [Int]) -> [Float] {
+    let (height, width) = (dims[1], dims[2])
+    func inside(_ place: Int, _ size: Int) -> Range<Int> {
+      let start = place * pooling.stride - pooling.padding
+      return max(start, 0)..<min(start + pooling.size, size)
+    }
+    var out: [Float] = []
+    out.reserveCapacity(result.reduce(1, *))
+    for channel in 0..<result[0] {
+      for y in 0..<result[1] {
+        for column in 0..<result[2] {
+          let values = inside(y, height).flatMap { row in
+            inside(column, width).map { x[(channel * height + row) * width + $0] }
+          }
+          switch pooling.kind {
+          case .maximum: out.append(values.max() ?? 0)
+          case .mean: out.append(Float(values.reduce(0.0) { $0 + Double($1) } / Double(values.count)))
+          }
+        }
+      }
+    }
+    return out
+  }
+
   static func globalAveragePool(_ x: [Float], _ dims: [Int]) -> [Float] {
     let pixels = dims[1] * dims[2]
     return (0..<dims[0]).map { channel in
