@@ -8,7 +8,7 @@ import Tensors
 package struct LayerVectors: Sendable, Hashable {
   private enum Form: Sendable, Hashable {
     case tokens
-    case patches(kernel: [Int], stride: Int, leading: Int, image: [Int], out: [Int])
+    case patches(kernel: [Int], stride: Int, padding: Convolution.Padding, image: [Int], out: [Int])
   }
   private let source: Int
   private let form: Form
@@ -30,13 +30,13 @@ package struct LayerVectors: Sendable, Hashable {
     case .conv2d(let convolution):
       source = node.inputs[0]
       form = .patches(
-        kernel: Array(convolution.dims[2...]), stride: convolution.stride, leading: convolution.padding.leading,
+        kernel: Array(convolution.dims[2...]), stride: convolution.stride, padding: convolution.padding,
         image: graph.dims(at: .input, of: node), out: Array(node.dims[1...]))
       width = convolution.dims[1...].reduce(1, *)
       blockCapacity = max(1, Self.usualCapacity / node.dims[2]) * node.dims[2]
     case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .attentionScores,
       .attentionValues, .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine,
-      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .toTokens, .fromTokens, .globalAveragePool:
+      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens, .globalAveragePool:
       return nil
     }
   }
@@ -56,7 +56,7 @@ package struct LayerVectors: Sendable, Hashable {
     value.values.withUnsafeBufferPointer { values in
       switch form {
       case .tokens: addTokens(values, to: &sums)
-      case .patches(let kernel, let stride, let leading, let image, let out):
+      case .patches(let kernel, let stride, let padding, let image, let out):
         let size = image.reduce(1, *)
         for start in Swift.stride(from: 0, to: values.count, by: size) {
           let pixels = UnsafeBufferPointer(rebasing: values[start..<(start + size)])
@@ -65,7 +65,7 @@ package struct LayerVectors: Sendable, Hashable {
             let lines = line..<min(line + sums.room / out[1], out[0])
             sums.add(lines.count * out[1]) { base, rowStride in
               Self.writePatches(
-                pixels, image, kernel, stride, leading, lines: lines, lineWidth: out[1], to: base, rowStride)
+                pixels, image, kernel, stride, padding, lines: lines, lineWidth: out[1], to: base, rowStride)
             }
             line = lines.upperBound
           }
@@ -90,7 +90,7 @@ package struct LayerVectors: Sendable, Hashable {
 
   /// Some lines of a convolution's output as columns of patches (im2col).
   private static func writePatches(
-    _ pixels: UnsafeBufferPointer<Float>, _ image: [Int], _ kernel: [Int], _ stride: Int, _ leading: Int,
+    _ pixels: UnsafeBufferPointer<Float>, _ image: [Int], _ kernel: [Int], _ stride: Int, _ padding: Convolution.Padding,
     lines: Range<Int>, lineWidth: Int, to base: UnsafeMutablePointer<Float>, _ rowStride: Int
   ) {
     let (channels, height, width) = (image[0], image[1], image[2])
@@ -100,17 +100,17 @@ package struct LayerVectors: Sendable, Hashable {
         for kx in 0..<kernelWidth {
           let row = base + ((c * kernelHeight + ky) * kernelWidth + kx) * rowStride
           // Output columns whose source lies inside the image.
-          let first = min(max(0, (leading - kx + stride - 1) / stride), lineWidth)
-          let last = width - 1 + leading - kx
+          let first = min(max(0, (padding.left - kx + stride - 1) / stride), lineWidth)
+          let last = width - 1 + padding.left - kx
           let end = last < 0 ? first : max(first, min(lineWidth, last / stride + 1))
           for line in lines {
             let target = row + (line - lines.lowerBound) * lineWidth
-            let y = line * stride + ky - leading
+            let y = line * stride + ky - padding.top
             guard y >= 0, y < height else {
               target.update(repeating: 0, count: lineWidth)
               continue
             }
-            let source = pixels.baseAddress! + (c * height + y) * width + kx - leading
+            let source = pixels.baseAddress! + (c * height + y) * width + kx - padding.left
             for x in 0..<first { target[x] = 0 }
             for x in first..<end { target[x] = source[x * stride] }
             for x in end..<lineWidth { target[x] = 0 }

@@ -12,7 +12,7 @@ import Testing
     var height: Int
     var width: Int
     var testDescription: String {
-      "\(kernel)x\(kernel), stride \(stride), padding \(padding.leading) \(padding.trailing), \(height)x\(width)"
+      "\(kernel)x\(kernel), stride \(stride), padding \(padding.top) \(padding.bottom), \(height)x\(width)"
     }
   }
 
@@ -43,8 +43,8 @@ import Testing
           for c in 0..<x.dims[1] {
             for ky in 0..<kernel {
               for kx in 0..<kernel {
-                let row = y * geometry.stride + ky - geometry.padding.leading
-                let source = column * geometry.stride + kx - geometry.padding.leading
+                let row = y * geometry.stride + ky - geometry.padding.top
+                let source = column * geometry.stride + kx - geometry.padding.left
                 let inside = (0..<geometry.height).contains(row) && (0..<geometry.width).contains(source)
                 let line = (image * x.dims[1] + c) * geometry.height + row
                 patch.append(inside ? Double(x.values[line * geometry.width + source]) : 0)
