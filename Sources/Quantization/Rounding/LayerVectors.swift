@@ -36,7 +36,8 @@ package struct LayerVectors: Sendable, Hashable {
       blockCapacity = max(1, Self.usualCapacity / node.dims[2]) * node.dims[2]
     case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .attentionScores,
       .attentionValues, .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine,
-      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens, .globalAveragePool:
+      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens,
+      .globalAveragePool:
       return nil
     }
   }
@@ -90,7 +91,8 @@ package struct LayerVectors: Sendable, Hashable {
 
   /// Some lines of a convolution's output as columns of patches (im2col).
   private static func writePatches(
-    _ pixels: UnsafeBufferPointer<Float>, _ image: [Int], _ kernel: [Int], _ stride: Int, _ padding: Convolution.Padding,
+    _ pixels: UnsafeBufferPointer<Float>, _ image: [Int], _ kernel: [Int], _ stride: Int,
+    _ padding: Convolution.Padding,
     lines: Range<Int>, lineWidth: Int, to base: UnsafeMutablePointer<Float>, _ rowStride: Int
   ) {
     let (channels, height, width) = (image[0], image[1], image[2])
