@@ -63,3 +63,16 @@ extension ConfigurationValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerL
   }
   package init(nilLiteral: ()) { self = .null }
 }
+
+extension ConfigurationValue {
+  /// The map with the value at a dotted path replaced, added, or removed (nil).
+  package func setting(_ path: String, _ value: ConfigurationValue?) -> ConfigurationValue {
+    guard case .map(var entries) = self else { return self }
+    let parts = path.split(separator: ".", maxSplits: 1).map(String.init)
+    let position = entries.firstIndex { $0.key == parts[0] }
+    let replacement = parts.count == 1 ? value : (position.map { entries[$0].value } ?? [:]).setting(parts[1], value)
+    if let position { entries.remove(at: position) }
+    if let replacement { entries.insert(.init(parts[0], replacement), at: position ?? entries.count) }
+    return .map(entries)
+  }
+}

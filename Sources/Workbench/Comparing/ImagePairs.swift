@@ -6,10 +6,17 @@ extension ImageStore {
   /// How close `other`'s images are to these, image by image, on 8-bit samples.
   package func comparison(with other: ImageStore, _ images: ClosedRange<Int>) throws -> PairedComparison {
     var comparison = PairedComparison(shape: shape)
+    try compare(with: other, images, into: &comparison)
+    return comparison
+  }
+
+  /// The same, added to pairs that were compared before.
+  package func compare(
+    with other: ImageStore, _ images: ClosedRange<Int>, into comparison: inout PairedComparison
+  ) throws {
     for index in images {
       try comparison.add(reference: try read(index).pixels, other: try other.read(index).pixels)
     }
-    return comparison
   }
 
   /// Pairs per row of the grid, and how many are shown.

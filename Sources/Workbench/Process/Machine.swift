@@ -28,6 +28,13 @@ package struct Machine: Sendable {
 }
 
 extension Machine {
+  /// Begins a new peak (proc(5), clear_refs). - Returns: false where the system does not let us.
+  package static func resetPeakMemory() -> Bool {
+    guard let handle = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return false }
+    defer { try? handle.close() }
+    return (try? handle.write(contentsOf: Array("5".utf8))) != nil
+  }
+
   /// The most memory this process has had resident, bytes; nil where /proc does not say.
   package static var peakMemory: Int? {
     guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return nil }

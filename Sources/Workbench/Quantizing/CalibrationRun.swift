@@ -87,6 +87,15 @@ package struct CalibrationRun {
     return try make(path, session: session)
   }
 
+  /// Names what decides the set: equal for recipes that can share one.
+  package var shortDigest: String {
+    let key: ConfigurationValue = [
+      "model": .string(source.digest), "sampler": prepared.sampler.configuration,
+      "calibration": prepared.recipe.calibration.encode(),
+    ]
+    return String(Digest.sha256(Array(JSONWriter.compact(key).utf8)).prefix(12))
+  }
+
   /// Bytes of the samples, and of what is held in memory while they are made.
   package var sizes: (file: Int, memory: Int) {
     let image = 4 * source.model.graph.imageShape.count

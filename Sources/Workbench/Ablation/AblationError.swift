@@ -1,0 +1,41 @@
+import Tensors
+
+/// What keeps recipes from being compared with each other.
+package enum AblationError: HalftoneError, Equatable {
+  /// Neither recipes nor a preset, or both.
+  case selection
+  case unknownPreset(String, known: [String])
+  case sameName([String])
+  /// Recipes made for different samplers, and none was named. By recipe, its sampler.
+  case samplersDiffer([String])
+
+  package var id: String {
+    switch self {
+    case .selection: "E-ABLATE-SELECTION"
+    case .unknownPreset: "E-ABLATE-PRESET"
+    case .sameName: "E-ABLATE-NAME"
+    case .samplersDiffer: "E-ABLATE-SAMPLER"
+    }
+  }
+
+  package var exit: ExitStatus { .usage }
+
+  package var message: String {
+    switch self {
+    case .selection: "name either recipes or a preset"
+    case .unknownPreset(let name, let known):
+      "no preset \(printable(name)); there are \(known.joined(separator: ", "))"
+    case .sameName(let names): "recipes of the same name would overwrite each other: \(names.joined(separator: ", "))"
+    case .samplersDiffer(let recipes):
+      "the recipes name different samplers:\n  " + recipes.joined(separator: "\n  ")
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .selection: "--recipes rtn-w8a8,tfmq-w8a8, or --preset tfmq"
+    case .unknownPreset, .sameName: nil
+    case .samplersDiffer: "choose one for all of them with --sampler"
+    }
+  }
+}

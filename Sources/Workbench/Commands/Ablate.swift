@@ -1,0 +1,115 @@
+import Diffusion
+import Formats
+import Quantization
+import Tensors
+
+/// `ablate`: recipes side by side on one model: quantised, drawn at equal seeds, measured alike, in one table.
+package struct AblateCommand: Sendable {
+  package var model: String
+  package var recipes: [String]
+  package var preset: String?
+  package var sampler: String?
+  package var size: VariantComparison.Size
+  package var reference: String?
+  package var scheduler: String?
+  package var out: String?
+  package var threads: Int
+  package var batch: Int
+  package var json: Bool
+
+  package init(
+    model: String, recipes: [String], preset: String?, sampler: String?, size: VariantComparison.Size,
+    reference: String?, scheduler: String?, out: String?, threads: Int, batch: Int, json: Bool
+  ) {
+    self.model = model
+    self.recipes = recipes
+    self.preset = preset
+    self.sampler = sampler
+    self.size = size
+    self.reference = reference
+    self.scheduler = scheduler
+    self.out = out
+    self.threads = threads
+    self.batch = batch
+    self.json = json
+  }
+
+  private typealias Entry = (title: String, name: String, recipe: Recipe)
+
+  package func run(_ session: Session) throws {
+    let float = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "ablate") }
+    let entries = try entries(session.assets)
+    let prepared = try prepare(entries, for: float, session.assets)
+    let compute = try Compute(threads: threads, batch: batch)
+    let sampler = prepared[0].recipe.sampler
+    let run = try RunFolder(
+      out ?? joined("outputs", "ablate-\(float.name)-\(preset ?? "recipes")"), command: "ablate",
+      // Recipes and counts may change between attempts: what is there is used for what it fits.
+      identity: [
+        "model": .string(float.digest), "sampler": sampler.configuration,
+        "instruction_set": .string(compute.kernels.name),
+      ], arguments: session.arguments)
+    let comparison = VariantComparison(
+      float: float, sampler: sampler, size: size, reference: reference ?? standardReference(float, session.assets),
+      run: run, compute: compute, session: session)
+    let variants = try comparison.variants(prepared)
+    let report = AblationReport(
+      model: float.name, sampler: type(of: sampler).name, steps: try sampler.steps(for: float.process), size: size,
+      rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads,
+      command: session.command)
+    try AtomicFile.write(report.text, to: run.file("report.md"))
+    try AtomicFile.write(JSONWriter.pretty(report.value), to: run.file("report.json"))
+    run.log.info("finished")
+    if json { return try session.console.result(JSONWriter.compact(report.value)) }
+    try session.console.result(report.text)
+    try session.console.result("Report: \(run.file("report.md")), \(run.file("report.json"))")
+  }
+
+  /// The recipes to compare, as they are written.
+  private func entries(_ assets: Assets) throws -> [Entry] {
+    guard recipes.isEmpty != (preset == nil) else { throw AblationError.selection }
+    guard let preset else {
+      let named = try recipes.map { text -> Entry in
+        let path = try assets.path(.recipe, text)
+        return (stem(of: path), stem(of: path), try Recipe(YAML.read(path), file: path))
+      }
+      let names = named.map(\.name)
+      let twice = Set(names.filter { name in names.count { $0 == name } > 1 })
+      if !twice.isEmpty { throw AblationError.sameName(twice.sorted()) }
+      return named
+    }
+    guard let found = AblationPreset.all.first(where: { $0.name == preset }) else {
+      throw AblationError.unknownPreset(preset, known: AblationPreset.all.map(\.name))
+    }
+    let path = try assets.path(.recipe, found.recipe)
+    let base = try YAML.read(path)
+    return try found.rows.map { row in
+      let value = row.changes.reduce(base) { $0.setting($1.key, $1.value) }
+      return (row.title, "\(preset)-\(row.name)", try Recipe(value, file: "\(path), \(row.title)"))
+    }
+  }
+
+  /// All of them for one sampler, and every check that can be made before long work.
+  private func prepare(
+    _ entries: [Entry], for float: ModelSource, _ assets: Assets
+  ) throws -> [(title: String, recipe: PreparedRecipe)] {
+    let prepared = try entries.map { entry in
+      var recipe = entry.recipe
+      if let sampler { recipe.sampler = .named(sampler) }
+      _ = try recipe.selection(in: float.model.graph)
+      return (entry.title, try PreparedRecipe(name: entry.name, recipe, for: float, assets: assets))
+    }
+    if prepared.contains(where: { $0.1.sampler.configuration != prepared[0].1.sampler.configuration }) {
+      throw AblationError.samplersDiffer(
+        prepared.map { "\($0.1.name): \(type(of: $0.1.sampler).name), \($0.1.steps.count) steps" })
+    }
+    return prepared
+  }
+
+  /// The embedded model is measured against its test images.
+  private func standardReference(_ float: ModelSource, _ assets: Assets) -> String? {
+    let folder = assets.folder(.model)
+    return float.path == joined(folder, DemoCommand.model) ? joined(folder, DemoCommand.reference) : nil
+  }
+}

@@ -1,0 +1,162 @@
+import Diffusion
+import Evaluation
+import Formats
+import Models
+import Quantization
+import Tensors
+
+/// Quantised versions of one float model, made in one run folder, drawn at equal seeds and measured alike: what `demo` and
+/// `ablate` are made of. Everything that is finished in the folder and still fits is used again: calibration sets by what
+/// decides them, artefacts by their recipe and set, images and step errors by the artefact's digest.
+package struct VariantComparison {
+  /// How much is drawn and measured.
+  package struct Size: Sendable {
+    /// Images per variant and seed.
+    package let images: Int
+    package let seeds: [UInt64]
+    /// Images whose steps are compared one by one, of the first seed.
+    package let comparedImages: Int
+    package let timingRounds: Int
+
+    package init(images: Int, seeds: [UInt64], comparedImages: Int, timingRounds: Int) {
+      self.images = images
+      self.seeds = seeds
+      self.comparedImages = comparedImages
+      self.timingRounds = timingRounds
+    }
+  }
+
+  /// One of the models that are compared.
+  package struct Variant {
+    package let title: String
+    package let recipe: String?
+    package let source: ModelSource
+    package let cost: WorkCost?
+    /// One per seed.
+    package let samplers: [ImageSampler]
+    package let stores: [ImageStore]
+    /// Its folder inside the run's.
+    package var name: String { recipe ?? "float" }
+  }
+
+  package let float: ModelSource
+  package let sampler: any Sampler
+  package let size: Size
+  /// Statistics or images that distances are measured to; nil measures none.
+  package let reference: String?
+  package let run: RunFolder
+  package let compute: Compute
+  package let session: Session
+
+  package init(
+    float: ModelSource, sampler: any Sampler, size: Size, reference: String?, run: RunFolder, compute: Compute,
+    session: Session
+  ) {
+    self.float = float
+    self.sampler = sampler
+    self.size = size
+    self.reference = reference
+    self.run = run
+    self.compute = compute
+    self.session = session
+  }
+
+  private var images: ClosedRange<Int> { 0...(size.images - 1) }
+
+  /// The float model and one variant per recipe, quantised where they are not yet.
+  package func variants(_ recipes: [(title: String, recipe: PreparedRecipe)]) throws -> [Variant] {
+    var variants = [try variant("float", recipe: nil, float, cost: nil)]
+    for (title, recipe) in recipes {
+      let (path, cost) = try artefact(recipe)
+      let source = try ModelSource.open(path, assets: session.assets)
+      variants.append(try variant(title, recipe: recipe.name, source, cost: cost))
+    }
+    return variants
+  }
+
+  /// Draws and measures. - Parameter variants: the float model first.
+  package func rows(_ variants: [Variant]) throws -> [VariantRow] {
+    for (position, seed) in size.seeds.enumerated() {
+      for variant in variants {
+        let title = "sampling \(variant.name)" + (size.seeds.count > 1 ? ", seed \(seed)" : "")
+        _ = try variant.samplers[position].draw(
+          images, into: variant.stores[position], title: title, session: session, log: run.log)
+      }
+    }
+    let times = try InterleavedTiming.medians(
+      variants.map { $0.samplers[0] }, rounds: size.timingRounds, session: session)
+    let distances = try distances(variants)
+    return try variants.enumerated().map { position, variant in
+      let isFloat = position == 0
+      return VariantRow(
+        title: variant.title, recipe: variant.recipe, bytes: variant.source.weightsFileBytes, cost: variant.cost,
+        milliseconds: times[position], distances: distances[position],
+        pairs: isFloat ? nil : try pairs(variants[0], variant),
+        stepErrors: isFloat ? nil : try stepErrors(variants[0], variant))
+    }
+  }
+
+  // MARK: Making
+
+  /// The artefact of a recipe, used again where it is what quantising would write.
+  private func artefact(_ recipe: PreparedRecipe) throws -> (path: String, cost: WorkCost?) {
+    let calibration = try CalibrationRun(source: float, prepared: recipe, compute: compute)
+    let set = try calibration.openOrMake(run.file("calibration-\(calibration.shortDigest).h5"), session: session)
+    let path = run.file(recipe.name + ".safetensors")
+    let costPath = run.file(recipe.name + ".cost.json")
+    let quantizer = Quantizer(source: float, prepared: recipe, compute: compute)
+    if !quantizer.isDone(path, set: set) {
+      session.console.note("quantising: \(recipe.name)")
+      let (_, cost) = try WorkCost.measuring { try quantizer.make(path, set: set, session: session) }
+      try cost.write(to: costPath, digest: Digest.sha256(file: path))
+      return (path, cost)
+    }
+    return (path, WorkCost.read(costPath, digest: try Digest.sha256(file: path)))
+  }
+
+  private func variant(
+    _ title: String, recipe: String?, _ source: ModelSource, cost: WorkCost?
+  ) throws -> Variant {
+    let plans = try size.seeds.map {
+      try SamplingPlan(source: source, sampler: sampler, executor: source.defaultExecutor, seed: $0)
+    }
+    let name = recipe ?? "float"
+    return Variant(
+      title: title, recipe: recipe, source: source, cost: cost,
+      samplers: try plans.map { try $0.imageSampler(last: IndexRange.limit, compute: compute) },
+      stores: plans.map { plan in
+        plan.store(in: run, subfolder: size.seeds.count == 1 ? name : joined(name, "seed-\(plan.seed)"))
+      })
+  }
+
+  // MARK: Measuring
+
+  private func pairs(_ float: Variant, _ variant: Variant) throws -> PairedComparison {
+    var comparison = PairedComparison(shape: float.stores[0].shape)
+    for (reference, store) in zip(float.stores, variant.stores) {
+      try reference.compare(with: store, images, into: &comparison)
+    }
+    return comparison
+  }
+
+  private func stepErrors(_ float: Variant, _ variant: Variant) throws -> [SignalToNoise] {
+    let errors = StepErrors(
+      float: float.samplers[0], quantized: [("\(variant.name) \(variant.source.digest)", variant.samplers[0].denoiser)])
+    return try errors.measure(
+      0...(size.comparedImages - 1), journal: run.file("\(variant.name).steps.jsonl"), session: session)[0]
+  }
+
+  /// By variant, then seed.
+  private func distances(_ variants: [Variant]) throws -> [[FrechetDistance]] {
+    guard let reference else { return variants.map { _ in [] } }
+    let scoring = try FeatureScoring(named: nil, assets: session.assets, compute: compute)
+    let target = try scoring.statistics(of: reference, session: session)
+    return try variants.map { variant in
+      try variant.stores.map { store in
+        let drawn = try ImageSelection(ImageSources.open(store.folder), indices: images)
+        let statistics = try scoring.accumulate(drawn, session: session).statistics()
+        return try FrechetDistance.compute(statistics, target, names: (variant.name, stem(of: reference)))
+      }
+    }
+  }
+}
