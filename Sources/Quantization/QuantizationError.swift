@@ -19,6 +19,8 @@ package enum QuantizationError: HalftoneError, Equatable {
   /// `work`: what was being done, as in "while ranges were collected".
   case nonFiniteActivations(step: Int, work: String, sites: [String])
   case noTimestep
+  /// Distribution `tdac`, and a network without skip connections.
+  case noMiddleBlock
   case labelOutOfRange(label: Int, classCount: Int)
 
   // Calibration sets
@@ -44,6 +46,7 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .nonFiniteWeights: "E-QUANT-WEIGHT"
     case .nonFiniteActivations: "E-QUANT-ACTIVATION"
     case .noTimestep: "E-QUANT-TIME"
+    case .noMiddleBlock: "E-CAL-MIDDLE"
     case .labelOutOfRange: "E-CAL-LABEL"
     case .notASet: "E-CAL-KIND"
     case .setOfOtherModel: "E-CAL-MODEL"
@@ -74,6 +77,8 @@ package enum QuantizationError: HalftoneError, Equatable {
       Self.list("NaN or infinite activations at sampling step \(step) while \(work)", sites)
     case .noTimestep:
       "the network takes no timestep, so it has no sampling steps to calibrate"
+    case .noMiddleBlock:
+      "distribution tdac compares the features of the middle block, and the network has none: nothing is concatenated"
     case .labelOutOfRange(let label, let count):
       "calibration.labels names class \(label), the model has classes 0 to \(count - 1)"
     case .notASet(let file):
@@ -115,7 +120,9 @@ package enum QuantizationError: HalftoneError, Equatable {
       "make a set for this model and recipe with 'halftone calibrate'"
     case .schema(_, let found, let known) where found > known: "open it with a newer version of Halftone"
     case .nonFiniteWeights, .nonFiniteActivations: "check the checkpoint; leave the layers in float with float_layers"
-    case .noTimestep, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors, .values, .otherGraph: nil
+    case .noTimestep, .noMiddleBlock, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors, .values,
+      .otherGraph:
+      nil
     }
   }
 

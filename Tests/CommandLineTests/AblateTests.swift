@@ -17,6 +17,8 @@ import Testing
       weights: {bits: \(bits), symmetric: true, range: min_max, rounding: nearest, bias_correction: false}
       activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
       activation_tables: shared
+      split_inputs: none
+      smoothing: none
       sampler: \(sampler)
       calibration: {distribution: uniform, every: 1, trajectories: 2, seed: 0, labels: balanced}
       float_layers: [conv_in, conv_out]

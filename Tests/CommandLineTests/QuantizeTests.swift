@@ -23,6 +23,8 @@ import Testing
         bias_correction: true
       activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
       activation_tables: \(tables)
+      split_inputs: none
+      smoothing: none
       sampler: ddim-10
       calibration: {distribution: uniform, every: 1, trajectories: 4, seed: 0, labels: balanced}
       float_layers: [conv_in, conv_out]

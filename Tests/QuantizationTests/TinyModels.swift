@@ -87,6 +87,8 @@ extension Recipe {
     ],
     "activations": ["bits": 8, "symmetric": false, "range": "min_max", "ema": "none", "upstream": "float"],
     "activation_tables": "shared",
+    "split_inputs": "none",
+    "smoothing": "none",
     "sampler": "ddim-50",
     "calibration": ["distribution": "uniform", "every": 1, "trajectories": 4, "seed": 3, "labels": "balanced"],
     "float_layers": [],

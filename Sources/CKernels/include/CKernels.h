@@ -36,13 +36,14 @@ typedef struct {
 
 enum { HT_ACTIVATION_NONE = 0, HT_ACTIVATION_SILU, HT_ACTIVATION_GELU, HT_ACTIVATION_RELU, HT_ACTIVATION_MISH };
 
-// Elementwise pass of one image: destination = store(activation(fma(source, scale[c], shift[c]))).
+// Elementwise pass of one image: destination = store(activation(fma(source, scale[c], shift[c])) * factor[c]).
 // A plain strided copy, the addition of a vector per channel and nearest upsampling are cases of it.
 // Writes f32, or u8 codes q = clamp(rint(value * inverse_step) + zero_point, 0, largest_code).
 typedef struct {
   const float *source;
   int64_t source_row_stride, source_pixel_stride;
   const float *scale, *shift;   // per channel; NULL stands for ones, and for zeros
+  const float *factor;          // per channel; NULL stands for ones
   void *destination;            // f32 or u8, at the first pixel to write (inside a halo buffer, past the border)
   int64_t destination_row_stride, destination_pixel_stride;
   int32_t height, width;        // of the destination

@@ -1,13 +1,13 @@
 import CKernels
 
-/// One elementwise pass: fma(x, scale, shift), activation, then Float or u8 codes. See `ht_transform`.
+/// One elementwise pass: fma(x, scale, shift), activation, factor, then Float or u8 codes. See `ht_transform`.
 package func transform(_ arguments: UnsafePointer<ht_transform>) {
   var a = arguments.pointee
   // Dense rows without per-channel factors are one long pixel: narrow channel counts stay vectorised.
   let isDense =
     a.source_pixel_stride == Int64(a.channels) && a.destination_pixel_stride == Int64(a.channels)
     && a.upsample_shift == 0
-  if isDense && a.scale == nil && a.shift == nil {
+  if isDense && a.scale == nil && a.shift == nil && a.factor == nil {
     a.channels &*= a.width
     a.width = 1
   }
@@ -56,6 +56,7 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
           v = v + ht_load16(shift + c)
         }
         v = activation(v)
+        if let factor = a.factor { v = v * ht_load16(factor + c) }
         if toCodes {
           ht_store_bytes16(a.destination.assumingMemoryBound(to: UInt8.self) + destination + c, coder.codes(v))
         } else {
@@ -77,6 +78,7 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
           v = v + ht_load_first16(shift + c, rest)
         }
         v = activation(v)
+        if let factor = a.factor { v = v * ht_load_first16(factor + c, rest) }
         if toCodes {
           let codes = a.destination.assumingMemoryBound(to: UInt8.self) + destination + c
           ht_store_first_bytes16(codes, coder.codes(v), rest)

@@ -127,7 +127,9 @@ extension QuantizationTable {
       }
       let weight = weights[path]!
       if weight.dims != dims { problems.append("\(site): expected shape \(dims), found \(weight.dims)") }
-      if let problem = weight.quantizer.problem(channels: dims[0]) { problems.append("\(site): \(problem)") }
+      if let problem = weight.quantizer.problem(channels: dims[0], rowLength: dims.dropFirst().reduce(1, *)) {
+        problems.append("\(site): \(problem)")
+      }
     }
     for site in activations.keys.sorted() {
       guard let node = nodes[site.node], sites.contains(site), site.role != .weight else {

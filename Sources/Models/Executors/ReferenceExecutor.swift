@@ -61,9 +61,16 @@ package struct ReferenceExecutor: Executor {
     observer?(site, Tensor([values.count] + dims, values.flatMap { $0 }))
     guard let quantizers = table.activations[site] else { return }
     let layout = ChannelLayout(dims)
+    let scales = site.role == .input ? table.weights[site.node]?.inputScales : nil
+    func eachChannel(_ values: inout [Float], _ change: (Float, Float) -> Float) {
+      guard let scales else { return }
+      for i in values.indices { values[i] = change(values[i], scales[i / layout.stride % layout.count]) }
+    }
     for (position, row) in rows.enumerated() {
+      eachChannel(&values[position], /)
       quantizers.quantizer(stepIndex: row.stepIndex ?? 0, label: row.label)
         .simulate(&values[position], channelStride: layout.stride, channelCount: layout.count)
+      eachChannel(&values[position], *)
     }
   }
 

@@ -64,3 +64,15 @@ extension Graph {
     }
   }
 }
+
+extension Graph {
+  /// The input of the last convolution before the first skip connection joins: the middle block's features. nil for
+  /// networks without skip connections or without such a convolution.
+  package var middleSite: Site? {
+    guard let join = nodes.first(where: { $0.op == .concatenate }) else { return nil }
+    let convolution = nodes.last { node in
+      if case .conv2d = node.op { node.index < join.index } else { false }
+    }
+    return convolution.map { Site(node: $0.path, role: .input) }
+  }
+}

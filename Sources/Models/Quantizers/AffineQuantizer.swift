@@ -8,6 +8,20 @@ package enum Granularity: Sendable, Hashable {
   /// One pair per stretch of channels: [0, b0), [b0, b1), …, [bn, C). For the two halves of a concatenated skip input
   /// (Q-Diffusion, section 3.3).
   case split(boundaries: [Int])
+  /// Weights: one pair per output channel and stretch of its row; boundaries are positions in a row. The weight's side
+  /// of a split input.
+  case rowSplit(boundaries: [Int])
+}
+
+extension Granularity {
+  /// Where one granule ends and the next begins: channels of an activation, positions in a weight's row. Empty where
+  /// granules are whole.
+  package var boundaries: [Int] {
+    switch self {
+    case .perTensor, .perChannel: []
+    case .split(let boundaries), .rowSplit(let boundaries): boundaries
+    }
+  }
 }
 
 /// Which channel each element of a row-major tensor belongs to: element i to channel (i / stride) % count. Images
@@ -61,8 +75,17 @@ package struct AffineQuantizer: FakeQuantizer, Hashable {
     case .perTensor: 0
     case .perChannel: channel
     case .split(let boundaries): boundaries.firstIndex { channel < $0 } ?? boundaries.count
+    case .rowSplit: granule(ofRow: channel, position: 0)
     }
   }
+
+  /// The granule of one element of a weight. - Parameters: row: output channel; position: in the row.
+  @inline(__always) package func granule(ofRow row: Int, position: Int) -> Int {
+    guard case .rowSplit(let boundaries) = granularity else { return granule(ofChannel: row) }
+    return row * (boundaries.count + 1) + (boundaries.firstIndex { position < $0 } ?? boundaries.count)
+  }
+
+  package var boundaries: [Int] { granularity.boundaries }
 
   /// The code of one value. The clamp happens in Float so that no finite or infinite x overflows; NaN gives the zero point.
   @inline(__always) package static func code(_ x: Float, inverseScale: Float, zeroPoint: Int, largest: Int) -> Int {
@@ -71,16 +94,25 @@ package struct AffineQuantizer: FakeQuantizer, Hashable {
   }
 
   /// Why the quantiser cannot serve a tensor of so many channels, or nil.
-  func problem(channels: Int) -> String? {
+  /// - Parameter rowLength: of a weight, the elements of an output channel.
+  func problem(channels: Int, rowLength: Int? = nil) -> String? {
     let granules: Int
+    func ascend(_ boundaries: [Int], below end: Int) -> Bool {
+      boundaries == boundaries.sorted() && boundaries.allSatisfy { (1..<max(end, 1)).contains($0) }
+    }
     switch granularity {
     case .perTensor: granules = 1
     case .perChannel: granules = channels
     case .split(let boundaries):
-      guard boundaries == boundaries.sorted(), boundaries.allSatisfy({ (1..<max(channels, 1)).contains($0) }) else {
+      guard rowLength == nil, ascend(boundaries, below: channels) else {
         return "split at \(boundaries) of \(channels) channels"
       }
       granules = boundaries.count + 1
+    case .rowSplit(let boundaries):
+      guard let rowLength, ascend(boundaries, below: rowLength) else {
+        return "rows split at \(boundaries) of \(rowLength ?? 0)"
+      }
+      granules = channels * (boundaries.count + 1)
     }
     return granules == scales.count ? nil : "\(scales.count) scales for \(granules) granules"
   }
@@ -119,6 +151,16 @@ package struct AffineQuantizer: FakeQuantizer, Hashable {
     _ count: Int, _ channelStride: Int, _ channelCount: Int, _ body: (Range<Int>, Int) -> Void
   ) {
     if case .perTensor = granularity { return body(0..<count, 0) }
+    if case .rowSplit(let boundaries) = granularity {
+      for (row, start) in stride(from: 0, to: count, by: channelStride).enumerated() {
+        var from = 0
+        for (stretch, end) in (boundaries + [channelStride]).enumerated() {
+          body((start + from)..<(start + end), row * (boundaries.count + 1) + stretch)
+          from = end
+        }
+      }
+      return
+    }
     for (position, start) in stride(from: 0, to: count, by: channelStride).enumerated() {
       body(start..<min(start + channelStride, count), granule(ofChannel: position % channelCount))
     }

@@ -7,9 +7,14 @@ package struct QuantizedWeight: Sendable, Equatable {
   package let quantizer: AffineQuantizer
   /// Codes 0..<2^bits, row-major in `dims`.
   package let codes: [UInt8]
+  /// Per input channel: the codes stand for the weight times this, and the layer's quantised input is divided by it
+  /// before its codes are taken (OS+: Wei et al. 2023). Powers of two, so that neither rounds; nil: ones.
+  package let inputScales: [Float]?
 
-  package init(dims: [Int], quantizer: AffineQuantizer, codes: [UInt8]) {
+  package init(dims: [Int], quantizer: AffineQuantizer, codes: [UInt8], inputScales: [Float]? = nil) {
     precondition(dims.reduce(1, *) == codes.count)
+    precondition(inputScales.map { $0.count == dims[1] } ?? true)
+    self.inputScales = inputScales
     self.dims = dims
     self.quantizer = quantizer
     self.codes = codes
@@ -17,7 +22,13 @@ package struct QuantizedWeight: Sendable, Equatable {
 
   /// The Float weight that the codes stand for.
   package var dequantized: Tensor {
-    Tensor(dims, quantizer.dequantized(codes, channelStride: codes.count / max(dims[0], 1), channelCount: dims[0]))
+    let row = codes.count / max(dims[0], 1)
+    var values = quantizer.dequantized(codes, channelStride: row, channelCount: dims[0])
+    if let inputScales {
+      let taps = row / inputScales.count
+      for position in values.indices { values[position] /= inputScales[position % row / taps] }
+    }
+    return Tensor(dims, values)
   }
 }
 

@@ -71,14 +71,15 @@ struct ArrayReader {
     let largest = (1 << entry.bits) - 1
     let zeroPoints = zeroPoints(
       ArrayName.zeroPoints(entry.node), dims: [entry.granules], range: (largest - 32767)...32767)
-    guard let packed, let scales, let zeroPoints else { return nil }
+    let inputScales = entry.hasInputScales ? self.scales(ArrayName.inputScales(entry.node), dims: [entry.dims[1]]) : nil
+    guard let packed, let scales, let zeroPoints, !entry.hasInputScales || inputScales != nil else { return nil }
     switch CodePacking.unpack(packed.bytes, rows: rows, rowLength: rowLength, bits: entry.bits) {
     case .success(let codes):
       return QuantizedWeight(
         dims: entry.dims,
         quantizer: AffineQuantizer(
           bits: entry.bits, granularity: entry.granularity, scales: scales, zeroPoints: zeroPoints),
-        codes: codes)
+        codes: codes, inputScales: inputScales)
     case .failure(let problem):
       reject(name, problem.text)
       return nil

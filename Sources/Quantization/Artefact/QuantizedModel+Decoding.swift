@@ -46,6 +46,7 @@ extension QuantizedModel {
       let dims: [Int]
       let bits: Int
       let granularity: Granularity
+      let hasInputScales: Bool
     }
     struct Activation {
       let site: Site
@@ -138,6 +139,7 @@ extension QuantizedModel.Header.Weight {
     node = reader.string("node")
     bits = reader.int("bits", in: 2...8)
     granularity = Granularity(reader)
+    hasInputScales = reader.bool("input_scales")
     let dims = reader.ints("dims", in: 1...QuantizedModel.Header.largestDim)
     let count = dims.reduce(Int?.some(1)) { product, dim in
       product.flatMap { $0 <= QuantizedModel.Header.largestCount / dim ? $0 * dim : nil }
@@ -148,6 +150,9 @@ extension QuantizedModel.Header.Weight {
         "dims", "expected 2 to 4 dims of at most \(QuantizedModel.Header.largestCount) values, found \(dims)")
     }
     self.dims = fits ? dims : [1, 1]
+    if fits, let last = granularity.boundaries.last, last >= dims.dropFirst().reduce(1, *) {
+      reader.report("granularity", "the boundary \(last) lies beyond a row of \(dims.dropFirst().reduce(1, *))")
+    }
   }
 
   /// How many scales and zero points there are.
@@ -156,6 +161,7 @@ extension QuantizedModel.Header.Weight {
     case .perTensor: 1
     case .perChannel: dims[0]
     case .split(let boundaries): boundaries.count + 1
+    case .rowSplit(let boundaries): dims[0] * (boundaries.count + 1)
     }
   }
 }
@@ -175,6 +181,7 @@ extension QuantizedModel.Header.Activation {
     case .perTensor where columns != 1: reader.report("columns", "expected 1 for per_tensor, found \(columns)")
     case .split(let boundaries) where columns != boundaries.count + 1:
       reader.report("columns", "expected \(boundaries.count + 1) for the split, found \(columns)")
+    case .rowSplit: reader.report("granularity", "row_split is for weights")
     case .perTensor, .perChannel, .split: break
     }
     guard let site, site.role != .weight else { return nil }
@@ -188,11 +195,13 @@ extension Granularity {
     case .string("per_tensor"): self = .perTensor
     case .string("per_channel"): self = .perChannel
     case .map:
-      let boundaries = reader.map("granularity")?.ints("split", in: 1...65535) ?? []
+      let map = reader.map("granularity")
+      let isRow = map?.value("row_split") != nil
+      let boundaries = map?.ints(isRow ? "row_split" : "split", in: 1...QuantizedModel.Header.largestDim) ?? []
       if boundaries.isEmpty || zip(boundaries, boundaries.dropFirst()).contains(where: { $0 >= $1 }) {
         reader.report("granularity", "expected ascending boundaries")
       }
-      self = .split(boundaries: boundaries)
+      self = isRow ? .rowSplit(boundaries: boundaries) : .split(boundaries: boundaries)
     case let other:
       reader.report("granularity", "expected per_tensor, per_channel or a split, found \(other?.shown ?? "nothing")")
       self = .perTensor

@@ -6,6 +6,7 @@ enum ArrayName {
   static func codes(_ node: String) -> String { "\(node).weight.codes" }
   static func scales(_ node: String) -> String { "\(node).weight.scales" }
   static func zeroPoints(_ node: String) -> String { "\(node).weight.zero_points" }
+  static func inputScales(_ node: String) -> String { "\(node).weight.input_scales" }
   static func scales(_ table: TableKind) -> String { "activations.\(table.rawValue).scales" }
   static func zeroPoints(_ table: TableKind) -> String { "activations.\(table.rawValue).zero_points" }
   static let selfTestX = "self_test.x"
@@ -47,8 +48,11 @@ extension QuantizedModel {
         dims: [quantizer.zeroPoints.count], quantizer.zeroPoints.map { Int16($0) })
       weights.append([
         "node": .string(node), "dims": .list(weight.dims.map { .integer($0) }), "bits": .integer(quantizer.bits),
-        "granularity": quantizer.granularity.encode(),
+        "granularity": quantizer.granularity.encode(), "input_scales": .bool(weight.inputScales != nil),
       ])
+      if let scales = weight.inputScales {
+        tensors[ArrayName.inputScales(node)] = StoredTensor(Tensor([scales.count], scales))
+      }
     }
     let sites = table.activations.sorted { $0.key < $1.key }
     for kind in TableKind.allCases {
@@ -120,6 +124,7 @@ extension Granularity {
     case .perTensor: "per_tensor"
     case .perChannel: "per_channel"
     case .split(let boundaries): ["split": .list(boundaries.map { .integer($0) })]
+    case .rowSplit(let boundaries): ["row_split": .list(boundaries.map { .integer($0) })]
     }
   }
 }

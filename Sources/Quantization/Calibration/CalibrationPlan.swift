@@ -2,31 +2,64 @@ import Diffusion
 import Tensors
 
 /// Which states of which sampling trajectories a calibration set keeps.
-///
-/// Trajectories are shared: one trajectory gives all its kept states, S network calls instead of the S (S - 1) / 2 of
-/// fresh noise for every step. Differs: TFMQ-DM's released code draws fresh noise per step.
 package struct CalibrationPlan: Sendable {
+  /// Where the samples come from.
+  package enum Source: Sendable, Equatable {
+    /// States of trajectories, at the plan's positions.
+    case trajectory
+    /// Noise; no network call.
+    case noise
+    /// Finished images as they are.
+    case clean
+    /// Finished images with noise added, as in training.
+    case forward
+  }
+
   package let stepCount: Int
   package let calibration: Recipe.Calibration
+  package let source: Source
   /// Samples at each sampling step.
   package let counts: [Int]
   /// Trajectories in the order they are sampled, each with the positions whose states it keeps. Position p is the state
   /// that enters step p; position `stepCount` the finished image.
   private let trajectories: [(number: Int, positions: [Int])]
 
-  package init(_ calibration: Recipe.Calibration, stepCount: Int) {
+  /// - Parameter weights: of the steps, for distribution `tdac`; nil counts all alike.
+  package init(_ calibration: Recipe.Calibration, stepCount: Int, weights: [Double]? = nil) {
     self.calibration = calibration
     self.stepCount = stepCount
+    let count = calibration.trajectories
+    func kept(_ every: Int) -> [Int] { Array(stride(from: 0, to: stepCount, by: every)) }
+    func sharing(_ every: Int) -> [(Int, [Int])] { (0..<count).map { ($0, kept(every)) } }
     switch calibration.distribution {
     case .uniform(let every):
-      let kept = Array(stride(from: 0, to: stepCount, by: every))
-      trajectories = (0..<calibration.trajectories).map { ($0, kept) }
+      (source, trajectories) = (.trajectory, sharing(every))
+    case .noise(let every):
+      (source, trajectories) = (.noise, sharing(every))
+    case .clean(let every):
+      (source, trajectories) = (.clean, sharing(every))
+    case .forward(let every):
+      (source, trajectories) = (.forward, sharing(every))
+    case .fresh(let every):
+      source = .trajectory
+      trajectories = kept(every).flatMap { step in (0..<count).map { (step * count + $0, [step]) } }
+    case .single(let position):
+      source = .trajectory
+      let step = stepCount - 1 - min(Int(position * Double(stepCount)), stepCount - 1)
+      trajectories = (0..<count).map { ($0, [step]) }
     case .ndtc(let mean, let std, let pairing):
+      source = .trajectory
       let drawn = Self.normallyDistributedSteps(
-        calibration.trajectories, mean: mean, std: std, stepCount: stepCount, seed: UInt64(calibration.seed))
+        count, mean: mean, std: std, stepCount: stepCount, seed: UInt64(calibration.seed))
       let positions = drawn.map { pairing == .paper ? stepCount - 1 - $0 : $0 + 1 }
       // Sorted, so that a batch ends at the last state it keeps.
       trajectories = positions.enumerated().map { ($0, [$1]) }.sorted { ($0.1[0], $0.0) < ($1.1[0], $1.0) }
+    case .tdac:
+      source = .trajectory
+      let shares = StepImportance.allocation(
+        of: count, weights: weights ?? [Double](repeating: 1, count: stepCount))
+      let steps = shares.enumerated().flatMap { step, share in [Int](repeating: step, count: share) }
+      trajectories = steps.enumerated().map { ($0, [$1]) }
     }
     var counts = [Int](repeating: 0, count: stepCount)
     for (_, positions) in trajectories {
@@ -51,7 +84,7 @@ package struct CalibrationPlan: Sendable {
   /// A run of trajectories sampled together.
   package struct Batch: Equatable {
     package let trajectories: [Int]
-    /// The last position anything is kept at.
+    /// How many steps the trajectories take.
     package let lastPosition: Int
     /// Rows that keep their state at a position: contiguous, because batches are sorted.
     package let rows: [Int: Range<Int>]
@@ -64,7 +97,13 @@ package struct CalibrationPlan: Sendable {
       for (row, member) in members.enumerated() {
         for position in member.positions { rows[position] = (rows[position]?.lowerBound ?? row)..<(row + 1) }
       }
-      return Batch(trajectories: members.map(\.number), lastPosition: rows.keys.max() ?? 0, rows: rows)
+      let last =
+        switch source {
+        case .trajectory: rows.keys.max() ?? 0
+        case .noise: 0
+        case .clean, .forward: stepCount
+        }
+      return Batch(trajectories: members.map(\.number), lastPosition: last, rows: rows)
     }
   }
 }

@@ -12,10 +12,17 @@ package struct CalibrationSampling: Sendable {
   /// working memory for it are all that is held besides what the sink keeps.
   package let batch: Int
 
+  /// A network call's inner features, one row per image, for distribution `tdac`.
+  package typealias FeatureProbe = @Sendable (_ x: Tensor, _ step: Step, _ labels: [Int]?) throws -> Tensor
+  private let probe: FeatureProbe?
+
+  /// - Parameter probe: needed for distribution `tdac` only.
   package init(
-    denoiser: any Denoiser, schedule: NoiseSchedule, sampler: any Sampler, modelDigest: String, batch: Int
+    denoiser: any Denoiser, schedule: NoiseSchedule, sampler: any Sampler, modelDigest: String, batch: Int,
+    probe: FeatureProbe? = nil
   ) {
     precondition(batch > 0)
+    self.probe = probe
     self.denoiser = denoiser
     self.schedule = schedule
     self.sampler = sampler
@@ -32,37 +39,90 @@ package struct CalibrationSampling: Sendable {
   }
 
   /// Samples the trajectories and hands every kept state to `sink`. Noise: `calibration.seed`, calibration stream,
-  /// trajectory number as image index.
+  /// trajectory number as image index; what is added to finished images, or stands for them: the numbers beyond the
+  /// trajectories', step by step.
   package func run(
     _ calibration: Recipe.Calibration, into sink: any CalibrationSink, progress: ProgressHandler
   ) throws {
     let provenance = try provenance(calibration)
-    let plan = CalibrationPlan(calibration, stepCount: provenance.steps.count)
+    // Refuse labels before the first network call.
+    _ = try calibration.labels(of: [0], classCount: denoiser.classCount)
+    let weights = try weights(calibration, provenance.steps, progress)
+    let plan = CalibrationPlan(calibration, stepCount: provenance.steps.count, weights: weights)
     let noise = NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate)
     let batches = plan.batches(of: batch)
     let total = batches.reduce(0) { $0 + $1.lastPosition * $1.trajectories.count }
     var done = 0
-    // Refuse labels before the first network call.
-    _ = try calibration.labels(of: [0], classCount: denoiser.classCount)
     try sink.begin(provenance, counts: plan.counts)
     for batch in batches {
       let labels = try calibration.labels(of: batch.trajectories, classCount: denoiser.classCount)
+      func keep(_ rows: Range<Int>, position: Int, _ x: Tensor) throws {
+        try sink.append(
+          CalibrationSamples(
+            step: calibration.step(at: position, stepCount: plan.stepCount),
+            trajectories: Array(batch.trajectories[rows]), x: x, labels: labels.map { Array($0[rows]) }))
+      }
       var loop = try SamplingLoop(
         denoiser: denoiser, schedule: schedule, sampler: sampler, images: batch.trajectories, labels: labels,
         noise: noise)
       for position in 0...batch.lastPosition {
-        if let rows = batch.rows[position] {
-          try sink.append(
-            CalibrationSamples(
-              step: calibration.step(at: position, stepCount: plan.stepCount),
-              trajectories: Array(batch.trajectories[rows]), x: loop.x.rows(rows),
-              labels: labels.map { Array($0[rows]) }))
+        if plan.source == .trajectory, let rows = batch.rows[position] {
+          try keep(rows, position: position, loop.x.rows(rows))
         }
         guard position < batch.lastPosition else { break }
         _ = try loop.next()
         done += batch.trajectories.count
         try progress(WorkProgress(stage: "sampling calibration trajectories", unit: "steps", done: done, total: total))
       }
+      if plan.source == .trajectory { continue }
+      for step in provenance.steps {
+        guard let rows = batch.rows[step.index] else { continue }
+        let numbers = batch.trajectories[rows].map { (step.index + 1) * calibration.trajectories + $0 }
+        let fresh = noise.normals(images: numbers, shape: denoiser.imageShape, draw: .initial)
+        try keep(
+          rows, position: step.index,
+          made(plan.source, from: loop.x.rows(rows), with: fresh, at: step))
+      }
     }
+  }
+
+  /// A sample that is no state of a trajectory.
+  private func made(_ source: CalibrationPlan.Source, from x: Tensor, with noise: Tensor, at step: Step) -> Tensor {
+    switch source {
+    case .trajectory, .clean: x
+    case .noise: noise
+    case .forward:
+      schedule.qSample(x, timesteps: .init(repeating: step.timestep, count: x.dims[0]), noise: noise)
+    }
+  }
+
+  // MARK: Distribution tdac
+
+  /// Trajectories whose features decide the weights.
+  private static let pilots = 16
+
+  private func weights(
+    _ calibration: Recipe.Calibration, _ steps: [Step], _ progress: ProgressHandler
+  ) throws -> [Double]? {
+    guard case .tdac(let radius, let diversity) = calibration.distribution else { return nil }
+    guard let probe else { preconditionFailure("distribution tdac needs a probe") }
+    let numbers = Array(0..<min(Self.pilots, calibration.trajectories))
+    var features = [[Float]](repeating: [], count: steps.count)
+    for start in stride(from: 0, to: numbers.count, by: batch) {
+      let images = Array(numbers[start..<min(start + batch, numbers.count)])
+      let labels = try calibration.labels(of: images, classCount: denoiser.classCount)
+      var loop = try SamplingLoop(
+        denoiser: denoiser, schedule: schedule, sampler: sampler, images: images, labels: labels,
+        noise: NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate))
+      while let state = try loop.next() {
+        features[state.step.index] += try probe(state.x, state.step, labels).values
+        try progress(
+          WorkProgress(
+            stage: "comparing the steps' features", unit: "steps",
+            done: start * steps.count + images.count * loop.completed,
+            total: numbers.count * steps.count))
+      }
+    }
+    return StepImportance.weights(features: features, radius: radius, diversity: diversity)
   }
 }

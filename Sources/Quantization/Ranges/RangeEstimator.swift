@@ -1,4 +1,4 @@
-/// How the range of a set of values is chosen. Raw values are the recipes' names.
+/// How the range of a set of values is chosen. Raw values are the recipes' names; a number is that of the candidates.
 package enum RangeEstimator: String, Sendable, CaseIterable {
   /// The extremes themselves.
   case minMax = "min_max"
@@ -8,9 +8,22 @@ package enum RangeEstimator: String, Sendable, CaseIterable {
   /// PTQ4DM's search (Shang et al. 2023, released code): thresholds of 1, 2, … 100 % of the largest magnitude, same
   /// score. Symmetric only.
   case l24Thresholds = "l24_100"
+  /// The shrinks, least mean |x^ - x| (the same paper, table 4).
+  case l1Shrinks = "l1_80"
+  /// The shrinks, least angle between x^ and x (the same table).
+  case cosineShrinks = "cosine_80"
+  /// Both ends, zero between them, clipped to 100, 99, … 51 % of themselves, least Kullback-Leibler divergence of the quantised histogram from
+  /// the clipped one (Migacz 2017, "8-bit inference with TensorRT"; the ratios of TFMQ-DM's released code).
+  case divergence = "kl_50"
+  /// Magnitudes beyond the 99.96th percentile clipped (TFMQ-DM's released code, its `hist`). Differs: of all values; the
+  /// code looks at the positive ones alone.
+  case percentile = "percentile"
 
   /// Whether the choice looks at all values or at their extremes alone.
   package var searches: Bool { self != .minMax }
+
+  /// Share of the values that `percentile` keeps inside.
+  static let keptShare = 0.9996
 
   /// - Parameters:
   ///   - points: the values, or groups of nearby values with their weights; not empty.
@@ -22,11 +35,7 @@ package enum RangeEstimator: String, Sendable, CaseIterable {
     case .minMax:
       return extremes
     case .l24Shrinks:
-      let candidates = (0..<80).map { shrink in
-        let factor = 1 - 0.01 * Double(shrink)
-        return ValueRange(lower: extremes.lower * factor, upper: extremes.upper * factor)
-      }
-      return points.best(of: candidates, rule: rule)
+      return points.best(of: Self.shrinks(of: extremes), rule: rule)
     case .l24Thresholds:
       // One-sided values keep their side: the code of zero then stands at the end of the grid.
       let candidates = (1...100).map { step in
@@ -35,6 +44,32 @@ package enum RangeEstimator: String, Sendable, CaseIterable {
           lower: extremes.lower >= 0 ? 0 : -threshold, upper: extremes.upper <= 0 ? 0 : threshold)
       }
       return points.best(of: candidates, rule: rule)
+    case .l1Shrinks:
+      return Self.first(of: Self.shrinks(of: extremes)) { points.absoluteError(rule.grid($0)) }
+    case .cosineShrinks:
+      return Self.first(of: Self.shrinks(of: extremes)) { points.angle(rule.grid($0)) }
+    case .divergence:
+      let whole = extremes.union(ValueRange(lower: 0, upper: 0))
+      let histogram = ValueHistogram(points, extremes: whole)
+      let candidates = (0..<50).map { whole.scaled(by: 1 - 0.01 * Double($0)) }
+      return Self.first(of: candidates) { histogram.divergence(clippedTo: $0, levels: rule.largest + 1) }
+    case .percentile:
+      let threshold = points.magnitude(below: Self.keptShare)
+      return ValueRange(lower: max(extremes.lower, -threshold), upper: min(extremes.upper, threshold))
     }
+  }
+
+  private static func shrinks(of extremes: ValueRange) -> [ValueRange] {
+    (0..<80).map { extremes.scaled(by: 1 - 0.01 * Double($0)) }
+  }
+
+  /// The candidate of least score; the first of equals.
+  private static func first(of candidates: [ValueRange], score: (ValueRange) -> Double) -> ValueRange {
+    var (best, least) = (candidates[0], Double.infinity)
+    for candidate in candidates {
+      let value = score(candidate)
+      if value < least { (best, least) = (candidate, value) }
+    }
+    return best
   }
 }

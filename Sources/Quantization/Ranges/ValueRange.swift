@@ -15,6 +15,8 @@ package struct ValueRange: Sendable, Equatable {
     ValueRange(lower: min(lower, other.lower), upper: max(upper, other.upper))
   }
 
+  package func scaled(by factor: Double) -> ValueRange { ValueRange(lower: lower * factor, upper: upper * factor) }
+
   /// decay * self + (1 - decay) * batch.
   package func averaged(with batch: ValueRange, decay: Double) -> ValueRange {
     ValueRange(

@@ -28,6 +28,13 @@ package struct WeightedPoints: Sendable {
     if values.count > 4 * Self.binCount { merge() }
   }
 
+  /// Adds the points of another group of values.
+  package mutating func append(_ other: WeightedPoints) {
+    values += other.values
+    weights += other.weights
+    if values.count > 4 * Self.binCount { merge() }
+  }
+
   private mutating func merge() {
     var bins = Bins(ValueRange(lower: values.min()!, upper: values.max()!))
     for (value, weight) in zip(values, weights) { bins.add(value, weight: weight) }
@@ -86,6 +93,38 @@ package struct WeightedPoints: Sendable {
       if total >= limit { return total }
     }
     return total
+  }
+}
+
+extension WeightedPoints {
+  /// Weighted sum of |x^ - x|.
+  package func absoluteError(_ grid: Grid) -> Double {
+    zip(values, weights).reduce(0) { $0 + $1.1 * abs(grid.rounded($1.0) - $1.0) }
+  }
+
+  /// 1 - cosine of the angle between x^ and x; 1 where one of them is all zeros.
+  package func angle(_ grid: Grid) -> Double {
+    var (product, own, other) = (0.0, 0.0, 0.0)
+    for (x, weight) in zip(values, weights) {
+      let rounded = grid.rounded(x)
+      product += weight * x * rounded
+      own += weight * x * x
+      other += weight * rounded * rounded
+    }
+    let norm = (own * other).squareRoot()
+    return norm > 0 ? 1 - product / norm : 1
+  }
+
+  /// The smallest magnitude that at least `share` of the weight does not exceed.
+  func magnitude(below share: Double) -> Double {
+    let sorted = zip(values, weights).map { (abs($0), $1) }.sorted { $0.0 < $1.0 }
+    let limit = share * weights.reduce(0, +)
+    var sum = 0.0
+    for (magnitude, weight) in sorted {
+      sum += weight
+      if sum >= limit { return magnitude }
+    }
+    return sorted.last?.0 ?? 0
   }
 }
 

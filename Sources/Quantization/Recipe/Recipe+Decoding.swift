@@ -20,7 +20,23 @@ extension Recipe {
     }
     weights = reader.section("weights", or: "float").map(Weights.init)
     activations = reader.section("activations", or: "float").map(Activations.init)
-    activationTables = reader.choice("activation_tables")
+    if case .map? = reader.value("activation_tables"), let tables = reader.map("activation_tables") {
+      activationTables = tables.choice("scope")
+      tableInterval = tables.int("interval", in: 1...65536)
+      if activationTables != .all, tableInterval != 1 {
+        tables.report("interval", "only tables of scope all share rows between steps")
+      }
+    } else {
+      activationTables = reader.choice("activation_tables")
+      tableInterval = 1
+    }
+    splitInputs = reader.choice("split_inputs")
+    smoothing = reader.section("smoothing", or: "none").map {
+      .init(samplesPerStep: $0.int("samples_per_step", in: 1...65536))
+    }
+    if smoothing != nil, weights == nil || activations == nil {
+      reader.report("smoothing", "balances quantised activations against quantised weights; set smoothing to none")
+    }
     sampler = SamplerChoice(reader)
     calibration = reader.section("calibration").map(Calibration.init) ?? .standIn
     floatLayers = reader.strings("float_layers").enumerated().compactMap { position, text in
@@ -33,14 +49,16 @@ extension Recipe {
       return pattern
     }
     for text in Catalog.method(named: method)?.contradictions(in: self) ?? [] { reader.report(nil, text) }
-    if activationTables != .shared, case .ndtc = calibration.distribution {
-      reader.report(
-        "activation_tables",
-        "one range per step needs samples of every step, and calibration.distribution ndtc draws steps at random; use distribution uniform or activation_tables shared"
-      )
-    }
-    if activationTables != .shared, case .uniform(let every) = calibration.distribution, every != 1 {
-      reader.report("activation_tables", "one range per step needs samples of every step; set calibration.every to 1")
+    if activationTables != .shared {
+      let distribution = calibration.distribution
+      if distribution.every == nil {
+        reader.report(
+          "activation_tables",
+          "one range per step needs samples of every step, and calibration.distribution \(distribution.kind.rawValue) chooses steps; use distribution uniform or activation_tables shared"
+        )
+      } else if distribution.every != 1 {
+        reader.report("activation_tables", "one range per step needs samples of every step; set calibration.every to 1")
+      }
     }
   }
 }
@@ -58,11 +76,6 @@ extension ConfigurationReader {
     }
     return nil
   }
-
-  /// Refuses keys that mean something only under another choice.
-  fileprivate func refuse(_ keys: [String], because reason: String) {
-    for key in keys where value(key) != nil { report(key, reason) }
-  }
 }
 
 extension Recipe.Weights {
@@ -71,7 +84,7 @@ extension Recipe.Weights {
     symmetric = reader.bool("symmetric")
     range = reader.choice("range")
     if range == .l24Thresholds, !symmetric {
-      reader.report("range", "l24_100 is PTQ4DM's symmetric search; asymmetric weights take min_max or l24_80")
+      reader.report("range", "l24_100 is PTQ4DM's symmetric search; asymmetric weights take another")
     }
     rounding = reader.section("rounding", or: "nearest").map { .gptq(.init($0)) } ?? .nearest
     biasCorrection = reader.bool("bias_correction")
@@ -100,7 +113,7 @@ extension Recipe.Activations {
     }
     upstream = reader.choice("upstream")
     if range == .l24Thresholds, !symmetric {
-      reader.report("range", "l24_100 is PTQ4DM's symmetric search; asymmetric activations take min_max or l24_80")
+      reader.report("range", "l24_100 is PTQ4DM's symmetric search; asymmetric activations take another")
     }
     if range != .minMax, average == nil, reader.value("ema") == .string("none") {
       reader.report("ema", "\(range.rawValue) searches batch by batch; give decay and batch")
@@ -125,36 +138,4 @@ extension Recipe.SamplerChoice {
 
 extension ConfigurationValue {
   fileprivate var isMap: Bool { if case .map = self { true } else { false } }
-}
-
-extension Recipe.Calibration {
-  /// What a reader that has recorded a problem goes on with.
-  fileprivate static let standIn = Self(distribution: .uniform(every: 1), trajectories: 1, seed: 0, labels: .balanced)
-
-  private enum Kind: String, CaseIterable { case uniform, ndtc }
-
-  init(_ reader: ConfigurationReader) {
-    let kind: Kind = reader.choice("distribution")
-    switch kind {
-    case .uniform:
-      reader.refuse(["mean", "std", "pairing"], because: "belongs to distribution ndtc, and this recipe says uniform")
-      distribution = .uniform(every: reader.int("every", in: 1...65536))
-    case .ndtc:
-      reader.refuse(["every"], because: "belongs to distribution uniform, and this recipe says ndtc")
-      distribution = .ndtc(
-        mean: reader.double("mean", in: 0...1), std: reader.double("std", in: 0...10), pairing: reader.choice("pairing")
-      )
-    }
-    trajectories = reader.int("trajectories", in: 1...Recipe.largestTrajectoryCount)
-    seed = reader.int("seed", in: 0...Int.max)
-    if reader.value("labels") == .string("balanced") {
-      labels = .balanced
-    } else {
-      let list = reader.ints("labels", in: 0...1_000_000)
-      if list.isEmpty, case .list = reader.value("labels") {
-        reader.report("labels", "expected balanced or a list of classes, found an empty list")
-      }
-      labels = .cycled(list)
-    }
-  }
 }

@@ -7,7 +7,11 @@ extension Recipe {
       "method": .string(method),
       "weights": weights.map { $0.encode() } ?? "float",
       "activations": activations.map { $0.encode() } ?? "float",
-      "activation_tables": .string(activationTables.rawValue),
+      "activation_tables": tableInterval == 1
+        ? .string(activationTables.rawValue)
+        : ["scope": .string(activationTables.rawValue), "interval": .integer(tableInterval)],
+      "split_inputs": .string(splitInputs.rawValue),
+      "smoothing": smoothing.map { ["samples_per_step": .integer($0.samplesPerStep)] } ?? "none",
       "sampler": sampler.encode(),
       "calibration": calibration.encode(),
       "float_layers": .list(floatLayers.map { .string($0.text) }),
@@ -53,26 +57,5 @@ extension Recipe.SamplerChoice {
     case .named(let name): .string(name)
     case .inline(let keys): keys
     }
-  }
-}
-
-extension Recipe.Calibration {
-  package func encode() -> ConfigurationValue {
-    var entries: [ConfigurationValue.Entry]
-    switch distribution {
-    case .uniform(let every):
-      entries = [.init("distribution", "uniform"), .init("every", .integer(every))]
-    case .ndtc(let mean, let std, let pairing):
-      entries = [
-        .init("distribution", "ndtc"), .init("mean", .number(mean)), .init("std", .number(std)),
-        .init("pairing", .string(pairing.rawValue)),
-      ]
-    }
-    entries += [.init("trajectories", .integer(trajectories)), .init("seed", .integer(seed))]
-    switch labels {
-    case .balanced: entries.append(.init("labels", "balanced"))
-    case .cycled(let classes): entries.append(.init("labels", .list(classes.map { .integer($0) })))
-    }
-    return .map(entries)
   }
 }

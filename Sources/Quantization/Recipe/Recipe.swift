@@ -11,6 +11,12 @@ package struct Recipe: Sendable, Equatable {
   /// nil: activations stay float.
   package var activations: Activations?
   package var activationTables: ActivationTables
+  /// How many neighbouring sampling steps share one row of a per-step table.
+  package var tableInterval: Int
+  /// Which layers quantise the halves of a concatenated input apart, and their weights with them.
+  package var splitInputs: SplitInputs
+  /// nil: no channel of an input is scaled before it is quantised.
+  package var smoothing: Smoothing?
   package var sampler: SamplerChoice
   package var calibration: Calibration
   /// Which layers or sites stay float whatever the rest says; each pattern must match something.
@@ -120,49 +126,27 @@ package struct Recipe: Sendable, Equatable {
     case all
   }
 
+  /// Where scale and zero point change at the boundary of a concatenation (Q-Diffusion: Li et al. 2023, section 3.3).
+  package enum SplitInputs: String, Sendable, CaseIterable {
+    case none
+    /// Layers that read the concatenation itself, as in the paper.
+    case shortcuts
+    /// Also those that read it through normalisation and activation.
+    case all
+  }
+
+  /// A scale per channel between activation and weight (OS+: Wei et al. 2023; SmoothQuant: Xiao et al. 2023).
+  package struct Smoothing: Sendable, Equatable {
+    /// Calibration samples per sampling step that channels are looked at on.
+    package var samplesPerStep: Int
+
+    package init(samplesPerStep: Int) { self.samplesPerStep = samplesPerStep }
+  }
+
   package enum SamplerChoice: Sendable, Equatable {
     /// A preset of `samplers/`.
     case named(String)
     /// The sampler's own keys.
     case inline(ConfigurationValue)
-  }
-
-  package struct Calibration: Sendable, Equatable {
-    package var distribution: Distribution
-    package var trajectories: Int
-    package var seed: Int
-    package var labels: Labels
-
-    package init(distribution: Distribution, trajectories: Int, seed: Int, labels: Labels) {
-      self.distribution = distribution
-      self.trajectories = trajectories
-      self.seed = seed
-      self.labels = labels
-    }
-  }
-
-  /// At which steps the states of a sampling trajectory become calibration samples.
-  package enum Distribution: Sendable, Equatable {
-    /// Every trajectory gives its state at each `every`-th step, the first (noisiest) included.
-    case uniform(every: Int)
-    /// Normally distributed time steps (PTQ4DM: Shang et al. 2023, section 3.3): every trajectory gives one state.
-    /// Mean and standard deviation are fractions of the step count, counted from the clean end.
-    case ndtc(mean: Double, std: Double, pairing: Pairing)
-  }
-
-  /// Which state goes with a drawn step.
-  package enum Pairing: String, Sendable, CaseIterable {
-    /// The state that enters the step.
-    case paper
-    /// As released: the result of the step at the mirrored position (the code counts from the noisy end what the
-    /// network is told from the clean end).
-    case code
-  }
-
-  package enum Labels: Sendable, Equatable {
-    /// Trajectory i is of class i modulo the class count; nothing for unconditional models.
-    case balanced
-    /// Trajectory i is of class `list[i modulo count]`.
-    case cycled([Int])
   }
 }

@@ -53,11 +53,11 @@ package struct ErrorFeedback: Sendable {
     self.feedback = feedback
   }
 
-  /// - Parameters: weight: out channels first; quantizer: the grid of each out channel.
+  /// - Parameters: weight: out channels first; quantizer: the grid of each out channel, or of each stretch of its row.
   /// - Returns: codes in the weight's order.
   package func codes(of weight: Tensor, on quantizer: AffineQuantizer) throws(LinearAlgebraError) -> [UInt8] {
     let (rows, columns) = (weight.dims[0], order.count)
-    precondition(weight.count == rows * columns && quantizer.scales.count == rows)
+    precondition(weight.count == rows * columns && quantizer.scales.count % rows == 0)
     var codes = [UInt8](repeating: 0, count: weight.count)
     var errors = DoubleMatrix(rows: rows, columns: columns)
     for start in stride(from: 0, to: columns, by: Self.blockWidth) {
@@ -66,15 +66,15 @@ package struct ErrorFeedback: Sendable {
         .multiplied(by: feedback.part(rows: 0..<start, columns: block))
       let own = feedback.part(rows: block, columns: block).transposed
       for row in 0..<rows {
-        let (scale, zero) = (quantizer.scales[row], quantizer.zeroPoints[row])
-        let inverse = 1 / scale
         for k in 0..<block.count {
           var carried = earlier[row, k]
           for j in 0..<k { carried += errors.values[row * columns + start + j] * own.values[k * block.count + j] }
           let position = row * columns + order[start + k]
+          let granule = quantizer.granule(ofRow: row, position: order[start + k])
+          let (scale, zero) = (quantizer.scales[granule], quantizer.zeroPoints[granule])
           let exact = Double(weight.values[position])
           let code = AffineQuantizer.code(
-            Float(exact + carried), inverseScale: inverse, zeroPoint: zero, largest: quantizer.largestCode)
+            Float(exact + carried), inverseScale: 1 / scale, zeroPoint: zero, largest: quantizer.largestCode)
           codes[position] = UInt8(code)
           errors[row, start + k] = exact - Double(scale * Float(code - zero))
         }

@@ -12,12 +12,21 @@ extension QuantizationTask {
   }
 
   /// Stage: one quantiser per activation site and sampling step, each range collected over that step's samples (TFMQ-DM's
-  /// released code; Huang et al. 2024 describe it for the temporal block).
+  /// released code; Huang et al. 2024 describe it for the temporal block). With an interval, neighbouring steps share a range.
   /// - Parameters and result: as `sharedRanges`.
   package func rangesPerStep(
     _ network: QuantizedNetwork, fixed: [Site: ActivationQuantizers] = [:]
   ) throws -> [Site: ActivationQuantizers] {
-    try ranges(key: .step, network, fixed: fixed) { $0.perStep() }
+    let interval = recipe.tableInterval
+    let stepCount = set.provenance.steps.count
+    let found = try ranges(key: .step, network, fixed: fixed) { $0.perInterval(interval) }
+    if interval == 1 { return found }
+    return Dictionary(
+      uniqueKeysWithValues: found.map { site, quantizers in
+        if fixed[site] != nil { return (site, quantizers) }
+        let rows = (0..<stepCount).map { quantizers.rows[$0 / interval] }
+        return (site, ActivationQuantizers(key: quantizers.key, rows: rows))
+      })
   }
 
   /// Ranges while upstream activations are quantised need quantisers to begin with: a first pass over few samples with
@@ -30,15 +39,16 @@ extension QuantizationTask {
     guard let settings = recipe.activations else { return fixed }
     let sites = selection.activations.filter { fixed[$0] == nil }
     if sites.isEmpty { return fixed }
+    let forms = forms(of: sites, in: network)
     var upstream = settings.upstream == .float ? QuantizedNetwork(model: model) : network.withFloatActivations
     if settings.upstream == .quantized {
       let few = SampleBatches(
         counts: set.counts.map { min($0, Self.firstSamples) }, batch: settings.average.map { _ in Self.firstSamples })
-      let first = try pass("first look at activations", key, groups(few), sites, upstream)
+      let first = try pass("first look at activations", key, groups(few), forms, upstream)
       upstream.table.activations = fixed.merging(first) { own, _ in own }
     }
     let batches = SampleBatches(counts: set.counts, batch: settings.average?.batch)
-    let found = try pass("collecting activation ranges", key, groups(batches), sites, upstream)
+    let found = try pass("collecting activation ranges", key, groups(batches), forms, upstream)
     return fixed.merging(found) { own, _ in own }
   }
 
@@ -47,13 +57,14 @@ extension QuantizationTask {
 
   /// One run of the samples through the network: a row of ranges per group of batches.
   private func pass(
-    _ stage: String, _ key: ActivationQuantizers.Key, _ groups: [[SampleBatch]], _ sites: [Site],
-    _ upstream: QuantizedNetwork
+    _ stage: String, _ key: ActivationQuantizers.Key, _ groups: [[SampleBatch]],
+    _ forms: [Site: SiteForm], _ upstream: QuantizedNetwork
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return [:] }
     let rule = settings.rule
+    let sites = forms.keys.sorted()
     let collector = RangeCollector(
-      sites: sites, estimator: settings.range, decay: settings.average?.decay, rule: rule)
+      sites: sites, forms: forms, estimator: settings.range, decay: settings.average?.decay, rule: rule)
     let executor = try makeExecutor(upstream.model, upstream.table) { collector.observe($0, $1) }
     let total = groups.joined().joined().reduce(0) { $0 + $1.range.count }
     var done = 0
@@ -74,8 +85,10 @@ extension QuantizationTask {
       }
       let ranges = collector.take()
       for site in sites {
-        guard let range = ranges[site] else { preconditionFailure("the executor did not report \(site)") }
-        rows[site, default: []].append(rule.quantizer(range))
+        guard let found = ranges[site], let form = forms[site] else {
+          preconditionFailure("the executor did not report \(site)")
+        }
+        rows[site, default: []].append(form.quantizer(found, rule: rule))
       }
     }
     return rows.mapValues { ActivationQuantizers(key: key, rows: $0) }

@@ -5,14 +5,15 @@ import Tensors
 /// Watches sites during calibration passes and folds what they see into one range per site: a range per batch, and over
 /// batches either the union of the ranges or their exponential moving average, which the first batch initialises.
 package final class RangeCollector: Sendable {
+  /// Of one stretch of a site's channels.
   private struct Batch {
     var extremes: ValueRange
     var points = WeightedPoints()
   }
 
   private struct State {
-    var batch: [Site: Batch] = [:]
-    var running: [Site: ValueRange] = [:]
+    var batch: [Site: [Batch]] = [:]
+    var running: [Site: [ValueRange]] = [:]
     var broken: Set<Site> = []
   }
 
@@ -20,13 +21,18 @@ package final class RangeCollector: Sendable {
   static let work = "ranges were collected"
 
   private let sites: Set<Site>
+  private let forms: [Site: SiteForm]
   private let estimator: RangeEstimator
   private let decay: Double?
   private let rule: GridRule
   private let state = Mutex(State())
 
-  package init(sites: [Site], estimator: RangeEstimator, decay: Double?, rule: GridRule) {
+  /// - Parameter forms: of the sites that are taken apart.
+  package init(
+    sites: [Site], forms: [Site: SiteForm] = [:], estimator: RangeEstimator, decay: Double?, rule: GridRule
+  ) {
     self.sites = Set(sites)
+    self.forms = forms
     self.estimator = estimator
     self.decay = decay
     self.rule = rule
@@ -35,14 +41,22 @@ package final class RangeCollector: Sendable {
   /// The executor's observer.
   package func observe(_ site: Site, _ value: Tensor) {
     guard sites.contains(site) else { return }
-    guard let extremes = ValueRange(of: value.values) else {
-      return state.withLock { state in _ = state.broken.insert(site) }
+    var found: [Batch] = []
+    for part in (forms[site] ?? .whole).parts(of: value) {
+      guard let extremes = ValueRange(of: part) else {
+        return state.withLock { state in _ = state.broken.insert(site) }
+      }
+      var batch = Batch(extremes: extremes)
+      if estimator.searches { batch.points.append(part, extremes: extremes) }
+      found.append(batch)
     }
     state.withLock { state in
-      var batch = state.batch[site] ?? Batch(extremes: extremes)
-      batch.extremes = batch.extremes.union(extremes)
-      if estimator.searches { batch.points.append(value.values, extremes: extremes) }
-      state.batch[site] = batch
+      guard var known = state.batch[site] else { return state.batch[site] = found }
+      for (part, batch) in found.enumerated() {
+        known[part].extremes = known[part].extremes.union(batch.extremes)
+        known[part].points.append(batch.points)
+      }
+      state.batch[site] = known
     }
   }
 
@@ -52,19 +66,21 @@ package final class RangeCollector: Sendable {
   /// Ends a batch: its ranges join the running ones.
   package func endBatch() {
     state.withLock { state in
-      for (site, batch) in state.batch {
-        let range = estimator.range(of: batch.points, extremes: batch.extremes, rule: rule)
+      for (site, batches) in state.batch {
+        let ranges = batches.map { estimator.range(of: $0.points, extremes: $0.extremes, rule: rule) }
         state.running[site] =
           state.running[site].map { running in
-            decay.map { running.averaged(with: range, decay: $0) } ?? running.union(range)
-          } ?? range
+            zip(running, ranges).map { old, new in
+              decay.map { old.averaged(with: new, decay: $0) } ?? old.union(new)
+            }
+          } ?? ranges
       }
       state.batch = [:]
     }
   }
 
-  /// The ranges since the last call; the collector starts over.
-  package func take() -> [Site: ValueRange] {
+  /// The ranges since the last call, one per stretch of a site's channels; the collector starts over.
+  package func take() -> [Site: [ValueRange]] {
     state.withLock { state in
       defer { state.running = [:] }
       return state.running

@@ -32,6 +32,16 @@ package struct SampleBatches {
     }
   }
 
+  /// Batches of `interval` neighbouring steps together, each batch with the same share of each.
+  package func perInterval(_ interval: Int) -> [[SampleBatch]] {
+    if interval == 1 { return perStep() }
+    return stride(from: 0, to: counts.count, by: interval).map { start in
+      let steps = start..<min(start + interval, counts.count)
+      let own = counts.enumerated().map { steps.contains($0) ? $1 : 0 }
+      return SampleBatches(counts: own, batch: batch).stratified()
+    }
+  }
+
   /// Batches that all hold the same share of every step.
   ///
   /// Differs: PTQ4DM and Q-Diffusion shuffle the samples. Equal shares keep a moving average from leaning toward the

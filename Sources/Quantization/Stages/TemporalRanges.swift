@@ -49,7 +49,7 @@ extension QuantizationTask {
         }
         let ranges = collector.take()
         for site in sites where label == 0 || byLabel.contains(site.node) {
-          guard let range = ranges[site] else { preconditionFailure("the executor did not report \(site)") }
+          guard let range = ranges[site]?.first else { preconditionFailure("the executor did not report \(site)") }
           rows[site, default: []].append(rule.quantizer(range))
         }
       }

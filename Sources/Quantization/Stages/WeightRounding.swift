@@ -14,7 +14,7 @@ extension QuantizationTask {
   package func roundedWeights(memory: Int = QuantizationTask.statisticsMemory) throws -> QuantizedNetwork {
     var network = QuantizedNetwork(model: model)
     guard let settings = recipe.weights else { return network }
-    let layers = weightLayers()
+    let layers = weightLayers(smoothing: try smoothingScales())
     let broken = layers.filter { layer in layer.weight.values.contains { !$0.isFinite } }.map(\.path)
     if !broken.isEmpty { throw QuantizationError.nonFiniteWeights(broken) }
     let watch: (samplesPerStep: Int?, products: Bool)?
@@ -64,7 +64,7 @@ extension QuantizationTask {
   }
 
   /// The layers whose weights the recipe quantises, in execution order.
-  private func weightLayers() -> [WeightLayer] {
+  private func weightLayers(smoothing: [String: [Float]]) -> [WeightLayer] {
     let chosen = Set(selection.weights)
     return model.graph.nodes.compactMap { node in
       guard chosen.contains(node.path), let vectors = LayerVectors(of: node, in: model.graph),
@@ -72,7 +72,8 @@ extension QuantizationTask {
       else { return nil }
       let bias = node.op.parameters.dropFirst().first
       return WeightLayer(
-        node: node, vectors: vectors, weight: weight, bias: bias, biasValues: bias.flatMap { model.parameters[$0] })
+        node: node, vectors: vectors, weight: weight, bias: bias, biasValues: bias.flatMap { model.parameters[$0] },
+        inputScales: smoothing[node.path], inputBoundaries: boundaries(of: node))
     }
   }
 
@@ -118,25 +119,50 @@ struct WeightLayer {
   /// Name and values of the bias; nil where the layer has none, which leaves nothing to correct.
   let bias: String?
   let biasValues: Tensor?
+  /// Per input channel, what the weight is multiplied by before it is rounded; nil: ones.
+  let inputScales: [Float]?
+  /// Input channels at which new ranges begin.
+  let inputBoundaries: [Int]
 
   var path: String { node.path }
 
   func rounded(_ settings: Recipe.Weights, _ statistics: InputStatistics?) throws -> RoundedLayer {
-    let quantizer = settings.quantizer(for: weight)
+    let taps = vectors.width / max(weight.dims[1], 1)
+    let columnScales = inputScales.map { scales in (0..<vectors.width).map { Double(scales[$0 / taps]) } }
+    let scaled = scaledWeight(taps: taps)
+    let quantizer = settings.quantizer(for: scaled, splitAt: inputBoundaries.map { $0 * taps })
     let codes: [UInt8]
     switch (settings.rounding, statistics) {
     case (.gptq(let compensation), let statistics?):
       codes = try ErrorFeedback(
-        moments: statistics.moments(vectors), damping: compensation.damping, order: compensation.order
-      ).codes(of: weight, on: quantizer)
+        moments: Self.divided(statistics.moments(vectors), by: columnScales), damping: compensation.damping,
+        order: compensation.order
+      ).codes(of: scaled, on: quantizer)
     case (.nearest, _), (.gptq, nil):
-      codes = quantizer.codes(weight.values, channelStride: vectors.width, channelCount: weight.dims[0])
+      codes = quantizer.codes(scaled.values, channelStride: vectors.width, channelCount: weight.dims[0])
     }
-    let result = QuantizedWeight(dims: weight.dims, quantizer: quantizer, codes: codes)
+    let result = QuantizedWeight(dims: weight.dims, quantizer: quantizer, codes: codes, inputScales: inputScales)
     guard settings.biasCorrection, let biasValues, let statistics else {
       return RoundedLayer(weight: result, bias: nil)
     }
     return RoundedLayer(weight: result, bias: corrected(biasValues, for: result, mean: statistics.mean(vectors)))
+  }
+
+  /// The weight that is rounded: each input channel times its scale.
+  private func scaledWeight(taps: Int) -> Tensor {
+    guard let inputScales else { return weight }
+    return Tensor(
+      weight.dims, weight.values.enumerated().map { $1 * inputScales[$0 % vectors.width / taps] })
+  }
+
+  /// The moments of inputs that are divided by their columns' scales.
+  private static func divided(_ moments: DoubleMatrix, by scales: [Double]?) -> DoubleMatrix {
+    guard let scales else { return moments }
+    var result = moments
+    for i in 0..<moments.rows {
+      for j in 0..<moments.columns { result[i, j] = moments[i, j] / (scales[i] * scales[j]) }
+    }
+    return result
   }
 
   /// b + (W - W^) E[x]: the bias that leaves the mean output as it was (Nagel et al. 2019, "Data-free quantization through

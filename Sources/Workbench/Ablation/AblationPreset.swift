@@ -21,7 +21,7 @@ package struct AblationPreset: Sendable {
   package let recipe: String
   package let rows: [Row]
 
-  package static let all: [AblationPreset] = [tfmq]
+  package static let all: [AblationPreset] = [tfmq, ptq4dm]
 
   /// Huang et al. 2024, table 4: finite set calibration off, for the temporal block as in the paper, and for all
   /// activations as in the released code.
@@ -32,4 +32,39 @@ package struct AblationPreset: Sendable {
       Row("+FSC, temporal block", "fsc-block", [("activation_tables", "temporal_block")]),
       Row("+FSC, all activations", "fsc-all", [("activation_tables", "all")]),
     ])
+
+  /// Shang et al. 2023: what the samples are (table 2), at which steps they are taken (table 3), and what ranges minimise
+  /// (table 4). About a thousand samples each.
+  package static let ptq4dm = AblationPreset(
+    name: "ptq4dm", recipe: "ptq4dm-w8a8",
+    rows: [
+      Row("noise", "noise", everyStep("noise")),
+      Row("images", "images", everyStep("images")),
+      Row("q(x_t)", "q-sample", everyStep("q_sample")),
+      Row(
+        "one t", "one-t",
+        calibration([.init("distribution", "one_step"), .init("at", 0.5)], trajectories: 1024)),
+      Row("uniform t", "uniform", everyStep("uniform")),
+      Row("NDTC, L2.4", "ndtc", []),
+      Row("NDTC, L1", "l1", range("l1_80")),
+      Row("NDTC, cosine", "cosine", range("cosine_80")),
+      Row("NDTC, KL", "kl", range("kl_50")),
+    ])
+
+  private typealias Changes = [(key: String, value: ConfigurationValue?)]
+
+  private static func everyStep(_ distribution: ConfigurationValue) -> Changes {
+    calibration([.init("distribution", distribution), .init("every", 1)], trajectories: 20)
+  }
+
+  private static func calibration(_ distribution: [ConfigurationValue.Entry], trajectories: Int) -> Changes {
+    let rest: [ConfigurationValue.Entry] = [
+      .init("trajectories", .integer(trajectories)), .init("seed", 0), .init("labels", "balanced"),
+    ]
+    return [("calibration", .map(distribution + rest))]
+  }
+
+  private static func range(_ estimator: ConfigurationValue) -> Changes {
+    [("weights.range", estimator), ("activations.range", estimator)]
+  }
 }

@@ -2,6 +2,7 @@ import Diffusion
 import Formats
 import Models
 import Quantization
+import Synchronization
 import Tensors
 
 /// A recipe with what it means for one model: sampler and steps.
@@ -67,10 +68,26 @@ package struct CalibrationRun {
   private func sample(into sink: any CalibrationSink, session: Session) throws {
     let sampling = CalibrationSampling(
       denoiser: try source.denoiser(.float, compute: compute), schedule: source.process.schedule,
-      sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch)
+      sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch, probe: try probe())
     let reporter = WorkReporter(session)
     try sampling.run(prepared.recipe.calibration, into: sink, progress: reporter.report)
     reporter.finish()
+  }
+
+  /// Reads the middle block's features, for distribution `tdac`.
+  private func probe() throws -> CalibrationSampling.FeatureProbe? {
+    guard prepared.recipe.calibration.distribution.kind == .tdac else { return nil }
+    guard let site = source.model.graph.middleSite else { throw QuantizationError.noMiddleBlock }
+    let seen = Mutex<Tensor?>(nil)
+    let executor = try FloatExecutor(source.model, pool: compute.pool, kernels: compute.kernels) { found, value in
+      if found == site { seen.withLock { $0 = value } }
+    }
+    return { x, step, labels in
+      let timesteps = [Timestep](repeating: step.timestep, count: x.dims[0])
+      _ = try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step.index))
+      guard let features = seen.withLock({ $0 }) else { preconditionFailure("the executor did not report \(site)") }
+      return features
+    }
   }
 
   /// The set at `path` where it fits; else a new one in its place.

@@ -10,7 +10,7 @@ struct Ablate: ParsableCommand {
       seeds, and milliseconds per image. Calibration sets, artefacts and images that are in the folder and still fit are \
       used again: an interrupted run goes on, and a recipe or seed may be added.
 
-      Presets: tfmq, the parts of TFMQ-DM.
+      Presets: tfmq, the parts of TFMQ-DM; ptq4dm, PTQ4DM's calibration sets and range metrics.
 
       Example:
         halftone ablate fashion-mnist-ddpm --recipes rtn-w4a8,tfmq-w4a8 --count 500 --seeds 3

@@ -7,6 +7,12 @@ import TestSupport
 import Testing
 
 @Suite struct RecipeDecodingTests {
+  private static func drawn(_ distribution: [ConfigurationValue.Entry]) -> ConfigurationValue {
+    Recipe.plainValue.setting(
+      "calibration",
+      .map(distribution + [.init("trajectories", 8), .init("seed", 0), .init("labels", "balanced")]))
+  }
+
   @Test(
     "a recipe survives being written",
     arguments: [
@@ -24,6 +30,13 @@ import Testing
           "distribution": "ndtc", "mean": 0.4, "std": 0.4, "pairing": "code", "trajectories": 8, "seed": 0,
           "labels": "balanced",
         ]),
+      drawn([.init("distribution", "fresh"), .init("every", 2)]),
+      drawn([.init("distribution", "noise"), .init("every", 1)]),
+      drawn([.init("distribution", "images"), .init("every", 1)]),
+      drawn([.init("distribution", "q_sample"), .init("every", 3)]),
+      drawn([.init("distribution", "one_step"), .init("at", 0.25)]),
+      drawn([.init("distribution", "tdac"), .init("radius", 3), .init("diversity", 1.2)]),
+      Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", ["scope": "all", "interval": 5]),
     ]) func roundTrip(value: ConfigurationValue) throws
   {
     let recipe = try Recipe(value, file: "a.yaml")
@@ -49,16 +62,16 @@ import Testing
       ),
       (
         Recipe.plainValue.setting("weights.range", "l24_8"),
-        "a.yaml: weights.range: expected one of min_max, l24_80, l24_100, found \"l24_8\" (did you mean \"l24_80\"?)"
+        "a.yaml: weights.range: expected one of min_max, l24_80, l24_100, l1_80, cosine_80, kl_50, percentile, found \"l24_8\" (did you mean \"l24_80\"?)"
       ),
       (
         Recipe.plainValue.setting("weights.symmetric", false).setting("weights.range", "l24_100"),
-        "a.yaml: weights.range: l24_100 is PTQ4DM's symmetric search; asymmetric weights take min_max or l24_80"
+        "a.yaml: weights.range: l24_100 is PTQ4DM's symmetric search; asymmetric weights take another"
       ),
       (
         Recipe.plainValue.setting("activations.range", "l24_100").setting(
           "activations.ema", ["decay": 0.9, "batch": 4]),
-        "a.yaml: activations.range: l24_100 is PTQ4DM's symmetric search; asymmetric activations take min_max or l24_80"
+        "a.yaml: activations.range: l24_100 is PTQ4DM's symmetric search; asymmetric activations take another"
       ),
       (
         Recipe.plainValue.setting("weights.rounding", nil),
@@ -115,7 +128,7 @@ import Testing
             "distribution": "ndtc", "mean": 0.4, "std": 0.4, "pairing": "paper", "trajectories": 8, "seed": 0,
             "labels": "balanced",
           ]),
-        "a.yaml: activation_tables: one range per step needs samples of every step, and calibration.distribution ndtc draws steps at random; use distribution uniform or activation_tables shared"
+        "a.yaml: activation_tables: one range per step needs samples of every step, and calibration.distribution ndtc chooses steps; use distribution uniform or activation_tables shared"
       ),
       (
         Recipe.plainValue.setting("sampler", 50),
@@ -124,6 +137,23 @@ import Testing
       (
         Recipe.plainValue.setting("calibration.mean", 0.4),
         "a.yaml: calibration.mean: belongs to distribution ndtc, and this recipe says uniform"
+      ),
+      (
+        drawn([.init("distribution", "one_step"), .init("at", 2)]),
+        "a.yaml: calibration.at: expected a number from 0.0 to 1.0, found 2"
+      ),
+      (
+        Recipe.plainValue.setting("calibration.distribution", "noise").setting("calibration.radius", 1),
+        "a.yaml: calibration.radius: belongs to distribution tdac, and this recipe says noise"
+      ),
+      (
+        Recipe.plainValue.setting("calibration.distribution", "tdak"),
+        "a.yaml: calibration.distribution: expected one of uniform, fresh, noise, images, q_sample, one_step, ndtc, tdac, found \"tdak\" (did you mean \"tdac\"?)"
+      ),
+      (
+        Recipe.plainValue.setting("method", "tfmq").setting(
+          "activation_tables", ["scope": "temporal_block", "interval": 5]),
+        "a.yaml: activation_tables.interval: only tables of scope all share rows between steps"
       ),
       (
         Recipe.plainValue.setting("calibration.trajectories", 0),

@@ -28,7 +28,7 @@ import Testing
       often.observe(site, values)
       often.endBatch()
     }
-    let (first, last) = (try #require(once.take()[site]), try #require(often.take()[site]))
+    let (first, last) = (try #require(once.take()[site]?.first), try #require(often.take()[site]?.first))
     // 0.95 a + 0.05 a is a but for rounding, ten times.
     #expect(abs(first.lower - last.lower) < 1e-14 && abs(first.upper - last.upper) < 1e-14)
   }
@@ -39,7 +39,7 @@ import Testing
       collector.observe(site, Tensor([2], [low, high]))
       collector.endBatch()
     }
-    let range = collector.take()[site]
+    let range = collector.take()[site]?.first
     #expect(abs(range!.lower - ((-1 * 0.9 - 3 * 0.1) * 0.9)) < 1e-12)
     #expect(abs(range!.upper - ((1 * 0.9 + 2 * 0.1) * 0.9 + 5 * 0.1)) < 1e-12)
   }
@@ -53,8 +53,8 @@ import Testing
       batched.observe(site, Tensor([2], part))
     }
     batched.endBatch()
-    #expect(united.take()[site] == ValueRange(lower: -3, upper: 2))
-    #expect(batched.take()[site] == ValueRange(lower: -3, upper: 2))
+    #expect(united.take()[site]?.first == ValueRange(lower: -3, upper: 2))
+    #expect(batched.take()[site]?.first == ValueRange(lower: -3, upper: 2))
     #expect(united.take().isEmpty)
   }
 

@@ -11,11 +11,16 @@ struct CallKey: Hashable, Sendable {
 /// What a program needs that depends on the step and label, not on the image: biases with the temporal features added,
 /// and the integer layers' scales and start values. Computed once per key, shared by every image.
 final class CallConstants: Sendable {
-  /// Constants of one contraction: offsets into `floats` and `integers`.
-  struct Slot: Sendable {
+  /// Of one part of a contraction: offsets into `floats` and `integers`.
+  struct Part: Sendable {
     let bias: Int
     let scale: Int
     let start: Int
+  }
+
+  /// Constants of one contraction.
+  struct Slot: Sendable {
+    let parts: [Part]
     let input: AffineQuantizer?
     let output: AffineQuantizer?
   }
@@ -45,18 +50,19 @@ final class CallConstants: Sendable {
         for (channel, value) in temporal[node]!.enumerated() { bias[channel] += value }
       }
       let padded = bias.count
-      slots.append(
-        Slot(
-          bias: floats.count, scale: floats.count + padded, start: integers.count, input: input,
-          output: contraction.outputQuantizers?.quantizer(at: key)))
-      floats += bias
-      if contraction.arithmetic == .integer, let input {
-        let scale = input.scales[0]
-        floats += contraction.weightScales.map { scale * $0 }
-        floats += [Float](repeating: 0, count: padded - contraction.weightScales.count)
+      var parts: [Part] = []
+      for (position, part) in contraction.parts.enumerated() {
+        parts.append(Part(bias: floats.count, scale: floats.count + padded, start: integers.count))
+        // The first part brings the bias; the others add to what is there.
+        floats += position == 0 ? bias : [Float](repeating: 0, count: padded)
+        guard contraction.arithmetic == .integer, let input else { continue }
+        let scale = input.scales[part.granule]
+        floats += part.weightScales.map { scale * $0 }
+        floats += [Float](repeating: 0, count: padded - part.weightScales.count)
         // The codes' zero point multiplies every weight of the channel: fold it into where the sum starts.
-        integers += contraction.weights.startValues(zeroPoint: input.zeroPoints[0])
+        integers += part.weights.startValues(zeroPoint: input.zeroPoints[part.granule])
       }
+      slots.append(Slot(parts: parts, input: input, output: contraction.outputQuantizers?.quantizer(at: key)))
     }
     self.floats = floats
     self.integers = integers

@@ -3,14 +3,15 @@ import Tensors
 /// What a convolution or linear layer contributes to a `Contraction`: packed weights, bias, geometry, quantisers.
 struct ContractionLayer {
   let arithmetic: Arithmetic
-  let weights: PackedWeights
+  let parts: [ContractionPart]
   let bias: [Float]
   let kernel: (height: Int, width: Int)
   let stride: Int
   let padding: Convolution.Padding
   let inputQuantizers: ActivationQuantizers?
   let outputQuantizers: ActivationQuantizers?
-  let weightScales: [Float]
+  /// What the input's channels are divided by before they are quantised; nil: ones.
+  let inputScales: [Float]?
 
   init(_ node: Node, model: Model, table: QuantizationTable, integer: Bool) throws {
     let weightName: String
@@ -45,19 +46,41 @@ struct ContractionLayer {
     if let biasName { bias.replaceSubrange(0..<out, with: model.parameters[biasName]!.values) }
     self.bias = bias
 
-    if integer, let quantized, inputQuantizers != nil {
+    let taps = kernel.height * kernel.width
+    inputScales = inputQuantizers == nil ? nil : quantized?.inputScales
+    if integer, let quantized, let inputQuantizers {
       arithmetic = .integer
       let codes = try Self.signedCodes(quantized, path: node.path)
-      weights = try .integer(
-        codes, outputChannels: out, inputChannels: input, taps: kernel.height * kernel.width)
-      weightScales = (0..<out).map { quantized.quantizer.scales[quantized.quantizer.granule(ofChannel: $0)] }
+      parts = try Self.parts(codes, quantized.quantizer, input: inputQuantizers.rows[0], out, input, taps)
     } else {
       arithmetic = inputQuantizers == nil ? .float : .simulated
       let values = quantized?.dequantized ?? model.parameters[weightName]!
-      weights = try .float(
-        values.values, outputChannels: out, inputChannels: input, taps: kernel.height * kernel.width)
-      weightScales = []
+      let weights = try PackedWeights.float(
+        values.values, outputChannels: out, inputChannels: input, taps: taps)
+      parts = [ContractionPart(channels: 0..<input, weights: weights, weightScales: [], granule: 0)]
     }
+  }
+
+  /// One part for each stretch of input channels with its own scales, of the weight or of the input.
+  private static func parts(
+    _ codes: [Int8], _ quantizer: AffineQuantizer, input: AffineQuantizer, _ outputs: Int, _ inputs: Int, _ taps: Int
+  ) throws(KernelError) -> [ContractionPart] {
+    let row = inputs * taps
+    let ends = Set(input.boundaries + quantizer.boundaries.map { $0 / taps } + [inputs]).sorted()
+    var parts: [ContractionPart] = []
+    for (position, end) in ends.enumerated() {
+      let start = position == 0 ? 0 : ends[position - 1]
+      let own = (0..<outputs).flatMap { codes[($0 * row + start * taps)..<($0 * row + end * taps)] }
+      parts.append(
+        ContractionPart(
+          channels: start..<end,
+          weights: try .integer(own, outputChannels: outputs, inputChannels: end - start, taps: taps),
+          weightScales: (0..<outputs).map {
+            quantizer.scales[quantizer.granule(ofRow: $0, position: start * taps)]
+          },
+          granule: input.granule(ofChannel: start)))
+    }
+    return parts
   }
 
   /// Codes minus zero points as the signed bytes that the kernels multiply.
@@ -65,8 +88,9 @@ struct ContractionLayer {
     let row = weight.codes.count / max(weight.dims[0], 1)
     var out = [Int8](repeating: 0, count: weight.codes.count)
     for channel in 0..<weight.dims[0] {
-      let zero = weight.quantizer.zeroPoints[weight.quantizer.granule(ofChannel: channel)]
-      for i in (channel * row)..<((channel + 1) * row) {
+      for position in 0..<row {
+        let i = channel * row + position
+        let zero = weight.quantizer.zeroPoints[weight.quantizer.granule(ofRow: channel, position: position)]
         guard let code = Int8(exactly: Int(weight.codes[i]) - zero) else {
           throw .unsupported(
             site: "\(path):weight",

@@ -172,6 +172,9 @@ struct ProgramCompiler {
     }
   }
 
+  /// The kernels read codes four at a time; the last read of a part whose channels begin between may reach so far.
+  private static let codesReadAtOnce = 4
+
   private mutating func emitContraction(_ node: Node) throws {
     let layer = try ContractionLayer(node, model: model, table: table, integer: integer)
     let root = fusion.root(of: node.inputs[0])
@@ -186,7 +189,7 @@ struct ProgramCompiler {
       pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
     let readsSource =
       layer.arithmetic == .float && preparation.isIdentity && preparation.segments.count == 1 && halo.isBare
-    let scratch = readsSource ? nil : reserve(bytes: halo.count * (isInteger ? 1 : 4))
+    let scratch = readsSource ? nil : reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * 4)
 
     var last = node
     let epilogue =
@@ -197,12 +200,13 @@ struct ProgramCompiler {
     steps.append(
       .contraction(
         Contraction(
-          path: node.path, arithmetic: layer.arithmetic, weights: layer.weights, bias: layer.bias,
+          path: node.path, arithmetic: layer.arithmetic, parts: layer.parts, bias: layer.bias,
           temporalBias: epilogue.temporalBias, preparation: preparation, halo: halo, scratch: scratch,
           tapOffsets: halo.tapOffsets(layer.kernel), stride: layer.stride, residual: residual,
           output: buffer(for: last),
           outputHeight: spatial.0, outputWidth: spatial.1, outputChannels: out.channels, slot: slots,
-          inputQuantizers: layer.inputQuantizers, weightScales: layer.weightScales,
+          inputQuantizers: layer.inputQuantizers, inputScales: layer.inputScales,
+          inputFactors: layer.inputScales?.map { 1 / $0 },
           outputQuantizers: layer.outputQuantizers, inputDims: graph.nodes[node.inputs[0]].dims)))
     slots += 1
   }

@@ -10,12 +10,13 @@ extension ProgramRunner {
     if let scratch = contraction.scratch {
       input = arena + program.offset(scratch)
       timed(contraction.preparation.work(toCodes: isInteger)) {
-        fillBorder(of: halo, at: input, code: isInteger ? UInt8(slot.input!.zeroPoints[0]) : nil)
+        fillBorder(of: halo, at: input, codes: isInteger ? slot.input : nil)
         prepare(
           contraction.preparation,
           into: Destination(
             base: input + halo.firstElement * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
-            pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil))
+            pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil,
+            factors: isInteger ? contraction.inputFactors : nil))
       }
     } else {
       input = UnsafeMutableRawPointer(floats(contraction.preparation.segments[0].buffer))
@@ -39,51 +40,87 @@ extension ProgramRunner {
         width: halo.width - halo.padding.left - halo.padding.right,
         pixelStride: halo.pixelStride, rowStride: halo.width * halo.pixelStride))
     // The border holds zeros, which every activation quantiser represents exactly.
-    if let quantizer { simulate(input, halo.count, quantizer, channels: halo.pixelStride) }
+    guard let quantizer else { return }
+    if let factors = contraction.inputFactors { scaleChannels(input, by: factors, pixels: halo.height * halo.width) }
+    simulate(input, halo.count, quantizer, channels: halo.pixelStride)
+    if let scales = contraction.inputScales { scaleChannels(input, by: scales, pixels: halo.height * halo.width) }
   }
 
   /// Fake quantisation in place of values in N H W C order.
   func simulate(_ values: UnsafeMutablePointer<Float>, _ count: Int, _ quantizer: AffineQuantizer, channels: Int) {
-    if case .perTensor = quantizer.granularity {
+    func pass(_ values: UnsafeMutablePointer<Float>, _ count: Int, granule: Int) {
       var pass = ht_simulation(
-        source: UnsafePointer(values), destination: values, count: Int64(count), step: quantizer.scales[0],
-        inverse_step: 1 / quantizer.scales[0], zero_point: Int32(quantizer.zeroPoints[0]),
+        source: UnsafePointer(values), destination: values, count: Int64(count), step: quantizer.scales[granule],
+        inverse_step: 1 / quantizer.scales[granule], zero_point: Int32(quantizer.zeroPoints[granule]),
         largest: Int32(quantizer.largestCode))
       kernels.simulate(&pass)
-    } else {
+    }
+    switch quantizer.granularity {
+    case .perTensor: pass(values, count, granule: 0)
+    case .split(let boundaries):
+      for pixel in stride(from: 0, to: count, by: channels) {
+        var start = 0
+        for (granule, end) in (boundaries + [channels]).enumerated() {
+          pass(values + pixel + start, end - start, granule: granule)
+          start = end
+        }
+      }
+    case .perChannel, .rowSplit:
       var copy = Array(UnsafeBufferPointer(start: values, count: count))
       quantizer.simulate(&copy, channelStride: 1, channelCount: channels)
       values.update(from: copy, count: count)
     }
   }
 
+  /// Multiplies each channel of pixels by its factor, in place.
+  private func scaleChannels(_ values: UnsafeMutablePointer<Float>, by factors: [Float], pixels: Int) {
+    factors.withUnsafeBufferPointer { factors in
+      var pass = ht_transform()
+      pass.source = UnsafePointer(values)
+      pass.source_pixel_stride = Int64(factors.count)
+      pass.factor = factors.baseAddress
+      pass.destination = UnsafeMutableRawPointer(values)
+      pass.destination_pixel_stride = Int64(factors.count)
+      pass.height = 1
+      pass.width = Int32(pixels)
+      pass.channels = Int32(factors.count)
+      kernels.transform(&pass)
+    }
+  }
+
   private func multiply(_ contraction: Contraction, _ input: UnsafeMutableRawPointer, _ slot: CallConstants.Slot) {
     let halo = contraction.halo
     let (height, width) = (contraction.outputHeight, contraction.outputWidth)
-    let blocks = contraction.weights.blocks
+    let isInteger = contraction.arithmetic == .integer
     contraction.tapOffsets.withUnsafeBufferPointer { offsets in
       constants.floats.withUnsafeBufferPointer { floats in
         constants.integers.withUnsafeBufferPointer { integers in
-          var arguments = ht_convolution()
-          arguments.input = UnsafeRawPointer(input)
-          arguments.tap_offsets = offsets.baseAddress
-          arguments.taps = Int32(offsets.count)
-          arguments.input_channels = Int32(halo.pixelStride)
-          arguments.input_row_stride = Int64(halo.width * halo.pixelStride * contraction.stride)
-          arguments.input_pixel_stride = Int64(halo.pixelStride * contraction.stride)
-          arguments.weights = UnsafeRawPointer(contraction.weights.buffer.raw)
-          arguments.bias = floats.baseAddress! + slot.bias
-          if contraction.arithmetic == .integer {
-            arguments.scale = floats.baseAddress! + slot.scale
-            arguments.start = integers.baseAddress! + slot.start
+          for (position, part) in contraction.parts.enumerated() {
+            let places = slot.parts[position]
+            var arguments = ht_convolution()
+            arguments.input = UnsafeRawPointer(input + part.channels.lowerBound * (isInteger ? 1 : 4))
+            arguments.tap_offsets = offsets.baseAddress
+            arguments.taps = Int32(offsets.count)
+            arguments.input_channels = Int32(part.weights.inputChannels)
+            arguments.input_row_stride = Int64(halo.width * halo.pixelStride * contraction.stride)
+            arguments.input_pixel_stride = Int64(halo.pixelStride * contraction.stride)
+            arguments.weights = UnsafeRawPointer(part.weights.buffer.raw)
+            arguments.bias = floats.baseAddress! + places.bias
+            if isInteger {
+              arguments.scale = floats.baseAddress! + places.scale
+              arguments.start = integers.baseAddress! + places.start
+            }
+            // Later parts add to what the first has stored.
+            arguments.residual = (position == 0 ? contraction.residual : .some(contraction.output)).map {
+              UnsafePointer(self.floats($0))
+            }
+            arguments.output = self.floats(contraction.output)
+            arguments.output_row_stride = Int64(width * contraction.outputChannels)
+            arguments.output_pixel_stride = Int64(contraction.outputChannels)
+            arguments.width = Int32(width)
+            arguments.output_channels = Int32(contraction.outputChannels)
+            convolve(arguments, rows: height, blocks: contraction.blocks, isInteger: isInteger)
           }
-          arguments.residual = contraction.residual.map { UnsafePointer(self.floats($0)) }
-          arguments.output = self.floats(contraction.output)
-          arguments.output_row_stride = Int64(width * contraction.outputChannels)
-          arguments.output_pixel_stride = Int64(contraction.outputChannels)
-          arguments.width = Int32(width)
-          arguments.output_channels = Int32(contraction.outputChannels)
-          convolve(arguments, rows: height, blocks: blocks, isInteger: contraction.arithmetic == .integer)
         }
       }
     }
@@ -103,14 +140,27 @@ extension ProgramRunner {
     }
   }
 
-  /// Sets the padding to zero, or to the code that stands for zero (it changes with the step).
-  private func fillBorder(of halo: Halo, at base: UnsafeMutableRawPointer, code: UInt8?) {
+  /// Sets the padding to zero, or to the codes that stand for zero (they change with the step).
+  private func fillBorder(of halo: Halo, at base: UnsafeMutableRawPointer, codes quantizer: AffineQuantizer?) {
     if halo.isBare { return }
-    let size = halo.pixelStride * (code == nil ? 4 : 1)
+    let size = halo.pixelStride * (quantizer == nil ? 4 : 1)
     let row = halo.width * size
+    // One pixel's codes, where its channels differ.
+    let pattern =
+      quantizer.map { quantizer in
+        quantizer.boundaries.isEmpty
+          ? [] : (0..<size).map { UInt8(quantizer.zeroPoints[quantizer.granule(ofChannel: $0)]) }
+      } ?? []
+    let code = UInt8(quantizer?.zeroPoints[0] ?? 0)
     func fill(_ offset: Int, _ bytes: Int) {
-      UnsafeMutableRawBufferPointer(start: base + offset, count: bytes).initializeMemory(
-        as: UInt8.self, repeating: code ?? 0)
+      let target = UnsafeMutableRawBufferPointer(start: base + offset, count: bytes)
+      if pattern.isEmpty {
+        target.initializeMemory(as: UInt8.self, repeating: code)
+      } else {
+        for pixel in stride(from: 0, to: bytes, by: size) {
+          UnsafeMutableRawBufferPointer(rebasing: target[pixel..<(pixel + size)]).copyBytes(from: pattern)
+        }
+      }
     }
     let padding = halo.padding
     fill(0, padding.top * row)

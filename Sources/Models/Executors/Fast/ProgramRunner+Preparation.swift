@@ -9,6 +9,8 @@ extension ProgramRunner {
     let pixelStride: Int
     /// Set to write codes; otherwise Float.
     var quantizer: AffineQuantizer?
+    /// What each channel is multiplied by before its code is taken; nil: ones.
+    var factors: [Float]?
   }
 
   /// Writes a preparation's value densely, as Float.
@@ -27,34 +29,41 @@ extension ProgramRunner {
     let factor = preparation.upsamples ? 2 : 1
     let (height, width) = (preparation.height * factor, preparation.width * factor)
     let elementSize = destination.quantizer == nil ? 4 : 1
-    split(height / factor) { sourceRows in
-      let rows = (sourceRows.lowerBound * factor)..<(sourceRows.upperBound * factor)
-      var offset = 0
-      for segment in preparation.segments {
-        let start = rows.lowerBound * destination.rowStride + offset
-        var pass = ht_transform()
-        pass.source = UnsafePointer(
-          floats(segment.buffer) + sourceRows.lowerBound * preparation.width * segment.channels)
-        pass.source_row_stride = Int64(preparation.width * segment.channels)
-        pass.source_pixel_stride = Int64(segment.channels)
-        pass.scale = affine.map { UnsafePointer($0.scale + offset) }
-        pass.shift = affine.map { UnsafePointer($0.shift + offset) }
-        pass.destination = destination.base + start * elementSize
-        pass.destination_row_stride = Int64(destination.rowStride)
-        pass.destination_pixel_stride = Int64(destination.pixelStride)
-        pass.height = Int32(rows.count)
-        pass.width = Int32(width)
-        pass.channels = Int32(segment.channels)
-        pass.upsample_shift = preparation.upsamples ? 1 : 0
-        pass.activation = preparation.activation.map(Self.code) ?? Int32(HT_ACTIVATION_NONE)
-        if let quantizer = destination.quantizer {
-          pass.to_codes = 1
-          pass.inverse_step = 1 / quantizer.scales[0]
-          pass.zero_point = Int32(quantizer.zeroPoints[0])
-          pass.largest_code = Int32(quantizer.largestCode)
+    let pieces = preparation.pieces(splitAt: destination.quantizer?.boundaries ?? [])
+    func withFactors(_ body: (UnsafePointer<Float>?) -> Void) {
+      guard let factors = destination.factors else { return body(nil) }
+      factors.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+    withFactors { factors in
+      split(height / factor) { sourceRows in
+        let rows = (sourceRows.lowerBound * factor)..<(sourceRows.upperBound * factor)
+        for piece in pieces {
+          let start = rows.lowerBound * destination.rowStride + piece.offset
+          var pass = ht_transform()
+          let sourceRow = preparation.width * piece.segment.channels
+          pass.source = UnsafePointer(
+            floats(piece.segment.buffer) + sourceRows.lowerBound * sourceRow + piece.firstChannel)
+          pass.source_row_stride = Int64(sourceRow)
+          pass.source_pixel_stride = Int64(piece.segment.channels)
+          pass.scale = affine.map { UnsafePointer($0.scale + piece.offset) }
+          pass.shift = affine.map { UnsafePointer($0.shift + piece.offset) }
+          pass.factor = factors.map { $0 + piece.offset }
+          pass.destination = destination.base + start * elementSize
+          pass.destination_row_stride = Int64(destination.rowStride)
+          pass.destination_pixel_stride = Int64(destination.pixelStride)
+          pass.height = Int32(rows.count)
+          pass.width = Int32(width)
+          pass.channels = Int32(piece.channels)
+          pass.upsample_shift = preparation.upsamples ? 1 : 0
+          pass.activation = preparation.activation.map(Self.code) ?? Int32(HT_ACTIVATION_NONE)
+          if let quantizer = destination.quantizer {
+            pass.to_codes = 1
+            pass.inverse_step = 1 / quantizer.scales[piece.granule]
+            pass.zero_point = Int32(quantizer.zeroPoints[piece.granule])
+            pass.largest_code = Int32(quantizer.largestCode)
+          }
+          kernels.transform(&pass)
         }
-        kernels.transform(&pass)
-        offset += segment.channels
       }
     }
   }

@@ -24,7 +24,7 @@ extension Contraction {
   /// `convolution 3x3 integer`.
   var work: String {
     let kernel =
-      switch weights.taps {
+      switch taps {
       case 1: "1x1 or linear"
       case 9: "convolution 3x3"
       case let taps: "convolution of \(taps) taps"

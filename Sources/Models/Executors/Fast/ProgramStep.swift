@@ -32,6 +32,36 @@ struct Preparation: Sendable {
   var upsamples = false
 
   var channels: Int { segments.reduce(0) { $0 + $1.channels } }
+  /// Channels of one segment that are transformed alike.
+  struct Piece {
+    let segment: Segment
+    /// In the segment.
+    let firstChannel: Int
+    let channels: Int
+    /// In the whole.
+    let offset: Int
+    /// Of the quantiser: how many of its boundaries lie at or before `offset`.
+    let granule: Int
+  }
+
+  /// The segments, cut where a quantiser's granules end.
+  func pieces(splitAt boundaries: [Int]) -> [Piece] {
+    var pieces: [Piece] = []
+    var offset = 0
+    for segment in segments {
+      let end = offset + segment.channels
+      let cuts = [offset] + boundaries.filter { $0 > offset && $0 < end } + [end]
+      for (from, to) in zip(cuts, cuts.dropFirst()) {
+        pieces.append(
+          Piece(
+            segment: segment, firstChannel: from - offset, channels: to - from, offset: from,
+            granule: boundaries.count { $0 <= from }))
+      }
+      offset = end
+    }
+    return pieces
+  }
+
   var isIdentity: Bool { norm == nil && scaleShift == nil && activation == nil && !upsamples }
 }
 
@@ -65,12 +95,24 @@ enum Arithmetic: String, Sendable {
   case integer
 }
 
+/// A stretch of a contraction's input channels and its weights. There is one, except where the halves of a concatenated
+/// input have scales of their own and are summed apart (Q-Diffusion: Li et al. 2023, section 3.3).
+struct ContractionPart: Sendable {
+  let channels: Range<Int>
+  let weights: PackedWeights
+  /// Scales of the integer weight, per output channel.
+  let weightScales: [Float]
+  /// Of the input's quantiser.
+  let granule: Int
+}
+
 /// A convolution or linear layer with everything fused into it: preparation of its input, bias, temporal feature,
 /// residual.
 struct Contraction: Sendable {
   let path: String
   let arithmetic: Arithmetic
-  let weights: PackedWeights
+  /// At least one; their sums add up.
+  let parts: [ContractionPart]
   /// Padded to whole blocks of 32 channels.
   let bias: [Float]
   /// Temporal node whose vector is added to the bias.
@@ -90,11 +132,15 @@ struct Contraction: Sendable {
   /// Position in the program's table of per-call constants.
   let slot: Int
   let inputQuantizers: ActivationQuantizers?
-  /// Scales of the integer weight, per output channel.
-  let weightScales: [Float]
+  /// What the input's channels are divided by before they are quantised, and its inverse; nil: ones.
+  let inputScales: [Float]?
+  let inputFactors: [Float]?
   let outputQuantizers: ActivationQuantizers?
   /// Dims of the input as the graph has them, for observers.
   let inputDims: [Int]
+
+  var blocks: Int { parts[0].weights.blocks }
+  var taps: Int { parts[0].weights.taps }
 }
 
 /// One attention product; operands are [tokens, channels] or [heads, tokens, tokens] buffers.

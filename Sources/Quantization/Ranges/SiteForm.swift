@@ -1,0 +1,68 @@
+import Models
+import Tensors
+
+/// How a site's values are taken apart before ranges are looked for: channels divided by their smoothing scales, and
+/// stretches of channels with ranges of their own.
+package struct SiteForm: Sendable, Equatable {
+  /// Channels at which a new stretch begins, ascending.
+  package let boundaries: [Int]
+  /// Per channel; nil: ones.
+  package let inverseScales: [Float]?
+
+  package static let whole = SiteForm(boundaries: [], inverseScales: nil)
+
+  package init(boundaries: [Int], inverseScales: [Float]?) {
+    self.boundaries = boundaries
+    self.inverseScales = inverseScales
+  }
+
+  /// The values of each stretch. - Parameter value: N x the site's dims.
+  package func parts(of value: Tensor) -> [[Float]] {
+    if self == .whole { return [value.values] }
+    let layout = ChannelLayout(Array(value.dims.dropFirst()))
+    var parts = [[Float]](repeating: [], count: boundaries.count + 1)
+    for start in stride(from: 0, to: value.count, by: layout.stride) {
+      let channel = start / layout.stride % layout.count
+      let part = boundaries.count { $0 <= channel }
+      let run = value.values[start..<min(start + layout.stride, value.count)]
+      if let factor = inverseScales?[channel], factor != 1 {
+        parts[part] += run.map { $0 * factor }
+      } else {
+        parts[part] += run
+      }
+    }
+    return parts
+  }
+
+  /// The quantiser of a site whose stretches have these ranges.
+  package func quantizer(_ ranges: [ValueRange], rule: GridRule) -> AffineQuantizer {
+    let parts = ranges.map(rule.quantizer)
+    if parts.count == 1 { return parts[0] }
+    return AffineQuantizer(
+      bits: parts[0].bits, granularity: .split(boundaries: boundaries), scales: parts.map { $0.scales[0] },
+      zeroPoints: parts.map { $0.zeroPoints[0] })
+  }
+}
+
+extension QuantizationTask {
+  /// Channels at which the input of `node` is split.
+  func boundaries(of node: Node) -> [Int] {
+    switch recipe.splitInputs {
+    case .none: []
+    case .shortcuts: model.graph.concatenationBoundaries(ofInputTo: node, direct: true)
+    case .all: model.graph.concatenationBoundaries(ofInputTo: node, direct: false)
+    }
+  }
+
+  /// How activation sites are taken apart under a network's weights.
+  func forms(of sites: [Site], in network: QuantizedNetwork) -> [Site: SiteForm] {
+    var forms: [Site: SiteForm] = [:]
+    for site in sites {
+      guard let node = model.graph.node(at: site.node) else { continue }
+      forms[site] = SiteForm(
+        boundaries: boundaries(of: node),
+        inverseScales: network.table.weights[site.node]?.inputScales?.map { 1 / $0 })
+    }
+    return forms
+  }
+}
