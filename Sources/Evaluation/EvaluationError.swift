@@ -29,6 +29,8 @@ package enum EvaluationError: HalftoneError, Equatable {
   /// A covariance whose most negative eigenvalue is more than rounding.
   case notPositive(which: String, smallest: Double, largest: Double)
   case unknownExtractor(String, known: [String])
+  /// A way of preparing pixels that the extractor does not have.
+  case unknownMode(String, extractor: String, known: [String])
   case imageShape(extractor: String, expected: ImageShape, found: ImageShape)
   case pairShapes([Int], [Int])
   case linearAlgebra(LinearAlgebraError)
@@ -52,6 +54,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .statistics(_, let problems): problems.first?.id ?? "E-STATS-FILE"
     case .notPositive: "E-STATS-PSD"
     case .unknownExtractor: "E-FEATURES-NAME"
+    case .unknownMode: "E-FEATURES-MODE"
     case .imageShape: "E-FEATURES-IMAGE"
     case .pairShapes: "E-PAIR-SHAPE"
     case .linearAlgebra(let error): error.id
@@ -61,7 +64,7 @@ package enum EvaluationError: HalftoneError, Equatable {
   package var exit: ExitStatus {
     switch self {
     case .imagesOverlap, .shardsOverlap, .imagesMissing, .imagesUnexpected: .conflict
-    case .unknownExtractor: .usage
+    case .unknownExtractor, .unknownMode: .usage
     case .linearAlgebra(let error): error.exit
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
       .notExact, .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .tooFewForMetric, .statistics, .notPositive,
@@ -109,6 +112,10 @@ package enum EvaluationError: HalftoneError, Equatable {
       "the covariance of \(which) is not positive semi-definite: eigenvalues from \(smallest) to \(largest)"
     case .unknownExtractor(let name, let known):
       "there is no feature extractor \"\(printable(name, limit: 60))\"; known: \(known.joined(separator: ", "))"
+    case .unknownMode(let mode, let extractor, let known):
+      known.isEmpty
+        ? "\(extractor) prepares pixels in one way only; there is no mode \"\(printable(mode, limit: 60))\""
+        : "\(extractor) has no mode \"\(printable(mode, limit: 60))\"; known: \(known.joined(separator: ", "))"
     case .imageShape(let extractor, let expected, let found):
       "\(extractor) takes images of \(expected) (channels x height x width), found \(found)"
     case .pairShapes(let a, let b):
@@ -124,7 +131,8 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .imagesUnexpected: "leave out the files that belong to another run, or correct --indices"
     case .notExact: "compute the statistics from the images: halftone stats PATH --out stats.npz"
     case .extractorsDiffer, .dimensionsDiffer: "compute both with one extractor: halftone stats PATH --features NAME"
-    case .unknownExtractor(let name, let known): nearest(name, in: known).map { "did you mean \"\($0)\"?" }
+    case .unknownExtractor(let name, let known), .unknownMode(let name, _, let known):
+      nearest(name, in: known).map { "did you mean \"\($0)\"?" }
     case .imageShape: "the extractor never resizes or converts colours; choose one made for these images"
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
       .tooFewImages, .tooFewForMetric, .statistics, .notPositive, .pairShapes, .linearAlgebra:

@@ -12,4 +12,9 @@ package struct Model: Sendable {
     self.graph = graph
     self.parameters = parameters
   }
+
+  /// A part of the network, with its parameters. - Precondition: `graph`'s parameters are among this model's.
+  package func part(_ graph: Graph) -> Model {
+    Model(graph: graph, parameters: parameters.filter { name, _ in graph.parameters.contains { $0.name == name } })
+  }
 }

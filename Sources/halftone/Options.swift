@@ -32,6 +32,32 @@ struct ComputeOptions: ParsableArguments {
   }
 }
 
+/// Options of commands that turn images into features.
+struct FeatureOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME[=WEIGHTS]"))
+  var features: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How pixels are prepared for Inception: \(ScoringOptions.modes.joined(separator: ", ")) (default: the "
+        + "first).",
+      valueName: "MODE"))
+  var mode: String?
+
+  @Flag(help: "Read images in folders of a set too.")
+  var recursive = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep features in this folder: a stopped run goes on, and the next command finds them.", valueName: "DIR"))
+  var keepFeatures: String?
+
+  var scoring: ScoringOptions {
+    ScoringOptions(features: features, mode: mode, recursive: recursive, keptFeatures: keepFeatures)
+  }
+}
+
 /// Options of commands that read a float model.
 struct SourceOptions: ParsableArguments {
   @Option(

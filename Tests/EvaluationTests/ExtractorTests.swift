@@ -18,11 +18,13 @@ import Testing
     }
   }
 
-  private func load(_ type: any FeatureExtractor.Type, _ engine: Engine) throws -> any FeatureExtractor {
-    guard case .shipped(let shipped) = type.weights else { preconditionFailure("\(type.name) has no weights here") }
+  private func load(_ definition: ExtractorDefinition, _ engine: Engine) throws -> any FeatureExtractor {
+    guard case .shipped(let shipped) = definition.weights else {
+      preconditionFailure("no weights of \(definition.name)")
+    }
     let path = Fixtures.path("../../models/" + shipped)
-    return try type.init(
-      weights: Safetensors.read(path), digest: Digest.sha256(file: path), executor: engine.executor)
+    return try definition.extractor(
+      ExtractorSource(weights: Safetensors.read(path), digest: Digest.sha256(file: path), executor: engine.executor))
   }
 
   private let shape = ImageShape(channels: 1, height: 28, width: 28)
@@ -39,7 +41,7 @@ import Testing
     let error = #expect(throws: EvaluationError.self) { try FeatureExtractorCatalog.named("fashion-mnist-clasifier") }
     #expect(
       error?.description == """
-        error[E-FEATURES-NAME]: there is no feature extractor "fashion-mnist-clasifier"; known: fashion-mnist-classifier, inception, inception-torch-fidelity
+        error[E-FEATURES-NAME]: there is no feature extractor "fashion-mnist-clasifier"; known: fashion-mnist-classifier, inception, inception-64, inception-192, inception-768, inception-spatial
         hint: did you mean "fashion-mnist-classifier"?
         """)
     #expect(error?.exit == .usage)
@@ -49,7 +51,7 @@ import Testing
   @Test(arguments: Engine.allCases)
   func agreesWithPyTorch(_ engine: Engine) throws {
     let golden = try NPZ.read(Fixtures.path("../../models/fashion-mnist-classifier/io.npz"))
-    let extractor = try load(FashionMNISTClassifier.self, engine)
+    let extractor = try load(FashionMNISTClassifier.definition, engine)
     let features = try extractor.features(of: #require(golden.tensors["images"]).bytes, shape: shape)
     #expect(features.dims == [4, extractor.dimension])
     #expect(try relativeError(features, #require(golden.tensors["features"]?.floats())) <= 1e-5)
@@ -59,7 +61,7 @@ import Testing
   /// of centred features. Features agree to 1e-5 of the largest, so the statistics do to a small multiple of it.
   @Test func statisticsAgreeWithAnEvaluationInDouble() throws {
     let (pixels, expected) = try sample()
-    let extractor = try load(FashionMNISTClassifier.self, .float)
+    let extractor = try load(FashionMNISTClassifier.definition, .float)
     let features = try extractor.features(of: pixels, shape: shape)
     let (count, width) = (64, extractor.dimension)
     #expect(relativeError(features.values, expected.map(Float.init)) <= 1e-5)
@@ -92,7 +94,7 @@ import Testing
   }
 
   @Test func otherSizesAndColoursAreRefusedByName() throws {
-    let extractor = try load(FashionMNISTClassifier.self, .reference)
+    let extractor = try load(FashionMNISTClassifier.definition, .reference)
     let error = #expect(throws: EvaluationError.self) {
       try extractor.features(of: [], shape: ImageShape(channels: 3, height: 32, width: 32))
     }
@@ -104,7 +106,7 @@ import Testing
   }
 
   @Test func theIdentityNamesWeightsAndPreparation() throws {
-    let identity = try load(FashionMNISTClassifier.self, .reference).identity
+    let identity = try load(FashionMNISTClassifier.definition, .reference).identity
     #expect(
       identity.description == "fashion-mnist-classifier (28x28 grey, u8 / 127.5 - 1, no resize; weights "
         + "c652b2b5549c481be34536453df892b184790a49ceb9cc3ba13cb652d7543753)")
@@ -115,7 +117,8 @@ import Testing
     var weights = try Safetensors.read(Fixtures.path("../../models/fashion-mnist-classifier/model.safetensors"))
     weights.tensors["fc.bias"] = nil
     let error = #expect(throws: WeightsError.self) {
-      try FashionMNISTClassifier(weights: weights, digest: "00", executor: Engine.reference.executor)
+      try FashionMNISTClassifier.definition.extractor(
+        ExtractorSource(weights: weights, digest: "00", executor: Engine.reference.executor))
     }
     #expect(
       error?.message == "fashion-mnist-classifier/model.safetensors does not fit the network:\n  missing: fc.bias [10]")

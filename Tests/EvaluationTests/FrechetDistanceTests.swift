@@ -64,6 +64,7 @@ import Testing
     let a = try accumulated(randomFeatures(300, 24, seed: 1)).statistics()
     let b = try accumulated(randomFeatures(10, 24, seed: 2, scale: 2)).statistics()
     let (ab, ba) = (try FrechetDistance.compute(a, b), try FrechetDistance.compute(b, a))
+    #expect(try FrechetDistance.compute(a, b, pool: WorkerPool(threads: 2)) == ab)
     #expect(ab.distance == ba.distance && ab.traceTerm == ba.traceTerm && ab.residual == ba.residual)
     // Equal eigenvalues with exchanged eigenvectors.
     let x = gaussian([0, 0], DoubleMatrix(diagonal: [1, 2]))

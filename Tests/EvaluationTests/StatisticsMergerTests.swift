@@ -21,6 +21,13 @@ import Testing
     #expect(try merged.archive().tensors == part(0..<90).archive().tensors)
   }
 
+  /// Sums are integers: threads may share them.
+  @Test func threadsDoNotChangeTheBits() throws {
+    var accumulator = try part(0..<1)
+    try accumulator.add(features.rows(1..<90), images: 1..<90, pool: WorkerPool(threads: 3))
+    #expect(try accumulator == part(0..<90))
+  }
+
   @Test func overlapsNameEveryPairOfFiles() throws {
     var merger = StatisticsMerger()
     try merger.add(part(0..<10), name: "a.npz")

@@ -29,6 +29,11 @@ package struct ClassifierScore: Sendable, Equatable {
   package let splits: Int
   package let warnings: [String]
 
+  /// IS only for the published Inception network.
+  package static func title(_ extractor: FeatureExtractorIdentity?) -> String {
+    ScoreTitle.of("Inception-style score", on: extractor, published: [.pool3: "IS"])
+  }
+
   /// The images in random order, cut into equal parts.
   /// - Throws: `EvaluationError` for fewer images than splits.
   package static func compute(
@@ -38,20 +43,40 @@ package struct ClassifierScore: Sendable, Equatable {
     return try compute(features, head: head, splits: splits, order: order)
   }
 
+  /// Images that guided-diffusion's evaluator scores at a time.
+  static let consecutiveCount = 5000
+
+  /// As guided-diffusion's evaluator: the images in the order they came, 5000 a split, the last split with what is left.
+  /// - Throws: `EvaluationError` for dimensions that do not fit.
+  package static func computeConsecutively(
+    _ features: FeatureSet, head: ClassifierHead
+  ) throws(EvaluationError) -> ClassifierScore {
+    let starts = Array(stride(from: 0, to: features.count, by: consecutiveCount))
+    return try compute(
+      features, head: head, parts: starts.map { Array($0..<min($0 + consecutiveCount, features.count)) })
+  }
+
   /// As above, with the order given: split k is the part from k N / splits to (k + 1) N / splits, rounded down.
   package static func compute(
     _ features: FeatureSet, head: ClassifierHead, splits: Int, order: [Int]
   ) throws(EvaluationError) -> ClassifierScore {
-    guard head.weight.dims[1] == features.dimension else {
-      throw .dimensionsDiffer(head.weight.dims[1], features.dimension)
-    }
     let count = order.count
     guard count >= splits else {
       throw .tooFewForMetric(metric: "a score of \(splits) splits", needed: splits, found: count)
     }
-    let scores = (0..<splits).map { part in
-      score(features, head, order[(part * count / splits)..<((part + 1) * count / splits)])
+    return try compute(
+      features, head: head,
+      parts: (0..<splits).map { Array(order[($0 * count / splits)..<(($0 + 1) * count / splits)]) })
+  }
+
+  private static func compute(
+    _ features: FeatureSet, head: ClassifierHead, parts: [[Int]]
+  ) throws(EvaluationError) -> ClassifierScore {
+    guard head.weight.dims[1] == features.dimension else {
+      throw .dimensionsDiffer(head.weight.dims[1], features.dimension)
     }
+    let (count, splits) = (parts.reduce(0) { $0 + $1.count }, parts.count)
+    let scores = parts.map { score(features, head, $0) }
     let mean = scores.reduce(0, +) / Double(splits)
     let variance = scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(splits)
     var warnings: [String] = []
@@ -63,7 +88,7 @@ package struct ClassifierScore: Sendable, Equatable {
   }
 
   /// exp(mean over images of sum over classes of p (ln p - ln mean p)).
-  private static func score(_ features: FeatureSet, _ head: ClassifierHead, _ rows: ArraySlice<Int>) -> Double {
+  private static func score(_ features: FeatureSet, _ head: ClassifierHead, _ rows: [Int]) -> Double {
     let classes = head.classCount
     var marginal = [Double](repeating: 0, count: classes)
     var negativeEntropy = 0.0

@@ -1,3 +1,4 @@
+import Synchronization
 import Tensors
 
 /// The Fréchet distance between the Gaussians with two sets' feature means and covariances (Dowson & Landau 1982; Heusel
@@ -24,13 +25,25 @@ package struct FrechetDistance: Sendable, Equatable {
   /// out, which leaves D1^(1/2) (V1^T V2) D2^(1/2). Squaring is avoided: the eigenvalues of S1^(1/2) S2 S1^(1/2) would
   /// lose half of the digits in the near-singular directions. Equal arguments give at most 1e-6 of tr(S1 + S2).
   /// Differs: pytorch-fid adds 1e-6 to the diagonals when its matrix square root fails; this form never fails that way.
-  /// - Parameters: names: how warnings and errors call the two.
+  /// - Parameters: names: how warnings and errors call the two; pool: whose threads share the work, with the same result.
   /// - Throws: `EvaluationError` when extractors or dimensions differ, or a covariance has negative eigenvalues.
   package static func compute(
-    _ a: FeatureStatistics, _ b: FeatureStatistics, names: (String, String) = ("the first", "the second")
+    _ a: FeatureStatistics, _ b: FeatureStatistics, names: (String, String) = ("the first", "the second"),
+    pool: WorkerPool? = nil
   ) throws(EvaluationError) -> FrechetDistance {
     try requireComparable(a, b)
-    return try compute(FrechetSide(a, name: names.0), FrechetSide(b, name: names.1))
+    guard let pool else { return try compute(FrechetSide(a, name: names.0), FrechetSide(b, name: names.1)) }
+    // The two decompositions are most of the work, and independent.
+    let found = Mutex<[Result<FrechetSide, EvaluationError>?]>([nil, nil])
+    pool.parallel(2) { side in
+      let result = Result { () throws(EvaluationError) in
+        try side == 0 ? FrechetSide(a, name: names.0) : FrechetSide(b, name: names.1)
+      }
+      found.withLock { $0[side] = result }
+    }
+    let sides = found.withLock { $0 }
+    guard let first = sides[0], let second = sides[1] else { preconditionFailure("a side was not computed") }
+    return try compute(first.get(), second.get())
   }
 
   /// As above, of sides whose decompositions are there already.
@@ -51,11 +64,9 @@ package struct FrechetDistance: Sendable, Equatable {
     guard a.dimension == b.dimension else { throw .dimensionsDiffer(a.dimension, b.dimension) }
   }
 
-  /// FID only for the published Inception network.
+  /// FID and sFID only for the published Inception network.
   package static func title(_ extractor: FeatureExtractorIdentity?) -> String {
-    if let extractor, InceptionWeights.isPublished(extractor) { return "FID (\(printable(extractor.name)))" }
-    return extractor.map { "Fréchet distance on \(printable($0.name)) features" }
-      ?? "Fréchet distance on features of an unknown extractor"
+    ScoreTitle.of("Fréchet distance", on: extractor, published: [.pool3: "FID", .spatial: "sFID"])
   }
 
   /// tr((S1 S2)^(1/2)). The transposed product has the same singular values but other rounding, so the two are put in

@@ -29,6 +29,11 @@ package struct KernelDistance: Sendable, Equatable {
   package let subsets: Subsets
   package let warnings: [String]
 
+  /// KID only for the published Inception network.
+  package static func title(_ extractor: FeatureExtractorIdentity?) -> String {
+    ScoreTitle.of("Kernel distance", on: extractor, published: [.pool3: "KID"])
+  }
+
   /// Images of a subset that are multiplied with the whole other subset at a time.
   private static let block = 512
 

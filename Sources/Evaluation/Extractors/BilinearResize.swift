@@ -42,22 +42,34 @@ struct BilinearResize {
     }
   }
 
-  /// Writes a channel, row by row, each level passed through `value`.
-  /// - Parameters: pixels, start: the channel's first sample; target, first: where the result goes.
-  func write(
-    _ pixels: [UInt8], from start: Int, to target: inout [Float], from first: Int, _ value: (Float) -> Float
-  ) {
-    var place = first
-    for row in rows {
-      for column in columns {
-        func level(_ y: Int, _ x: Int) -> Float { Float(pixels[start + (y * shape.width + x) * shape.channels]) }
-        let top = level(row.first, column.first)
-        let above = top + (level(row.first, column.second) - top) * column.weight
-        let bottom = level(row.second, column.first)
-        let below = bottom + (level(row.second, column.second) - bottom) * column.weight
-        target[place] = value(above + (below - above) * row.weight)
-        place += 1
+  /// Writes a channel's levels, 0 to 255, row by row.
+  /// - Parameters: pixels: from the channel's first sample on; target: room for height * width values.
+  func write(_ pixels: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<Float>) {
+    let width = columns.count
+    // The two source rows in use, stretched to the output's width: neighbouring output rows share them.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { lines in
+      let base = lines.baseAddress!
+      var held = [-1, -1]
+      func line(_ source: Int) -> UnsafePointer<Float> {
+        let slot = source & 1
+        if held[slot] != source {
+          stretch(pixels + source * shape.width * shape.channels, to: base + slot * width)
+          held[slot] = source
+        }
+        return UnsafePointer(base + slot * width)
       }
+      for (y, row) in rows.enumerated() {
+        let (above, below) = (line(row.first), line(row.second))
+        let out = target + y * width
+        for x in 0..<width { out[x] = above[x] + (below[x] - above[x]) * row.weight }
+      }
+    }
+  }
+
+  private func stretch(_ row: UnsafePointer<UInt8>, to line: UnsafeMutablePointer<Float>) {
+    for (x, column) in columns.enumerated() {
+      let left = Float(row[column.first * shape.channels])
+      line[x] = left + (Float(row[column.second * shape.channels]) - left) * column.weight
     }
   }
 }

@@ -41,9 +41,12 @@ package struct FeatureAccumulator: Sendable, Equatable {
   /// - Parameters:
   ///   - features: N x d.
   ///   - indices: the global index of each row's image.
+  ///   - pool: whose threads share the work; the sums are integers and do not depend on it.
   /// - Throws: `EvaluationError` for features that are not finite or out of range (naming every image), for images
   ///   that were added before, and for shapes that do not fit.
-  package mutating func add(_ features: Tensor, images indices: some Collection<Int>) throws(EvaluationError) {
+  package mutating func add(
+    _ features: Tensor, images indices: some Collection<Int>, pool: WorkerPool? = nil
+  ) throws(EvaluationError) {
     guard features.dims.count == 2, features.dims[1] == dimension else {
       throw .featureShape(expected: dimension, found: features.dims)
     }
@@ -55,7 +58,7 @@ package struct FeatureAccumulator: Sendable, Equatable {
     try checkValues(features, indices)
     for index in indices { images.insert(index) }
     for start in stride(from: 0, to: indices.count, by: Self.block) {
-      accumulate(features.values, rows: start..<min(start + Self.block, indices.count))
+      accumulate(features.values, rows: start..<min(start + Self.block, indices.count), pool)
     }
   }
 
@@ -131,7 +134,10 @@ package struct FeatureAccumulator: Sendable, Equatable {
   /// Images whose codes are held feature by feature, so that a pair's sum stays in registers.
   private static let block = 64
 
-  private mutating func accumulate(_ values: [Float], rows: Range<Int>) {
+  /// Rows of the triangle that a thread takes at a time.
+  private static let strip = 32
+
+  private mutating func accumulate(_ values: [Float], rows: Range<Int>, _ pool: WorkerPool?) {
     let (width, count) = (dimension, rows.count)
     var codes = [Int64](repeating: 0, count: width * count)
     for (b, row) in rows.enumerated() {
@@ -148,15 +154,19 @@ package struct FeatureAccumulator: Sendable, Equatable {
         }
       }
       products.withUnsafeMutableBufferPointer { products in
-        var position = 0
-        for i in 0..<width {
-          for j in i..<width {
-            var sum: Int128 = 0
-            for b in 0..<count { sum &+= Int128(codes[i * count + b]) &* Int128(codes[j * count + b]) }
-            products[position] &+= sum
-            position += 1
+        func addStrip(_ strip: Int) {
+          for i in (strip * Self.strip)..<min((strip + 1) * Self.strip, width) {
+            var position = i * width - i * (i - 1) / 2
+            for j in i..<width {
+              var sum: Int128 = 0
+              for b in 0..<count { sum &+= Int128(codes[i * count + b]) &* Int128(codes[j * count + b]) }
+              products[position] &+= sum
+              position += 1
+            }
           }
         }
+        let strips = (width + Self.strip - 1) / Self.strip
+        if let pool { pool.parallel(strips, addStrip) } else { for strip in 0..<strips { addStrip(strip) } }
       }
     }
   }

@@ -29,17 +29,13 @@ extension StatisticsFormat {
       return (Self.moments(of: archive, [StatisticsEntry.mean, StatisticsEntry.covariance]), [])
     case .adm:
       let main = [StatisticsEntry.mean, StatisticsEntry.covariance]
-      let spatial = [StatisticsEntry.spatialMean, StatisticsEntry.spatialCovariance]
-      guard spatial.contains(where: { archive.tensors[$0] != nil }) else {
+      guard try FeatureStatistics.spatial(archive: archive, file: file) != nil else {
         return (
           Self.moments(of: archive, main),
           ["\(file): no mu_s and sigma_s; guided-diffusion's evaluator reads them for sFID"]
         )
       }
-      // The same rules hold for the spatial pair.
-      var pair = TensorArchive()
-      for (name, plain) in zip(spatial, main) { pair.tensors[plain] = archive.tensors[name] }
-      _ = try FeatureStatistics(archive: pair, file: "\(file), spatial features")
+      let spatial = [StatisticsEntry.spatialMean, StatisticsEntry.spatialCovariance]
       return (Self.moments(of: archive, main + spatial), [])
     }
   }
@@ -51,5 +47,16 @@ extension StatisticsFormat {
       out.tensors[name] = stored.type == .f64 ? stored : StoredTensor(dims: stored.dims, stored.doubles())
     }
     return out
+  }
+}
+
+extension FeatureStatistics {
+  /// Statistics of spatial features in guided-diffusion's files, `mu_s` and `sigma_s`, under the rules that hold for the main
+  /// pair; nil for files without. - Throws: `EvaluationError` when they are damaged.
+  package static func spatial(archive: TensorArchive, file: String) throws(EvaluationError) -> FeatureStatistics? {
+    var pair = TensorArchive()
+    pair.tensors[StatisticsEntry.mean] = archive.tensors[StatisticsEntry.spatialMean]
+    pair.tensors[StatisticsEntry.covariance] = archive.tensors[StatisticsEntry.spatialCovariance]
+    return pair.tensors.isEmpty ? nil : try FeatureStatistics(archive: pair, file: "\(file), spatial features")
   }
 }

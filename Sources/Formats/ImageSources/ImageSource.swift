@@ -87,14 +87,29 @@ package struct ImageBatch: Sendable, Equatable {
   package func images() -> Tensor { PixelConversion.images(pixels, shape: shape) }
 }
 
-/// Opens whatever holds images: a folder of PNGs or a run folder, samples in an .npz or .npy, an IDX file (also gzipped).
-/// What a file is, is decided by its first bytes, never by its name.
+/// How sets of images are read.
+package struct ImageSourceOptions: Sendable, Equatable {
+  /// Whether images in folders of a set count, beyond those of a run.
+  package var recursive: Bool
+  /// Whether images may differ in size: then a batch ends where the size changes.
+  package var mixedSizes: Bool
+
+  package init(recursive: Bool = false, mixedSizes: Bool = false) {
+    self.recursive = recursive
+    self.mixedSizes = mixedSizes
+  }
+}
+
+/// Opens whatever holds images: a folder or ZIP file of PNGs or a run folder, samples in an .npz or .npy, an IDX file (also
+/// gzipped). What a file is, is decided by its first bytes, never by its name.
 package enum ImageSources {
-  package static func open(_ path: String) throws -> any ImageSource {
-    if Folder.kind(of: path) == .folder { return try PNGFolder(path) }
+  package static func open(_ path: String, options: ImageSourceOptions = .init()) throws -> any ImageSource {
+    if Folder.kind(of: path) == .folder { return try PNGImages(folder: path, options: options) }
     let file = try InputFile(path)
     let start = try file.read(at: 0, count: min(8, file.size))
-    if start.starts(with: Array("PK".utf8)) { return try SampleArray(archive: file) }
+    if start.starts(with: Array("PK".utf8)) {
+      return try holdsPNGs(file) ? PNGImages(archive: ZipArchive(file), options: options) : SampleArray(archive: file)
+    }
     if start.starts(with: [0x93] + Array("NUMPY".utf8)) { return try SampleArray(array: file) }
     if start.starts(with: [0x1f, 0x8b]) || start.starts(with: [0, 0]) { return try IDXImages(file) }
     let found =
@@ -102,5 +117,10 @@ package enum ImageSources {
         "a single PNG image"
       } else { "a file that starts with bytes \(start.map { hexadecimal($0) }.joined(separator: " "))" }
     throw FormatError.images(path, .notImages(found))
+  }
+
+  /// Whether a ZIP file is one of images, not of arrays.
+  package static func holdsPNGs(_ file: InputFile) throws -> Bool {
+    try ZipArchive(file).members.contains { $0.name.lowercased().hasSuffix(".png") }
   }
 }

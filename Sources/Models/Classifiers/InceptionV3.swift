@@ -6,33 +6,98 @@ import Tensors
 ///
 /// Batch normalisations are folded into the convolutions before them (`foldedWeights`).
 package enum InceptionV3 {
-  package enum Output: Sendable { case features, logits }
-
   package static let featureCount = 2048
   package static let classCount = 1008
   package static let imageShape = ImageShape(channels: 3, height: 299, width: 299)
 
-  /// Images are in [-1, 1]. All parameters are declared either way, so that files are loaded strictly.
-  /// - Parameter output: `features`: means over all positions, 2048 values per image; `logits`: one per class.
-  package static func graph(_ output: Output) -> Graph {
+  /// A place between two parts of the network, named after the part before it.
+  package enum Place: Int, Sendable, CaseIterable, Comparable {
+    case image
+    /// 64x73x73 and 192x35x35.
+    case firstPool, secondPool
+    /// 768x17x17, both.
+    case mixed6c, mixed6e
+    /// 2048x8x8.
+    case mixed7c
+
+    package var shape: ImageShape {
+      switch self {
+      case .image: InceptionV3.imageShape
+      case .firstPool: ImageShape(channels: 64, height: 73, width: 73)
+      case .secondPool: ImageShape(channels: 192, height: 35, width: 35)
+      case .mixed6c, .mixed6e: ImageShape(channels: 768, height: 17, width: 17)
+      case .mixed7c: ImageShape(channels: InceptionV3.featureCount, height: 8, width: 8)
+      }
+    }
+
+    package static func < (a: Place, b: Place) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// The part of the network between two places. Cutting it changes no bit: every value is computed by the same node.
+  /// - Parameter pooled: the mean over all positions in place of the map.
+  package static func graph(from start: Place = .image, to end: Place, pooled: Bool) -> Graph {
+    var g = GraphBuilder(imageShape: start.shape)
+    var out = stretch(&g, from: start, to: end)
+    if pooled { out = g.globalAveragePool("features", out) }
+    return finish(&g, output: out)
+  }
+
+  /// The whole network, from images in [-1, 1] to one logit per class: declares every parameter of a weights file.
+  package static let wholeGraph: Graph = {
     var g = GraphBuilder(imageShape: imageShape)
-    var x = stem(&g)
-    for (name, pooled) in [("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)] {
-      x = g.scope(name) { blockA(&$0, x, pooled: pooled) }
-    }
-    x = g.scope("Mixed_6a") { blockB(&$0, x) }
-    for (name, width) in [("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)] {
-      x = g.scope(name) { blockC(&$0, x, width: width) }
-    }
-    x = g.scope("Mixed_7a") { blockD(&$0, x) }
-    x = g.scope("Mixed_7b") { blockE(&$0, x, .mean) }
-    x = g.scope("Mixed_7c") { blockE(&$0, x, .maximum) }
-    let features = g.globalAveragePool("features", x)
+    let features = g.globalAveragePool("features", stretch(&g, from: .image, to: .mixed7c))
     let logits = g.linear("fc", features, out: classCount)
+    return finish(&g, output: logits)
+  }()
+
+  /// The first channels of the 1x1 branch of Mixed_6d, after its ReLU, from Mixed_6c: TensorFlow's `mixed_6/conv`, 17x17
+  /// positions, of which guided-diffusion's evaluator takes 7 channels.
+  package static func spatialGraph() -> Graph {
+    var g = GraphBuilder(imageShape: Place.mixed6c.shape)
+    let map = g.scope("Mixed_6d") { unit(&$0, "branch1x1", $0.image(), spatialChannels) }
+    return finish(&g, output: map)
+  }
+
+  package static let spatialChannels = 7
+
+  private static func finish(_ builder: inout GraphBuilder, output: Value) -> Graph {
     do {
-      return try g.finish(output: output == .features ? features : logits)
+      return try builder.finish(output: output)
     } catch {
       preconditionFailure("\(error)")
+    }
+  }
+
+  private static func stretch(_ g: inout GraphBuilder, from start: Place, to end: Place) -> Value {
+    Place.allCases.filter { $0 > start && $0 <= end }.reduce(g.image()) { x, place in part(endingAt: place, &g, x) }
+  }
+
+  private static func part(endingAt place: Place, _ g: inout GraphBuilder, _ x: Value) -> Value {
+    switch place {
+    case .image: return x
+    case .firstPool:
+      var h = unit(&g, "Conv2d_1a_3x3", x, 32, 3, 3, stride: 2)
+      h = unit(&g, "Conv2d_2a_3x3", h, 32, 3, 3)
+      h = same(&g, "Conv2d_2b_3x3", h, 64, 3, 3)
+      return g.pool("pool_1", h, halving)
+    case .secondPool:
+      let h = unit(&g, "Conv2d_4a_3x3", unit(&g, "Conv2d_3b_1x1", x, 80), 192, 3, 3)
+      return g.pool("pool_2", h, halving)
+    case .mixed6c:
+      var h = x
+      for (name, pooled) in [("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)] {
+        h = g.scope(name) { blockA(&$0, h, pooled: pooled) }
+      }
+      h = g.scope("Mixed_6a") { blockB(&$0, h) }
+      h = g.scope("Mixed_6b") { blockC(&$0, h, width: 128) }
+      return g.scope("Mixed_6c") { blockC(&$0, h, width: 160) }
+    case .mixed6e:
+      let h = g.scope("Mixed_6d") { blockC(&$0, x, width: 160) }
+      return g.scope("Mixed_6e") { blockC(&$0, h, width: 192) }
+    case .mixed7c:
+      var h = g.scope("Mixed_7a") { blockD(&$0, x) }
+      h = g.scope("Mixed_7b") { blockE(&$0, h, .mean) }
+      return g.scope("Mixed_7c") { blockE(&$0, h, .maximum) }
     }
   }
 
@@ -66,16 +131,6 @@ package enum InceptionV3 {
 
   private static func pooled(_ g: inout GraphBuilder, _ x: Value, _ out: Int, _ kind: Pooling.Kind = .mean) -> Value {
     unit(&g, "branch_pool", g.pool("pool", x, Pooling(kind, size: 3, stride: 1, padding: 1)), out)
-  }
-
-  private static func stem(_ g: inout GraphBuilder) -> Value {
-    var x = unit(&g, "Conv2d_1a_3x3", g.image(), 32, 3, 3, stride: 2)
-    x = unit(&g, "Conv2d_2a_3x3", x, 32, 3, 3)
-    x = same(&g, "Conv2d_2b_3x3", x, 64, 3, 3)
-    x = g.pool("pool_1", x, halving)
-    x = unit(&g, "Conv2d_3b_1x1", x, 80)
-    x = unit(&g, "Conv2d_4a_3x3", x, 192, 3, 3)
-    return g.pool("pool_2", x, halving)
   }
 
   private static func blockA(_ g: inout GraphBuilder, _ x: Value, pooled width: Int) -> Value {

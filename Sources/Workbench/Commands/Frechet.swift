@@ -7,29 +7,29 @@ import Tensors
 package struct FrechetCommand: Sendable {
   package var first: String
   package var second: String
-  package var features: String?
+  package var options: ScoringOptions
   package var json: Bool
   package var threads: Int
   package var batch: Int
 
-  package init(first: String, second: String, features: String?, json: Bool, threads: Int, batch: Int) {
+  package init(first: String, second: String, options: ScoringOptions, json: Bool, threads: Int, batch: Int) {
     self.first = first
     self.second = second
-    self.features = features
+    self.options = options
     self.json = json
     self.threads = threads
     self.batch = batch
   }
 
   package func run(_ session: Session) throws {
-    let scoring = try FeatureScoring(
-      named: features, assets: session.assets, compute: Compute(threads: threads, batch: batch))
+    let compute = try Compute(threads: threads, batch: batch)
+    let scoring = try FeatureScoring(options, session: session, compute: compute)
     let a = try scoring.statistics(of: first, session: session)
     let b = try scoring.statistics(of: second, session: session)
-    let result = try FrechetDistance.compute(a, b, names: (first, second))
+    let result = try FrechetDistance.compute(a, b, names: (first, second), pool: compute.pool)
     for warning in result.warnings { session.console.note("warning: \(warning)") }
     if json { return try session.console.result(JSONWriter.compact(report(result, a, b))) }
-    try session.console.result("\(result.title): \(fixed(result.distance, 6))")
+    try session.console.result("\(result.title): \(fixed(result.distance, 6))\n\(featureLine(a, b))")
   }
 
   private func report(
@@ -49,4 +49,11 @@ package struct FrechetCommand: Sendable {
       "warnings": .list(result.warnings.map { .string($0) }),
     ]
   }
+}
+
+/// What every score must be read with: extractor, preparation of pixels, weights, and numbers of images.
+func featureLine(_ a: FeatureStatistics, _ b: FeatureStatistics) -> String {
+  let counts = [a.count, b.count].map { $0.map { "\($0)" } ?? "an unknown number" }
+  let features = (a.extractor ?? b.extractor).map { "\($0)" } ?? "of an unknown extractor"
+  return "features: \(features); N: \(counts[0]) and \(counts[1])"
 }

@@ -9,7 +9,7 @@ package struct ScoreCommand: Sendable {
   package var reference: String
   /// nil: the standard ones, as far as the inputs allow.
   package var metrics: [ScoreMetric]?
-  package var features: String?
+  package var options: ScoringOptions
   package var subsets: KernelDistance.Subsets
   package var seed: UInt64
   package var json: Bool
@@ -17,13 +17,13 @@ package struct ScoreCommand: Sendable {
   package var batch: Int
 
   package init(
-    generated: String, reference: String, metrics: [ScoreMetric]?, features: String?, kernelSubsets: Int,
+    generated: String, reference: String, metrics: [ScoreMetric]?, options: ScoringOptions, kernelSubsets: Int,
     kernelSubsetSize: Int, seed: UInt64, json: Bool, threads: Int, batch: Int
   ) {
     self.generated = generated
     self.reference = reference
     self.metrics = metrics
-    self.features = features
+    self.options = options
     subsets = KernelDistance.Subsets(count: kernelSubsets, size: kernelSubsetSize)
     self.seed = seed
     self.json = json
@@ -33,18 +33,20 @@ package struct ScoreCommand: Sendable {
 
   package func run(_ session: Session) throws {
     let compute = try Compute(threads: threads, batch: batch)
-    let scoring = try FeatureScoring(named: features, assets: session.assets, compute: compute)
+    let scoring = try FeatureScoring(options, session: session, compute: compute)
     let wanted = metrics ?? ScoreMetric.standard
+    let spatial = wanted.contains(.spatialFrechet)
+    if spatial && scoring.extractor.spatial == nil { throw ScoreError.noSpatial(path: scoring.definition.name) }
     let a = try scoring.scored(
-      generated, keepsFeatures: wanted.contains { $0.needsFeatures.first }, session: session)
+      generated, keepsFeatures: wanted.contains { $0.needsFeatures.first }, spatial: spatial, session: session)
     let b = try scoring.scored(
-      reference, keepsFeatures: wanted.contains { $0.needsFeatures.second }, session: session)
+      reference, keepsFeatures: wanted.contains { $0.needsFeatures.second }, spatial: spatial, session: session)
     let feasible = try feasible(wanted, a, b, session)
     var report = ScoreReport(a, b, seed: seed)
     for metric in feasible { try add(metric, to: &report, a, b, scoring, compute) }
     for warning in report.warnings { session.console.note("warning: \(warning)") }
     if json { return try session.console.result(JSONWriter.compact(report.value)) }
-    try session.console.result(report.lines.joined(separator: "\n"))
+    try session.console.result((report.lines + [featureLine(a.statistics, b.statistics)]).joined(separator: "\n"))
   }
 
   /// The metrics that the inputs have enough for. - Throws: when one that was asked for by name is not among them.
@@ -70,7 +72,11 @@ package struct ScoreCommand: Sendable {
   ) throws {
     switch metric {
     case .frechet:
-      report.add(try FrechetDistance.compute(a.statistics, b.statistics, names: (a.path, b.path)))
+      report.add(try FrechetDistance.compute(a.statistics, b.statistics, names: (a.path, b.path), pool: compute.pool))
+    case .spatialFrechet:
+      guard let first = a.spatial else { throw ScoreError.noSpatial(path: a.path) }
+      guard let second = b.spatial else { throw ScoreError.noSpatial(path: b.path) }
+      report.add(try FrechetDistance.compute(first, second, names: (a.path, b.path), pool: compute.pool), spatial: true)
     case .frechetInfinity:
       guard let features = a.features else { return }
       let side = try FrechetSide(b.statistics, name: b.path)
@@ -88,7 +94,11 @@ package struct ScoreCommand: Sendable {
     case .classifierScore:
       guard let features = a.features else { return }
       guard a.isExtracted, let head = scoring.extractor.head else { throw ScoreError.noClassifier(path: a.path) }
-      report.add(try ClassifierScore.compute(features, head: head, seed: seed))
+      let isADM = options.mode == InceptionMode.adm.rawValue
+      report.add(
+        isADM
+          ? try ClassifierScore.computeConsecutively(features, head: head)
+          : try ClassifierScore.compute(features, head: head, seed: seed))
     }
   }
 }

@@ -149,7 +149,7 @@ package struct VariantComparison {
   /// By variant, then seed.
   private func distances(_ variants: [Variant]) throws -> [[FrechetDistance]] {
     guard let reference else { return variants.map { _ in [] } }
-    let scoring = try FeatureScoring(named: nil, assets: session.assets, compute: compute)
+    let scoring = try FeatureScoring(ScoringOptions(), session: session, compute: compute)
     let target = try scoring.statistics(of: reference, session: session)
     return try variants.map { variant in
       try variant.stores.map { store in

@@ -8,7 +8,7 @@ package final class Progress {
   private let clock = ContinuousClock()
   private let started: ContinuousClock.Instant
   /// Work that was done before this process began: it counts as done, but not for the rate.
-  private let inherited: Double
+  private var inherited: Double
   private var lastShown: ContinuousClock.Instant?
   private var lineIsOpen = false
 
@@ -26,6 +26,9 @@ package final class Progress {
     self.redraws = Console.redrawsStandardError
     self.started = clock.now
   }
+
+  /// Units that turned out to be done before: they count as done, but not for the rate.
+  package func inherit(_ units: Int) { inherited += Double(units) }
 
   /// - Parameter done: units done so far, fractions of a unit included.
   package func update(_ done: Double) {

@@ -1,33 +1,54 @@
 import Evaluation
 import Formats
 import Foundation
+import Models
 import Tensors
 
-/// Which extractor, and which file has its weights.
+/// Which extractor, how it prepares pixels, and which file has its weights.
 struct ExtractorRequest {
-  let type: any FeatureExtractor.Type
+  let definition: ExtractorDefinition
+  let mode: String?
   let path: String
 
-  /// - Parameter text: `NAME` or `NAME=WEIGHTS`; nil for the standard extractor.
-  init(_ text: String?, assets: Assets) throws {
+  /// - Parameters:
+  ///   - text: `NAME` or `NAME=WEIGHTS`; nil for the standard extractor, which is Inception where there is a mode.
+  ///   - mode: one of the extractor's modes; nil for its first.
+  init(_ text: String?, mode: String?, assets: Assets) throws {
     let parts = text?.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    type = try parts.map { try FeatureExtractorCatalog.named($0[0]) } ?? FeatureExtractorCatalog.standard
+    let standard = mode == nil ? FeatureExtractorCatalog.standard : FeatureExtractorCatalog.standardWithModes
+    definition = try parts.map { try FeatureExtractorCatalog.named($0[0]) } ?? standard
+    if let mode, !definition.modes.contains(mode) {
+      throw EvaluationError.unknownMode(mode, extractor: definition.name, known: definition.modes)
+    }
+    self.mode = mode
     let given = parts.flatMap { $0.count == 2 ? $0[1] : nil }
-    switch type.weights {
+    switch definition.weights {
     case .shipped(let shipped):
-      if given != nil { throw ExtractorRequestError.hasWeights(type.name) }
+      if given != nil { throw ExtractorRequestError.hasWeights(definition.name) }
       path = joined(assets.folder(.model), shipped)
     case .user(let variable, let source, let digest):
       let found = given ?? ProcessInfo.processInfo.environment[variable]
       guard let found, !found.isEmpty else {
-        throw ExtractorRequestError.needsWeights(type.name, variable: variable, source: source, digest: digest)
+        throw ExtractorRequestError.needsWeights(definition.name, variable: variable, source: source, digest: digest)
       }
       path = found
     }
   }
 
+  /// What the extractor is made from. Weights other than the published ones are taken, and said.
+  func source(session: Session, compute: Compute) throws -> ExtractorSource {
+    let digest = try Digest.sha256(file: path)
+    if case .user(_, _, let published) = definition.weights, digest != published {
+      session.console.note(
+        "note: \(path) has SHA-256 \(digest), not that of the published weights; scores are not called FID")
+    }
+    return ExtractorSource(weights: try Self.weights(path), digest: "sha256:" + digest, mode: mode) {
+      try FloatExecutor($0, pool: compute.pool, kernels: compute.kernels)
+    }
+  }
+
   /// A PyTorch state dict (a ZIP) or a safetensors file.
-  static func weights(_ path: String) throws -> TensorArchive {
+  private static func weights(_ path: String) throws -> TensorArchive {
     let file = try InputFile(path)
     if try file.read(at: 0, count: min(2, file.size)) == Array("PK".utf8) {
       return try PyTorchFile(file).archiveInMemory()

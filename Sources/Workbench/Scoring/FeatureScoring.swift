@@ -3,51 +3,100 @@ import Formats
 import Models
 import Tensors
 
-/// Features and statistics of sets of images.
+/// A feature extractor at work on sets of images: what `stats`, `fid`, `score` and `demo` share.
 package struct FeatureScoring {
   package let extractor: any FeatureExtractor
+  let definition: ExtractorDefinition
+  private let options: ScoringOptions
+  let kept: KeptFeatures?
   private let batch: Int
+  let pool: WorkerPool
 
-  /// - Parameter name: an extractor of the catalogue, `NAME` or `NAME=WEIGHTS`; nil for the standard one.
-  package init(named name: String?, assets: Assets, compute: Compute) throws {
-    let request = try ExtractorRequest(name, assets: assets)
-    let path = request.path
-    extractor = try request.type.init(
-      weights: ExtractorRequest.weights(path), digest: "sha256:" + Digest.sha256(file: path)
-    ) {
-      try FloatExecutor($0, pool: compute.pool, kernels: compute.kernels)
-    }
+  package init(_ options: ScoringOptions, session: Session, compute: Compute) throws {
+    let request = try ExtractorRequest(options.features, mode: options.mode, assets: session.assets)
+    definition = request.definition
+    extractor = try definition.extractor(request.source(session: session, compute: compute))
+    self.options = options
+    kept =
+      options.keptFeatures.map { KeptFeatures(folder: $0, isTemporary: false) }
+      ?? options.temporaryFeatures.map { KeptFeatures(folder: $0, isTemporary: true) }
     batch = compute.batch
+    pool = compute.pool
   }
 
-  /// Sums the features of the selected images, a batch in memory at a time.
+  /// The images at `path`; of different sizes where the extractor resizes them.
+  func images(_ path: String) throws -> any ImageSource {
+    try ImageSources.open(
+      path, options: ImageSourceOptions(recursive: options.recursive, mixedSizes: !definition.modes.isEmpty))
+  }
+
+  /// Sums the features of the selected images, a leaf in memory at a time.
   package func accumulate(_ selection: ImageSelection, session: Session) throws -> FeatureAccumulator {
     var accumulator = FeatureAccumulator(extractor: extractor.identity, dimension: extractor.dimension)
-    try forEachBatch(of: selection, session: session) { features, indices in
-      try accumulator.add(features, images: indices)
+    try forEachLeaf(of: selection, spatial: false, session: session) { features, _, indices in
+      try accumulator.add(features, images: indices, pool: pool)
     }
     return accumulator
   }
 
-  /// Hands over the features of the selected images, batch by batch, with the images' indices.
-  func forEachBatch(
-    of selection: ImageSelection, session: Session, _ body: (_ features: Tensor, _ indices: [Int]) throws -> Void
+  /// Hands over the features of the selected images, leaf by leaf, with the images' indices.
+  /// - Parameter spatial: whether the extractor's spatial features are wanted too.
+  func forEachLeaf(
+    of selection: ImageSelection, spatial: Bool, session: Session,
+    _ body: (_ features: Tensor, _ spatial: Tensor?, _ indices: [Int]) throws -> Void
   ) throws {
-    for skipped in selection.source.skipped { session.console.note("skipped \(skipped)") }
+    let source = selection.source
+    let leaf = KeptFeatures.leafSize(source.shape)
+    let kept = selection.count > leaf || self.kept?.isTemporary == false ? self.kept : nil
+    for skipped in source.skipped { session.console.note("skipped \(skipped)") }
     let progress = Progress("extracting features", unit: "images", total: selection.count, console: session.console)
-    try selection.source.forEachBatch(of: batch, in: selection.positions) { images in
-      let features = try extractor.features(of: images.pixels, shape: images.shape)
-      try body(features, (images.start..<(images.start + images.count)).map(selection.index))
-      if let signal = Signals.pending {
-        throw Stopped(signal: signal, progress: "no images", command: session.command)
+    var (done, shapes) = (0, Set<ImageShape>())
+    try source.forEachBatch(of: leaf, in: selection.positions) { images in
+      shapes.insert(images.shape)
+      let key = kept.map { _ in KeptFeatures.key(images, extractor.identity) }
+      let indices = (images.start..<(images.start + images.count)).map(selection.index)
+      if let key, let found = kept?.read(key, count: images.count, extractor, spatial: spatial) {
+        progress.inherit(images.count)
+        try body(found.0, found.1, indices)
+      } else {
+        let (features, spatialFeatures) = try compute(images, spatial: spatial, done, progress, session)
+        if let key { try kept?.write(key, features, spatialFeatures) }
+        try body(features, spatialFeatures, indices)
       }
-      progress.update(Double(images.start + images.count - selection.positions.lowerBound))
+      done += images.count
     }
     progress.finish(Double(selection.count))
+    if shapes.count > 1 {
+      session.console.note(
+        "warning: \(source.path): images of \(shapes.count) sizes, each resized for itself; sets of one size compare better"
+      )
+    }
+  }
+
+  /// A leaf's features, a network call at a time. - Throws: `Stopped` after a stop signal.
+  private func compute(
+    _ images: ImageBatch, spatial: Bool, _ done: Int, _ progress: Progress, _ session: Session
+  ) throws -> (Tensor, Tensor?) {
+    var parts: [(main: Tensor, spatial: Tensor?)] = []
+    for start in stride(from: 0, to: images.count, by: batch) {
+      if let signal = Signals.pending {
+        progress.finish(Double(done))
+        throw Stopped(signal: signal, progress: kept == nil ? "no images" : "\(done) images", command: session.command)
+      }
+      let end = min(start + batch, images.count)
+      let pixels = Array(images.pixels[(start * images.shape.count)..<(end * images.shape.count)])
+      parts.append(
+        spatial
+          ? try extractor.allFeatures(of: pixels, shape: images.shape)
+          : (try extractor.features(of: pixels, shape: images.shape), nil))
+      progress.update(Double(done + end))
+    }
+    let spatialParts = parts.compactMap(\.spatial)
+    return (Tensor.stacked(parts.map(\.main)), spatialParts.isEmpty ? nil : Tensor.stacked(spatialParts))
   }
 
   /// Statistics of `path`: see `scored`.
   package func statistics(of path: String, session: Session) throws -> FeatureStatistics {
-    try scored(path, keepsFeatures: false, session: session).statistics
+    try scored(path, session: session).statistics
   }
 }

@@ -3,6 +3,8 @@ import Tensors
 /// What `score` computes.
 package enum ScoreMetric: String, Sendable, CaseIterable {
   case frechet
+  /// On spatial features.
+  case spatialFrechet = "sfid"
   case frechetInfinity = "frechet-infinity"
   case kernelDistance = "kid"
   case precisionRecall = "precision-recall"
@@ -15,7 +17,7 @@ package enum ScoreMetric: String, Sendable, CaseIterable {
   /// Whether it looks at single images of the first set, and of the second.
   var needsFeatures: (first: Bool, second: Bool) {
     switch self {
-    case .frechet: (false, false)
+    case .frechet, .spatialFrechet: (false, false)
     case .frechetInfinity, .classifierScore: (true, false)
     case .kernelDistance, .precisionRecall, .densityCoverage: (true, true)
     }
@@ -40,6 +42,8 @@ package enum ScoreError: HalftoneError, Equatable {
   case needsImages(path: String, metrics: [String])
   /// An array `features` that is no set of features.
   case notFeatures(path: String, dims: [Int], type: ElementType)
+  /// sFID where there are no spatial features.
+  case noSpatial(path: String)
   /// A classifier's score of features that no known classifier made.
   case noClassifier(path: String)
 
@@ -47,13 +51,14 @@ package enum ScoreError: HalftoneError, Equatable {
     switch self {
     case .needsImages: "E-SCORE-IMAGES"
     case .notFeatures: "E-SCORE-FEATURES"
+    case .noSpatial: "E-SCORE-SPATIAL"
     case .noClassifier: "E-SCORE-CLASSIFIER"
     }
   }
 
   package var exit: ExitStatus {
     switch self {
-    case .needsImages, .noClassifier: .usage
+    case .needsImages, .noSpatial, .noClassifier: .usage
     case .notFeatures: .refusedInput
     }
   }
@@ -64,6 +69,7 @@ package enum ScoreError: HalftoneError, Equatable {
       "\(printable(path)): \(metrics.joined(separator: ", ")) cannot be computed from a mean and a covariance"
     case .notFeatures(let path, let dims, let type):
       "\(printable(path)): array \"features\" is \(type.rawValue) \(dims), expected F32 [images, dimension]"
+    case .noSpatial(let path): "\(printable(path)): no spatial features, which sfid is defined on"
     case .noClassifier(let path):
       "\(printable(path)): features of an unknown extractor; no classifier is known for them"
     }
@@ -73,6 +79,7 @@ package enum ScoreError: HalftoneError, Equatable {
     switch self {
     case .needsImages: "give the images, or --metrics frechet"
     case .notFeatures: nil
+    case .noSpatial: "give images and --features inception, or statistics with mu_s and sigma_s"
     case .noClassifier: "give the images"
     }
   }

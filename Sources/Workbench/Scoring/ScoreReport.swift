@@ -28,11 +28,13 @@ struct ScoreReport {
     for text in texts where !warnings.contains(text) { warnings.append(text) }
   }
 
-  mutating func add(_ result: FrechetDistance) {
-    lines.append("\(result.title): \(fixed(result.distance, 6))")
+  /// - Parameter spatial: whether it is the distance of spatial features.
+  mutating func add(_ result: FrechetDistance, spatial: Bool = false) {
+    let title = spatial ? result.title : FrechetDistance.title(extractor)
+    lines.append("\(title): \(fixed(result.distance, 6))")
     metrics.append(
       .init(
-        "frechet",
+        spatial ? "sfid" : "frechet",
         [
           "distance": .number(result.distance), "mean_term": .number(result.meanTerm),
           "trace_term": .number(result.traceTerm), "residual": .number(result.residual),
@@ -43,7 +45,7 @@ struct ScoreReport {
   mutating func add(_ result: FrechetExtrapolation) {
     let (low, high) = (result.interval.lowerBound, result.interval.upperBound)
     lines.append(
-      "Fréchet distance \(on), extrapolated to infinitely many generated images: \(fixed(result.distance, 6)) "
+      "\(FrechetDistance.title(extractor)), extrapolated to infinitely many generated images: \(fixed(result.distance, 6)) "
         + "(95 % interval \(fixed(low, 6)) to \(fixed(high, 6)))")
     metrics.append(
       .init(
@@ -59,7 +61,7 @@ struct ScoreReport {
 
   mutating func add(_ result: KernelDistance) {
     lines.append(
-      "Kernel distance \(on): \(fixed(result.mean, 8)) ± \(fixed(result.deviation, 8)) "
+      "\(KernelDistance.title(extractor)): \(fixed(result.mean, 8)) ± \(fixed(result.deviation, 8)) "
         + "(\(result.subsets.count) subsets of \(result.subsets.size))")
     metrics.append(
       .init(
@@ -88,9 +90,8 @@ struct ScoreReport {
   }
 
   mutating func add(_ result: ClassifierScore) {
-    let name = extractor.map { printable($0.name) } ?? "an unknown classifier"
     lines.append(
-      "Inception-style score on \(name): \(fixed(result.mean, 6)) ± \(fixed(result.deviation, 6)) "
+      "\(ClassifierScore.title(extractor)): \(fixed(result.mean, 6)) ± \(fixed(result.deviation, 6)) "
         + "(\(result.splits) splits)")
     metrics.append(
       .init(

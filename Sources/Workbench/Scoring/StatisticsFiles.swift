@@ -25,7 +25,7 @@ enum StatisticsFiles {
     guard Folder.kind(of: path) == .file else { return nil }
     let file = try InputFile(path)
     guard file.size >= 2, try file.read(at: 0, count: 2) == Array("PK".utf8) else { return nil }
-    return try NPZFile(file)
+    return try ImageSources.holdsPNGs(file) ? nil : NPZFile(file)
   }
 
   /// The statistics file at `path`. - Throws: when it is something else.

@@ -19,9 +19,7 @@ struct Score: ParsableCommand {
     help: ArgumentHelp(
       "What to compute (default: \(ScoreMetric.standard.map(\.rawValue).joined(separator: ","))).", valueName: "M,…"))
   var metrics: MetricList?
-  @Option(
-    help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME[=WEIGHTS]"))
-  var features: String?
+  @OptionGroup var features: FeatureOptions
   @Option(help: ArgumentHelp("Random subsets of the kernel distance.", valueName: "N")) var kidSubsets: Int = 100
   @Option(help: ArgumentHelp("Images of each subset.", valueName: "N")) var kidSubsetSize: Int = 1000
   @Option(help: ArgumentHelp("Seed of the random subsets.", valueName: "S")) var seed: UInt64 = 0
@@ -40,7 +38,7 @@ struct Score: ParsableCommand {
 
   func run() throws {
     try ScoreCommand(
-      generated: generated, reference: reference, metrics: metrics?.metrics, features: features,
+      generated: generated, reference: reference, metrics: metrics?.metrics, options: features.scoring,
       kernelSubsets: kidSubsets, kernelSubsetSize: kidSubsetSize, seed: seed, json: json, threads: compute.threads,
       batch: compute.batch
     ).run(session(common))

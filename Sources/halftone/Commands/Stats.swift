@@ -18,7 +18,7 @@ struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Compute feature statistics of a set of images (what 'halftone stats PATH' does).",
       discussion: """
-        PATH is a folder of PNGs, a run folder, samples in an .npz or .npy, or an IDX file (also gzipped). Images of a run \
+        PATH is a folder or ZIP file of PNGs, a run folder, samples in an .npz or .npy, or an IDX file (also gzipped). Images of a run \
         folder have the indices in their names, all others are numbered as they come; parts of one set with different \
         indices can be merged exactly.
 
@@ -27,9 +27,7 @@ struct Stats: ParsableCommand {
         """)
 
     @Argument(help: "Set of images.") var path: String
-    @Option(
-      help: ArgumentHelp("Feature extractor, as 'halftone list extractors' shows them.", valueName: "NAME[=WEIGHTS]"))
-    var features: String?
+    @OptionGroup var features: FeatureOptions
     @Option(help: ArgumentHelp("Only images with these indices, both included.", valueName: "A-B"))
     var indices: IndexRange?
     @Option(help: ArgumentHelp("Index of the first image, where names do not say it (default: 0).", valueName: "K"))
@@ -46,7 +44,7 @@ struct Stats: ParsableCommand {
 
     func run() throws {
       try StatsCommand(
-        images: path, features: features, indices: indices?.bounds, firstIndex: firstIndex, out: out,
+        images: path, options: features.scoring, indices: indices?.bounds, firstIndex: firstIndex, out: out,
         threads: compute.threads, batch: compute.batch
       ).run(session(common))
     }

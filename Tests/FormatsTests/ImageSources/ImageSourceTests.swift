@@ -32,7 +32,8 @@ import Testing
       try AtomicFile.write("", to: folder + "/notes.txt")
       #expect(symlink(folder, folder + "/loop") == 0)
       #expect(symlink(folder + "/none", folder + "/dangling.png") == 0)
-      let source = try #require(try ImageSources.open(folder) as? PNGFolder)
+      let source = try #require(
+        try ImageSources.open(folder, options: .init(recursive: true)) as? PNGImages)
       #expect(source.names == ["Z.png", "a.PNG", "a/10.png", "a/2.png", "b.png", "é.png"])
       #expect(try Self.levels(source) == [4, 2, 3, 1, 0, 5])
       #expect(
@@ -40,6 +41,11 @@ import Testing
           ".hidden.png (hidden)", "dangling.png (a link that leads nowhere)", "loop (a link to a folder)",
           "notes.txt (not a .png file)",
         ])
+      // Folders in a set count only when asked for.
+      let flat = try ImageSources.open(folder)
+      #expect(try Self.levels(flat) == [4, 2, 0, 5])
+      #expect(
+        flat.skipped.suffix(2) == ["a/10.png (in a folder of the set)", "a/2.png (in a folder of the set)"])
     }
   }
 
@@ -60,6 +66,38 @@ import Testing
       try PNG.write(Self.image(2), to: folder + "/images/000001/000999.png")
       let misplaced = try ImageSources.open(folder)
       #expect(!misplaced.namesIndices && (0..<3).map(misplaced.imageIndex) == [0, 1, 2])
+    }
+  }
+
+  /// A ZIP file of a folder holds the folder's images, in the folder's order.
+  @Test func zipFilesAreReadAsTheirFolders() throws {
+    try withTemporaryFolder { folder in
+      func member(_ name: String, _ level: Int) -> (name: String, bytes: [UInt8]) {
+        (name, PNG.encode(Self.image(level)))
+      }
+      func open(_ members: [(name: String, bytes: [UInt8])], recursive: Bool = false) throws -> any ImageSource {
+        try AtomicFile.write(storedZip(members), to: folder + "/set")
+        return try ImageSources.open(folder + "/set", options: .init(recursive: recursive))
+      }
+      let flat = try open([member("b.png", 1), member("a.png", 0), ("notes.txt", []), member("c/d.png", 2)])
+      #expect(try Self.levels(flat) == [0, 1])
+      #expect(flat.skipped == ["notes.txt (not a .png file)", "c/d.png (in a folder of the set)"])
+      let all = try open([member("b.png", 1), member("a.png", 0), member("c/d.png", 2)], recursive: true)
+      #expect(try Self.levels(all) == [0, 1, 2])
+      // The folder that everything lies in is passed over.
+      let inFolder = try open([("set/", []), member("set/2.png", 1), member("set/10.png", 0), member("set/.x.png", 3)])
+      #expect(try Self.levels(inFolder) == [0, 1] && inFolder.skipped == [".x.png (hidden)"])
+      #expect(!inFolder.namesIndices)
+      // A zipped run folder: its images only, with their indices.
+      let run = try open([
+        ("run/run.json", Array("{}".utf8)), member("run/grid.png", 9), member("run/images/000001/001000.png", 1),
+        member("run/images/000000/000999.png", 0),
+      ])
+      #expect(try Self.levels(run) == [0, 1] && run.namesIndices && run.imageIndex(at: 1) == 1000)
+      let damaged = try open([member("a.png", 0), ("b.png", [1, 2, 3])])
+      #expect(
+        thrownError { try damaged.forEachBatch(of: 2) { _ in } }.map { "\($0)" }?.contains("\(folder)/set/b.png")
+          == true)
     }
   }
 
@@ -99,6 +137,12 @@ import Testing
           error[E-IMG-SIZE]: \(folder): images differ in channels x height x width: "a.png" is 3x4x5, "b.png" is 1x4x5
           hint: score images of one size
           """)
+      // Where sizes may differ, a batch ends with its size.
+      for name in ["c", "d"] { try PNG.write(Self.image(0), to: folder + "/\(name).png") }
+      var batches: [[Int]] = []
+      let mixed = try ImageSources.open(folder, options: .init(mixedSizes: true))
+      try mixed.forEachBatch(of: 8) { batches.append([$0.start, $0.count, $0.shape.channels]) }
+      #expect(batches == [[0, 1, 3], [1, 1, 1], [2, 2, 3]])
     }
   }
 
@@ -107,7 +151,9 @@ import Testing
       try AtomicFile.write("", to: folder + "/a.jpg")
       let error = thrownError { _ = try ImageSources.open(folder) } as? FormatError
       #expect(error?.id == "E-IMG-EMPTY")
-      #expect(error?.hint == "skipped: a.jpg (not a .png file)")
+      #expect(
+        error?.hint
+          == "skipped: a.jpg (a JPEG: compression changes scores; convert both sets to PNG the same way)")
     }
   }
 

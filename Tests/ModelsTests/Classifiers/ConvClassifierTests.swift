@@ -14,8 +14,9 @@ import Testing
     let pixels = try #require(stored.integers(UInt8.self))
     let x = Tensor([stored.dims[0], 1, 28, 28], pixels.map { Float($0) / 127.5 - 1 })
     let weights = try Safetensors.read(file("model.safetensors"))
+    let whole = try Model.load(graph: ConvClassifier.graph(.logits), archive: weights)
     for (output, name) in [(ConvClassifier.Output.features, "features"), (.logits, "logits")] {
-      let model = try Model.load(graph: ConvClassifier.graph(output), archive: weights)
+      let model = whole.part(ConvClassifier.graph(output))
       let found = try contract.make(model).run(NetworkInput(images: x))
       let expected = try #require(io.tensors[name]?.floats())
       #expect(relativeError(found, expected) <= contract.tolerance, "\(name)")
