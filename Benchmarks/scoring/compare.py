@@ -40,10 +40,22 @@ def halftone(program, threads, *arguments):
     started = time.perf_counter()
     process = subprocess.Popen(
         [program, *map(str, arguments), "--threads", str(threads), "--quiet"], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    peak = 0
+    while process.poll() is None:
+        # What wait4 reports includes this process's own peak, from before the exec.
+        peak = max(peak, peak_kibibytes(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
         raise SystemExit("halftone failed")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    return time.perf_counter() - started, peak / 1024
+
+
+def peak_kibibytes(pid):
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 def time_features(arguments, folder):

@@ -114,6 +114,20 @@ import Testing
       return
     }
     #expect(steps.count == 10)
+    guard case .list(let drift)? = report["drift"] else {
+      Issue.record("no drift in \(first.output)")
+      return
+    }
+    #expect(drift.count == 10)
+    for step in drift {
+      if case .number(let error)? = step["relative_squared_error"] {
+        #expect(error > 0 && error < 1)
+      } else {
+        Issue.record("no number in \(step)")
+      }
+    }
+    // The standard extractor does not take images of this size.
+    #expect(report["perceptual"] == .null)
     // More images, other batches: what is there is kept, and the figures of the whole are those of one run.
     let extended = try halftone.run(compare + ["--count", "4", "--batch", "1"])
     let whole = try halftone.run(

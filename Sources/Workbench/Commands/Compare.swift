@@ -14,13 +14,15 @@ package struct CompareCommand: Sendable {
   package var labels: LabelCycle?
   package var scheduler: String?
   package var out: String?
+  /// Of the perceptual distance.
+  package var options: ScoringOptions
   package var threads: Int
   package var batch: Int
   package var json: Bool
 
   package init(
     float: String, quantized: String, sampler: String?, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
-    scheduler: String?, out: String?, threads: Int, batch: Int, json: Bool
+    scheduler: String?, out: String?, options: ScoringOptions, threads: Int, batch: Int, json: Bool
   ) {
     self.float = float
     self.quantized = quantized
@@ -30,6 +32,7 @@ package struct CompareCommand: Sendable {
     self.labels = labels
     self.scheduler = scheduler
     self.out = out
+    self.options = options
     self.threads = threads
     self.batch = batch
     self.json = json
@@ -61,18 +64,30 @@ package struct CompareCommand: Sendable {
     }
     let errors = StepErrors(float: samplers[0], quantized: [(quantized.name, samplers[1].denoiser)])
     let steps = try errors.measure(images, journal: run.file("steps.jsonl"), session: session)[0]
+    let drift = try TrajectoryDrift(float: samplers[0], quantized: samplers[1], name: quantized.name)
+      .measure(images, journal: run.file("trajectory.jsonl"), session: session)
     let pairs = try stores[0].comparison(with: stores[1], images)
+    let perceptual = try PerceptualComparison(
+      stores[0], stores[1], images, options: options, session: session, compute: compute)
+    let measured = Measured(steps: plans[0].steps, errors: steps, drift: drift, pairs: pairs, perceptual: perceptual)
     try stores[0].writePairs(with: stores[1], images, to: run.file("grid.png"))
-    let report = report(float, quantized, plans[0].steps, steps, pairs)
+    let report = report(float, quantized, measured)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     if json { return try session.console.result(JSONWriter.compact(report)) }
-    try printText(session, quantized, plans[0].steps, steps, pairs, run)
+    try printText(session, quantized, measured, run)
   }
 
-  private func report(
-    _ float: ModelSource, _ quantized: ModelSource, _ steps: [Step], _ errors: [SignalToNoise],
-    _ pairs: PairedComparison
-  ) -> ConfigurationValue {
+  private struct Measured {
+    /// Of the trajectory, with the errors on the float model's states and the drift after each.
+    let steps: [Step]
+    let errors: [SignalToNoise]
+    let drift: [SignalToNoise]
+    let pairs: PairedComparison
+    let perceptual: PerceptualComparison?
+  }
+
+  private func report(_ float: ModelSource, _ quantized: ModelSource, _ measured: Measured) -> ConfigurationValue {
+    let pairs = measured.pairs
     let quality = pairs.quality
     return [
       "schema": 1, "float": .string(float.name), "float_digest": .string(float.digest),
@@ -88,6 +103,12 @@ package struct CompareCommand: Sendable {
         "window": .integer(StructuralSimilarity.windowSize(for: pairs.shape)),
         "images": .list(pairs.similarities.map { .number($0) }),
       ],
+      "perceptual": measured.perceptual.map { perceptual in
+        [
+          "extractor": .string("\(perceptual.extractor)"), "mean": .number(perceptual.mean),
+          "images": .list(perceptual.distances.map { .number($0) }),
+        ]
+      } ?? .null,
       "worst_first": .list(
         pairs.worstFirst.map { position in
           [
@@ -96,21 +117,31 @@ package struct CompareCommand: Sendable {
           ]
         }),
       "epsilon_snr": [
-        "mean_decibels": meanDecibels(of: errors).map { .number($0) } ?? .null,
+        "mean_decibels": meanDecibels(of: measured.errors).map { .number($0) } ?? .null,
         "steps": .list(
-          zip(steps, errors).map { ["timestep": .number($0.timestep.value), "decibels": $1.ratio.value] }),
+          zip(measured.steps, measured.errors).map {
+            ["timestep": .number($0.timestep.value), "decibels": $1.ratio.value]
+          }),
       ],
+      "drift": .list(
+        zip(measured.steps, measured.drift).map { step, drift in
+          [
+            "timestep": .number(step.timestep.value),
+            "relative_squared_error": drift.relativeSquaredError.map { .number($0) } ?? .null,
+          ]
+        }),
     ]
   }
 
   private func printText(
-    _ session: Session, _ quantized: ModelSource, _ steps: [Step], _ errors: [SignalToNoise],
-    _ pairs: PairedComparison, _ run: RunFolder
+    _ session: Session, _ quantized: ModelSource, _ measured: Measured, _ run: RunFolder
   ) throws {
+    let pairs = measured.pairs
     let quality = pairs.quality
-    var table = Table([("step", .right), ("timestep", .right), ("epsilon SNR, dB", .right)])
-    for (step, error) in zip(steps, errors) {
-      table.add(["\(step.index)", "\(step.timestep)", error.ratio.text])
+    var table = Table([("step", .right), ("timestep", .right), ("epsilon SNR, dB", .right), ("drift, %", .right)])
+    for (position, step) in measured.steps.enumerated() {
+      let drift = measured.drift[position].relativeSquaredError.map { fixed(100 * $0, 4) } ?? "undefined"
+      table.add(["\(step.index)", "\(step.timestep)", measured.errors[position].ratio.text, drift])
     }
     try session.console.result(table.markdown)
     try session.console.result("\(quantized.name) against float on \(images.count) images at equal seeds")
@@ -123,8 +154,11 @@ package struct CompareCommand: Sendable {
     try session.console.result(
       "SSIM: mean \(pairs.meanSimilarity.map { fixed($0, 4) } ?? "of no images"); least similar images: "
         + worst.joined(separator: ", "))
+    if let perceptual = measured.perceptual {
+      try session.console.result("\(perceptual.title): mean \(fixed(perceptual.mean, 6))")
+    }
     try session.console.result(
-      "epsilon SNR: mean over steps \(meanDecibels(of: errors).map { fixed($0, 2) } ?? "identical") dB")
+      "epsilon SNR: mean over steps \(meanDecibels(of: measured.errors).map { fixed($0, 2) } ?? "identical") dB")
     try session.console.result("grid (float above quantised): \(run.file("grid.png"))")
     try session.console.result("report: \(run.file("report.json"))")
   }

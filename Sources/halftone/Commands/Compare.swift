@@ -5,9 +5,9 @@ struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare a quantised model with its float model at equal seeds.",
     discussion: """
-      Reports PSNR and SSIM image by image, the worst first, and at every sampling step the signal-to-noise ratio of the \
-      quantised model's noise prediction on the float model's own states. Writes a grid with float rows above quantised \
-      rows.
+      Reports PSNR, SSIM and a perceptual distance image by image, the worst first, and at every sampling step the \
+      signal-to-noise ratio of the quantised model's noise prediction on the float model's own states, and how far the two \
+      trajectories have drifted apart. Writes a grid with float rows above quantised rows.
 
       Example:
         halftone compare fashion-mnist-ddpm w4a8.safetensors --count 32
@@ -22,6 +22,10 @@ struct Compare: ParsableCommand {
   @Option(help: ArgumentHelp("Classes, as for 'sample'.", valueName: "L,…")) var labels: LabelCycle?
   @Option(help: ArgumentHelp("Run folder (default: outputs/compare-MODEL-QUANTISED-seedS).", valueName: "DIR"))
   var out: String?
+  @Option(
+    help: ArgumentHelp("Extractor of the perceptual distance, as for 'fid'.", valueName: "NAME[=WEIGHTS]"))
+  var features: String?
+  @Option(help: ArgumentHelp("How it prepares pixels, as for 'fid'.", valueName: "MODE")) var mode: String?
   @OptionGroup var source: SourceOptions
   @Flag(help: "Print the report as JSON.") var json = false
   @OptionGroup var compute: ComputeOptions
@@ -34,7 +38,8 @@ struct Compare: ParsableCommand {
   func run() throws {
     try CompareCommand(
       float: model, quantized: quantised, sampler: sampler, images: 0...(count - 1), seed: seed, labels: labels,
-      scheduler: source.scheduler, out: out, threads: compute.threads, batch: compute.batch, json: json
+      scheduler: source.scheduler, out: out, options: ScoringOptions(features: features, mode: mode),
+      threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }
 }
