@@ -22,7 +22,9 @@ import Testing
       else { return nil }
       return "\(model) \(threads) \(batch)"
     }
-    let expected = ["1 1", "1 3", "2 1", "2 3"].flatMap { at in ["float", "rtn-w8a8"].map { "\($0) \(at)" } }
+    let expected = ["1 1", "1 3", "2 1", "2 3"].flatMap { at in
+      ["float", "winograd", "rtn-w8a8"].map { "\($0) \(at)" }
+    }
     #expect(names == expected)
     for row in rows {
       guard case .number(let milliseconds)? = row["milliseconds_per_image"], case .list(let work)? = row["work"] else {

@@ -102,6 +102,30 @@ typedef struct {
   float *destination;
 } ht_pack;
 
+// A 3x3 convolution of stride 1 by Winograd's F(4,3): tiles of 4x4 outputs, tile rows [tile_row_begin, tile_row_end).
+// `planes` are 36 matrices [tiles][channels], `plane_stride` elements apart; convolve_f32 multiplies each by its weights.
+// Channels are a multiple of 16.
+typedef struct {
+  const float *input;           // halo buffer, whole tiles long: pixel (4 y + i, 4 x + j) is row i, column j of tile (y, x)
+  int64_t row_stride, pixel_stride;
+  float *planes;
+  int64_t plane_stride;
+  int32_t tile_row_begin, tile_row_end, tile_columns;
+  int32_t channels;
+} ht_winograd_input;
+
+typedef struct {
+  const float *planes;
+  int64_t plane_stride;
+  int32_t tile_row_begin, tile_row_end, tile_columns;
+  int32_t channels;
+  const float *bias;
+  const float *residual;        // or NULL; same strides as the output
+  float *output;
+  int64_t output_row_stride, output_pixel_stride;
+  int32_t height, width;        // of the output; what tiles have past it is dropped
+} ht_winograd_output;
+
 // Kernel features of the processor and its operating system.
 int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
 int ht_has_avx512vnni(void);  // AVX-512 F, CD, BW, DQ, VL and VNNI on top of it

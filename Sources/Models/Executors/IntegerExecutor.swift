@@ -12,7 +12,7 @@ package struct IntegerExecutor: Executor {
     profile: ExecutionProfile? = nil
   ) throws {
     engine = try FastExecutor(
-      model: model, table: table, integer: true, pool: pool, kernels: kernels, observer: nil, profile: profile)
+      model: model, table: table, arithmetic: .integer, pool: pool, kernels: kernels, observer: nil, profile: profile)
   }
 
   package func run(_ input: NetworkInput) throws -> Tensor { try engine.run(input) }
@@ -24,4 +24,7 @@ package struct IntegerExecutor: Executor {
 
   /// Bytes of working memory per image in flight.
   package var arenaBytes: Int { engine.arenaBytes }
+
+  /// Bytes of the weights of convolutions and linear layers in memory, packed for the kernels.
+  package var weightBytes: Int { engine.weightBytes }
 }

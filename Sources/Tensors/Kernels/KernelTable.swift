@@ -27,6 +27,10 @@ package struct KernelTable: Sendable {
   package let convolveF32: Kernel<ht_convolution>
   /// The same on u8 codes and s8 weights, summed exactly in Int32, then scaled to Float.
   package let convolveU8S8: Kernel<ht_convolution>
+  /// 6x6 input tiles of a 3x3 convolution, transformed for `convolveF32` to multiply.
+  package let winogradInput: Kernel<ht_winograd_input>
+  /// 4x4 output tiles from the products; epilogue adds bias and residual.
+  package let winogradOutput: Kernel<ht_winograd_output>
   /// Per-channel scale and shift, activation, then Float or u8 codes; copies, per-channel addition, upsampling.
   package let transform: Kernel<ht_transform>
   /// Per-channel sums or centred squares over an image.
@@ -55,6 +59,7 @@ package struct KernelTable: Sendable {
   /// Runs on any processor, lane by lane without a fused multiply-add unit: for correctness, not for speed.
   package static let base = KernelTable(
     instructionSet: .base, convolveF32: KernelsBase.convolveF32, convolveU8S8: KernelsBase.convolveU8S8,
+    winogradInput: KernelsBase.winogradInput, winogradOutput: KernelsBase.winogradOutput,
     transform: KernelsBase.transform, channelSums: KernelsBase.channelSums, softmaxRows: KernelsBase.softmaxRows,
     averagePool: KernelsBase.averagePool, simulate: KernelsBase.simulate, packMatrix: KernelsBase.packMatrix,
     add: KernelsBase.add, affine: KernelsBase.affine)
@@ -66,6 +71,7 @@ package struct KernelTable: Sendable {
       ? nil
       : KernelTable(
         instructionSet: .avx2, convolveF32: KernelsAVX2.convolveF32, convolveU8S8: KernelsAVX2.convolveU8S8,
+        winogradInput: KernelsAVX2.winogradInput, winogradOutput: KernelsAVX2.winogradOutput,
         transform: KernelsAVX2.transform, channelSums: KernelsAVX2.channelSums, softmaxRows: KernelsAVX2.softmaxRows,
         averagePool: KernelsAVX2.averagePool, simulate: KernelsAVX2.simulate, packMatrix: KernelsAVX2.packMatrix,
         add: KernelsAVX2.add, affine: KernelsAVX2.affine)
@@ -76,7 +82,8 @@ package struct KernelTable: Sendable {
       ? nil
       : KernelTable(
         instructionSet: .avx512vnni, convolveF32: KernelsAVX512VNNI.convolveF32,
-        convolveU8S8: KernelsAVX512VNNI.convolveU8S8, transform: KernelsAVX512VNNI.transform,
+        convolveU8S8: KernelsAVX512VNNI.convolveU8S8, winogradInput: KernelsAVX512VNNI.winogradInput,
+        winogradOutput: KernelsAVX512VNNI.winogradOutput, transform: KernelsAVX512VNNI.transform,
         channelSums: KernelsAVX512VNNI.channelSums, softmaxRows: KernelsAVX512VNNI.softmaxRows,
         averagePool: KernelsAVX512VNNI.averagePool, simulate: KernelsAVX512VNNI.simulate,
         packMatrix: KernelsAVX512VNNI.packMatrix, add: KernelsAVX512VNNI.add, affine: KernelsAVX512VNNI.affine)

@@ -8,6 +8,8 @@ package struct PackedWeights: Sendable {
   package enum Format: Sendable {
     /// Float, [block][tap][input channel][32].
     case float
+    /// Float, [36 products][block][input channel][32]: 3x3 weights transformed for Winograd's F(4,3).
+    case winograd
     /// Int8, [block][tap][input channel / 4][32][4].
     case integer
   }

@@ -21,7 +21,7 @@ package struct Benchmark {
   /// One variant at one number of threads and images.
   package struct Row: Sendable {
     package let variant: String
-    package let isInteger: Bool
+    package let executor: ExecutorKind
     package let threads: Int
     package let batch: Int
     /// Medians and extremes over the rounds that count, per image.
@@ -34,6 +34,7 @@ package struct Benchmark {
     package let multiplyAccumulates: Int
     /// Multiply-accumulates per second of the best probe of this arithmetic and thread count.
     package let peakRate: Double
+    /// Of the weights in memory, packed for the kernels.
     package let weightBytes: Int
     /// Working memory of the images in flight.
     package let arenaBytes: Int
@@ -115,11 +116,11 @@ package struct Benchmark {
     }
     let threads = compute.pool.threads
     return Row(
-      variant: variant.name, isInteger: variant.isInteger, threads: threads, batch: batch,
+      variant: variant.name, executor: variant.executor, threads: threads, batch: batch,
       milliseconds: InterleavedTiming.median(times), fastest: times.min() ?? 0, slowest: times.max() ?? 0,
       cleanRounds: clean.count, isDisturbed: isDisturbed,
       multiplyAccumulates: GraphSummary(variant.source.model.graph).multiplyAccumulates, peakRate: peak,
-      weightBytes: variant.source.weightsFileBytes,
+      weightBytes: runner.weightBytes,
       arenaBytes: runner.arenaBytes * (batch < threads ? 1 : min(batch, threads)), work: work)
   }
 }

@@ -20,9 +20,8 @@ package struct BenchmarkReport: Sendable {
 
   /// How many times faster than the float model at the same threads and batch; nil for the float model itself.
   package func speedup(of row: Benchmark.Row) -> Double? {
-    guard row.isInteger else { return nil }
-    let float = rows.first { !$0.isInteger && $0.threads == row.threads && $0.batch == row.batch }
-    return float.map { $0.milliseconds / row.milliseconds }
+    let float = rows.first { $0.executor == .float && $0.threads == row.threads && $0.batch == row.batch }
+    return row.executor == .float ? nil : float.map { $0.milliseconds / row.milliseconds }
   }
 
   /// Rows of quantised models that are not faster than the float model.
@@ -81,7 +80,7 @@ package struct BenchmarkReport: Sendable {
       "rows": .list(
         rows.map { row in
           [
-            "model": .string(row.variant), "integer": .bool(row.isInteger), "threads": .integer(row.threads),
+            "model": .string(row.variant), "integer": .bool(row.executor == .integer), "threads": .integer(row.threads),
             "batch": .integer(row.batch), "milliseconds_per_image": .number(row.milliseconds),
             "fastest": .number(row.fastest), "slowest": .number(row.slowest),
             "undisturbed_rounds": .integer(row.cleanRounds), "disturbed": .bool(row.isDisturbed),

@@ -3,35 +3,40 @@ import Models
 import Quantization
 import Tensors
 
-/// One network that is timed: the float model, or a quantised one in integers.
+/// One network that is timed, in one arithmetic.
 package struct BenchmarkVariant: Sendable {
   package let name: String
   package let source: ModelSource
+  package let executor: ExecutorKind
 
-  package init(name: String, source: ModelSource) {
+  package init(name: String, source: ModelSource, executor: ExecutorKind? = nil) {
     self.name = name
     self.source = source
+    self.executor = executor ?? source.defaultExecutor
   }
 
-  package var isInteger: Bool { source.quantized != nil }
+  package var isInteger: Bool { executor == .integer }
 
   /// What one thread count runs it with.
   struct Runner {
     let executor: any Executor
     /// Of working memory per image in flight.
     let arenaBytes: Int
+    /// Of the packed weights.
+    let weightBytes: Int
     private let input: @Sendable (Int) -> NetworkInput
 
     init(_ variant: BenchmarkVariant, compute: Compute, profile: ExecutionProfile? = nil) throws {
       let source = variant.source
-      if let quantized = source.quantized {
+      if variant.isInteger, let quantized = source.quantized {
         let integer = try IntegerExecutor(
           source.model, table: quantized.table, pool: compute.pool, kernels: compute.kernels, profile: profile)
-        (executor, arenaBytes) = (integer, integer.arenaBytes)
+        (executor, arenaBytes, weightBytes) = (integer, integer.arenaBytes, integer.weightBytes)
       } else {
         let float = try FloatExecutor(
-          source.model, pool: compute.pool, kernels: compute.kernels, profile: profile)
-        (executor, arenaBytes) = (float, float.arenaBytes)
+          source.model, winograd: variant.executor == .winograd, pool: compute.pool, kernels: compute.kernels,
+          profile: profile)
+        (executor, arenaBytes, weightBytes) = (float, float.arenaBytes, float.weightBytes)
       }
       let (graph, steps) = (source.model.graph, source.quantized?.steps)
       // The middle of the trajectory, where neither noise nor image dominates.

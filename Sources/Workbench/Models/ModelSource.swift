@@ -10,6 +10,8 @@ package enum ExecutorKind: String, Sendable, CaseIterable {
   case reference
   /// Fast Float32; of a quantised model, simulated quantisation.
   case float
+  /// The same, 3x3 convolutions by Winograd's transformed tiles: faster, rounded otherwise.
+  case winograd
   /// Integer arithmetic; quantised models only.
   case integer
 }
@@ -121,14 +123,18 @@ package struct ModelSource: Sendable {
 
   // MARK: Running it
 
-  package var defaultExecutor: ExecutorKind { quantized == nil ? .float : .integer }
+  /// Winograd's rounding errors are no larger than those of direct sums in whole networks (docs/performance.md).
+  package var defaultExecutor: ExecutorKind { quantized == nil ? .winograd : .integer }
 
-  /// - Parameter kind: nil for the default: integer for quantised models, float for the others.
+  /// - Parameter kind: nil for the default: integer for quantised models, winograd for the others.
   package func executor(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Executor {
     let table = quantized?.table ?? QuantizationTable()
     switch kind ?? defaultExecutor {
     case .reference: return try ReferenceExecutor(model, simulating: table)
     case .float: return try FloatExecutor(model, simulating: table, pool: compute.pool, kernels: compute.kernels)
+    case .winograd:
+      return try FloatExecutor(
+        model, simulating: table, winograd: true, pool: compute.pool, kernels: compute.kernels)
     case .integer:
       if quantized == nil { throw ModelSourceError.needsQuantized(path: path, command: "--executor integer") }
       return try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)

@@ -47,7 +47,7 @@ package struct SamplingPlan: Sendable {
       "seed": Int(exactly: seed).map { .integer($0) } ?? .string(String(seed)),
       "labels": labels.map { .list($0.labels.map { .integer($0) }) } ?? .null,
       "executor": .string(executor.rawValue),
-      "instruction_set": executor == .float ? .string(kernels.name) : .null,
+      "instruction_set": executor == .float || executor == .winograd ? .string(kernels.name) : .null,
       "initial_noise": initialNoise.map { .string("sha256:" + $0.digest) } ?? .null,
     ]
   }

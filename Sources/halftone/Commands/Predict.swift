@@ -16,7 +16,7 @@ struct Predict: ParsableCommand {
   @Argument(help: "Float or quantised model.") var model: String
   @Option(help: ArgumentHelp("Arrays to call the network on.", valueName: "in.npz")) var input: String
   @Option(help: ArgumentHelp("Where to write y.", valueName: "out.npz")) var out: String
-  @Option(help: "What runs the network (default: integer for quantised models, float for others).")
+  @Option(help: "What runs the network (default: integer for quantised models, winograd for others).")
   var executor: ExecutorKind?
   @Option(help: ArgumentHelp("Sampling step whose quantisers to use, from 0.", valueName: "K")) var step: Int?
   @OptionGroup var source: SourceOptions

@@ -36,7 +36,7 @@ struct Sample: ParsableCommand {
   )
   var labels: LabelCycle?
 
-  @Option(help: "What runs the network (default: integer for quantised models, float for others).")
+  @Option(help: "What runs the network (default: integer for quantised models, winograd for others).")
   var executor: ExecutorKind?
 
   @OptionGroup var compute: ComputeOptions

@@ -15,6 +15,7 @@ struct ParityContract: CustomTestStringConvertible, Sendable {
   static let all: [ParityContract] = [
     ParityContract(name: "reference", tolerance: 1e-5) { try ReferenceExecutor($0) },
     ParityContract(name: "float", tolerance: 1e-4) { try FloatExecutor($0) },
+    ParityContract(name: "winograd", tolerance: 1e-4) { try FloatExecutor($0, winograd: true) },
   ]
 }
 

@@ -13,7 +13,11 @@ struct ContractionLayer {
   /// What the input's channels are divided by before they are quantised; nil: ones.
   let inputScales: [Float]?
 
-  init(_ node: Node, model: Model, table: QuantizationTable, integer: Bool) throws {
+  /// Whether the weights are transformed for tiles of 4x4 outputs.
+  var isWinograd: Bool { parts[0].weights.format == .winograd }
+
+  init(_ node: Node, model: Model, table: QuantizationTable, arithmetic choice: ArithmeticChoice) throws {
+    let integer = choice == .integer
     let weightName: String
     let biasName: String?
     switch node.op {
@@ -55,8 +59,10 @@ struct ContractionLayer {
     } else {
       arithmetic = inputQuantizers == nil ? .float : .simulated
       let values = quantized?.dequantized ?? model.parameters[weightName]!
-      let weights = try PackedWeights.float(
-        values.values, outputChannels: out, inputChannels: input, taps: taps)
+      let weights =
+        choice == .winograd && Self.paysWinograd(node, out: out, input: input, taps: taps)
+        ? try PackedWeights.winograd(values.values, outputChannels: out, inputChannels: input)
+        : try PackedWeights.float(values.values, outputChannels: out, inputChannels: input, taps: taps)
       parts = [ContractionPart(channels: 0..<input, weights: weights, weightScales: [], granule: 0)]
     }
   }
@@ -81,6 +87,18 @@ struct ContractionLayer {
           granule: input.granule(ofChannel: start)))
     }
     return parts
+  }
+
+  /// On smaller maps the transformed weights, four times as many, have too little work each.
+  private static let fewestWinogradPixels = 64
+
+  private static func paysWinograd(_ node: Node, out: Int, input: Int, taps: Int) -> Bool {
+    guard case .conv2d(let convolution) = node.op, convolution.stride == 1,
+      convolution.padding == .init(leading: 1, trailing: 1),
+      PackedWeights.allowsWinograd(outputChannels: out, inputChannels: input, taps: taps)
+    else { return false }
+    let pixels = FusionPlan.pixels(node.dims)
+    return pixels.height * pixels.width >= fewestWinogradPixels
   }
 
   /// Codes minus zero points as the signed bytes that the kernels multiply.

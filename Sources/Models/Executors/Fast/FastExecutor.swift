@@ -22,7 +22,7 @@ final class FastExecutor: Sendable {
   private static let cachedKeys = 4096
 
   init(
-    model: Model, table: QuantizationTable, integer: Bool, pool: WorkerPool, kernels: KernelTable,
+    model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, pool: WorkerPool, kernels: KernelTable,
     observer: SiteObserver?, profile: ExecutionProfile? = nil
   ) throws {
     self.model = model
@@ -33,7 +33,7 @@ final class FastExecutor: Sendable {
     self.profile = profile
     try table.check(for: model.graph)
     var compilers = [true, false].map {
-      ProgramCompiler(model: model, table: table, integer: integer, temporal: $0)
+      ProgramCompiler(model: model, table: table, arithmetic: arithmetic, temporal: $0)
     }
     temporal = try compilers[0].compile()
     main = try compilers[1].compile()
@@ -46,6 +46,13 @@ final class FastExecutor: Sendable {
 
   /// Bytes of working memory for one image.
   var arenaBytes: Int { max(main.arenaBytes, temporal.arenaBytes) }
+
+  /// Bytes of the weights as the kernels read them.
+  var weightBytes: Int {
+    (temporal.contractions + main.contractions).reduce(0) { sum, contraction in
+      contraction.parts.reduce(sum) { $0 + $1.weights.buffer.byteCount }
+    }
+  }
 
   func run(_ input: NetworkInput) throws -> Tensor {
     try model.graph.check(input)

@@ -4,8 +4,7 @@ import Tensors
 struct ProgramCompiler {
   let model: Model
   let table: QuantizationTable
-  /// Whether quantised layers run on codes; otherwise they are simulated in Float.
-  let integer: Bool
+  let arithmetic: ArithmeticChoice
 
   private var fusion: FusionPlan
   private var planner = ArenaPlanner()
@@ -15,10 +14,10 @@ struct ProgramCompiler {
   private var slots = 0
   private var widestNorm = 1
 
-  init(model: Model, table: QuantizationTable, integer: Bool, temporal: Bool) {
+  init(model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, temporal: Bool) {
     self.model = model
     self.table = table
-    self.integer = integer
+    self.arithmetic = arithmetic
     fusion = FusionPlan(graph: model.graph, temporal: temporal)
   }
 
@@ -176,16 +175,20 @@ struct ProgramCompiler {
   private static let codesReadAtOnce = 4
 
   private mutating func emitContraction(_ node: Node) throws {
-    let layer = try ContractionLayer(node, model: model, table: table, integer: integer)
+    let layer = try ContractionLayer(node, model: model, table: table, arithmetic: arithmetic)
     let root = fusion.root(of: node.inputs[0])
     let preparation = chain(endingAt: root, including: false)
     let factor = preparation.upsamples ? 2 : 1
     let (height, width) = (preparation.height * factor, preparation.width * factor)
     let isInteger = layer.arithmetic == .integer
     let channels = preparation.channels
+    // Whole tiles: what the last ones have past the image is computed and dropped.
+    let tile = layer.isWinograd ? PackedWeights.winogradTile : 1
+    var padding = layer.padding
+    padding.bottom += (tile - height % tile) % tile
+    padding.right += (tile - width % tile) % tile
     let halo = Halo(
-      height: height + layer.padding.top + layer.padding.bottom,
-      width: width + layer.padding.left + layer.padding.right, padding: layer.padding,
+      height: height + padding.top + padding.bottom, width: width + padding.left + padding.right, padding: padding,
       pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
     let readsSource =
       layer.arithmetic == .float && preparation.isIdentity && preparation.segments.count == 1 && halo.isBare
@@ -197,18 +200,29 @@ struct ProgramCompiler {
     let out = FusionPlan.pixels(node.dims)
     let spatial = node.dims.count == 3 ? (out.height, out.width) : (height, width)
     let residual = epilogue.residual.map { read($0) }
+    let winograd = layer.isWinograd ? winogradTiles(height, width, inputs: channels, outputs: out.channels) : nil
     steps.append(
       .contraction(
         Contraction(
           path: node.path, arithmetic: layer.arithmetic, parts: layer.parts, bias: layer.bias,
           temporalBias: epilogue.temporalBias, preparation: preparation, halo: halo, scratch: scratch,
-          tapOffsets: halo.tapOffsets(layer.kernel), stride: layer.stride, residual: residual,
+          tapOffsets: halo.tapOffsets(layer.kernel), winograd: winograd, stride: layer.stride, residual: residual,
           output: buffer(for: last),
           outputHeight: spatial.0, outputWidth: spatial.1, outputChannels: out.channels, slot: slots,
           inputQuantizers: layer.inputQuantizers, inputScales: layer.inputScales,
           inputFactors: layer.inputScales?.map { 1 / $0 },
           outputQuantizers: layer.outputQuantizers, inputDims: graph.nodes[node.inputs[0]].dims)))
     slots += 1
+  }
+
+  private mutating func winogradTiles(_ height: Int, _ width: Int, inputs: Int, outputs: Int) -> WinogradTiles {
+    let side = PackedWeights.winogradTile
+    let (rows, columns) = ((height + side - 1) / side, (width + side - 1) / side)
+    let planes = [inputs, outputs].map { rows * columns * $0 + 16 }
+    return WinogradTiles(
+      rows: rows, columns: columns, input: reserve(bytes: PackedWeights.winogradProducts * planes[0] * 4),
+      products: reserve(bytes: PackedWeights.winogradProducts * planes[1] * 4), inputPlane: planes[0],
+      productPlane: planes[1])
   }
 
   /// Adds that the contraction can do while it stores: a temporal feature per channel, then one residual whose value

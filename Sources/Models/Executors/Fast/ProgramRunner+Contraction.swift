@@ -22,7 +22,13 @@ extension ProgramRunner {
       input = UnsafeMutableRawPointer(floats(contraction.preparation.segments[0].buffer))
     }
     if !isInteger { observeAndSimulate(contraction, input.assumingMemoryBound(to: Float.self), slot.input) }
-    timed(contraction.work) { multiply(contraction, input, slot) }
+    timed(contraction.work) {
+      if let tiles = contraction.winograd {
+        multiplyTiles(contraction, tiles, input.assumingMemoryBound(to: Float.self), slot)
+      } else {
+        multiply(contraction, input, slot)
+      }
+    }
     if let quantizer = slot.output {
       let count = contraction.outputHeight * contraction.outputWidth * contraction.outputChannels
       simulate(floats(contraction.output), count, quantizer, channels: contraction.outputChannels)

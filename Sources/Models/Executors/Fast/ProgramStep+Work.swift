@@ -29,6 +29,7 @@ extension Contraction {
       case 9: "convolution 3x3"
       case let taps: "convolution of \(taps) taps"
       }
+    if winograd != nil { return "\(kernel), float, Winograd" }
     return "\(kernel), \(arithmetic == .integer ? "integer" : "float")"
   }
 }

@@ -85,6 +85,16 @@ struct Halo: Sendable, Equatable {
   var count: Int { height * width * pixelStride }
 }
 
+/// How a program's contractions are computed, where they and their tables allow it.
+enum ArithmeticChoice: Sendable {
+  /// In Float, tap by tap; quantised layers simulated.
+  case direct
+  /// In Float, 3x3 convolutions by transformed tiles; quantised layers simulated.
+  case winograd
+  /// Quantised layers on codes, the others directly in Float.
+  case integer
+}
+
 /// How one contraction is computed.
 enum Arithmetic: String, Sendable {
   /// Float weights (or dequantised ones), float input.
@@ -106,6 +116,20 @@ struct ContractionPart: Sendable {
   let granule: Int
 }
 
+/// Scratch of a 3x3 convolution that multiplies transformed tiles (Winograd's F(4,3)).
+struct WinogradTiles: Sendable {
+  let rows: Int
+  let columns: Int
+  /// 36 planes [tiles][channels] of the input, and of the products.
+  let input: BufferID
+  let products: BufferID
+  /// Elements from plane to plane: a vector more than they hold, so that planes do not compete for the same cache lines.
+  let inputPlane: Int
+  let productPlane: Int
+
+  var count: Int { rows * columns }
+}
+
 /// A convolution or linear layer with everything fused into it: preparation of its input, bias, temporal feature,
 /// residual.
 struct Contraction: Sendable {
@@ -123,6 +147,8 @@ struct Contraction: Sendable {
   var scratch: BufferID?
   /// Elements from an output pixel's first input element to each tap.
   let tapOffsets: [Int32]
+  /// Present where the weights are transformed.
+  var winograd: WinogradTiles?
   let stride: Int
   var residual: BufferID?
   var output: BufferID
