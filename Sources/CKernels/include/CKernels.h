@@ -102,6 +102,17 @@ typedef struct {
   float *destination;
 } ht_pack;
 
+// The same from u8 codes whose zero point is 128, as 1x1 s8 weights [o / 32][i / 4][32][4], missing inputs and outputs
+// zero. `start`, padded to 32, receives -left_zero_point * sum of each output's weights.
+typedef struct {
+  const uint8_t *source;
+  int64_t output_stride, input_stride;  // one of the two is 1
+  int32_t output_channels, input_channels;
+  int32_t left_zero_point;
+  uint8_t *destination;
+  int32_t *start;
+} ht_pack_codes;
+
 // A 3x3 convolution of stride 1 by Winograd's F(4,3): tiles of 4x4 outputs, tile rows [tile_row_begin, tile_row_end).
 // `planes` are 36 matrices [tiles][channels], `plane_stride` elements apart; convolve_f32 multiplies each by its weights.
 // Channels are a multiple of 16.

@@ -61,6 +61,19 @@ HT_INLINE void ht_store_first_bytes16(uint8_t *p, ht_ints16 v, int64_t count) {
   memcpy(p, &b, (size_t)count);
 }
 
+// Byte j of lane i is p_j[i] with its highest bit flipped: codes with zero point 128 as signed bytes.
+HT_INLINE ht_ints16 ht_interleave_codes16(const uint8_t *p0, const uint8_t *p1, const uint8_t *p2, const uint8_t *p3) {
+  ht_bytes16 b0, b1, b2, b3;
+  memcpy(&b0, p0, sizeof b0);
+  memcpy(&b1, p1, sizeof b1);
+  memcpy(&b2, p2, sizeof b2);
+  memcpy(&b3, p3, sizeof b3);
+  ht_ints16 v = __builtin_convertvector(b0, ht_ints16) | __builtin_convertvector(b1, ht_ints16) << 8
+    | __builtin_convertvector(b2, ht_ints16) << 16 | __builtin_convertvector(b3, ht_ints16) << 24;
+  return v ^ (ht_ints16)(int32_t)0x80808080;
+}
+HT_INLINE void ht_store_ints16(void *p, ht_ints16 v) { memcpy(p, &v, sizeof v); }
+
 // Arithmetic ----------------------------------------------------------------------------------------------------------
 
 // a * b + c with one rounding; without an FMA unit this is the C library's exact fmaf, lane by lane.

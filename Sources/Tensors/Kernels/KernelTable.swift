@@ -43,6 +43,8 @@ package struct KernelTable: Sendable {
   package let simulate: Kernel<ht_simulation>
   /// Packs a strided matrix as 1x1 Float weights.
   package let packMatrix: Kernel<ht_pack>
+  /// Packs a strided matrix of codes as 1x1 s8 weights.
+  package let packCodes: Kernel<ht_pack_codes>
   /// sum = a + b over `count` values; the sum may be written over an operand.
   package let add:
     @Sendable (
@@ -62,6 +64,7 @@ package struct KernelTable: Sendable {
     winogradInput: KernelsBase.winogradInput, winogradOutput: KernelsBase.winogradOutput,
     transform: KernelsBase.transform, channelSums: KernelsBase.channelSums, softmaxRows: KernelsBase.softmaxRows,
     averagePool: KernelsBase.averagePool, simulate: KernelsBase.simulate, packMatrix: KernelsBase.packMatrix,
+    packCodes: KernelsBase.packCodes,
     add: KernelsBase.add, affine: KernelsBase.affine)
 
   #if arch(x86_64)
@@ -74,6 +77,7 @@ package struct KernelTable: Sendable {
         winogradInput: KernelsAVX2.winogradInput, winogradOutput: KernelsAVX2.winogradOutput,
         transform: KernelsAVX2.transform, channelSums: KernelsAVX2.channelSums, softmaxRows: KernelsAVX2.softmaxRows,
         averagePool: KernelsAVX2.averagePool, simulate: KernelsAVX2.simulate, packMatrix: KernelsAVX2.packMatrix,
+        packCodes: KernelsAVX2.packCodes,
         add: KernelsAVX2.add, affine: KernelsAVX2.affine)
 
     /// nil where the processor lacks it.
@@ -86,7 +90,8 @@ package struct KernelTable: Sendable {
         winogradOutput: KernelsAVX512VNNI.winogradOutput, transform: KernelsAVX512VNNI.transform,
         channelSums: KernelsAVX512VNNI.channelSums, softmaxRows: KernelsAVX512VNNI.softmaxRows,
         averagePool: KernelsAVX512VNNI.averagePool, simulate: KernelsAVX512VNNI.simulate,
-        packMatrix: KernelsAVX512VNNI.packMatrix, add: KernelsAVX512VNNI.add, affine: KernelsAVX512VNNI.affine)
+        packMatrix: KernelsAVX512VNNI.packMatrix, packCodes: KernelsAVX512VNNI.packCodes, add: KernelsAVX512VNNI.add,
+        affine: KernelsAVX512VNNI.affine)
   #else
     package static let avx2: KernelTable? = nil
     package static let avx512vnni: KernelTable? = nil

@@ -92,6 +92,11 @@ package struct PackedWeights: Sendable {
     return sums.map { -Int32(zeroPoint) * $0 }
   }
 
+  /// Bytes that `KernelTable.packCodes` writes for `outputs` x `inputs` codes.
+  package static func packedCodesByteCount(outputs: Int, inputs: Int) -> Int {
+    blocks(outputs) * blockWidth * paddedInputChannels(inputs)
+  }
+
   /// Bytes that `KernelTable.packMatrix` writes for `outputs` x `inputs` values.
   package static func packedMatrixByteCount(outputs: Int, inputs: Int) -> Int {
     blocks(outputs) * blockWidth * inputs * MemoryLayout<Float>.stride

@@ -126,6 +126,9 @@ struct ExecutorCase: CustomTestStringConvertible, Sendable {
     },
     ExecutorCase("attention, one head", channels: 12, height: 5, width: 7) { g in attention(&g, heads: 1) },
     ExecutorCase("attention, three heads", channels: 12, height: 4, width: 4) { g in attention(&g, heads: 3) },
+    ExecutorCase("attention, heads of two kinds of blocks", channels: 76, height: 6, width: 7) { g in
+      attention(&g, heads: 2)
+    },
     ExecutorCase("class label", channels: 4, height: 4, width: 4, classes: 5) { g in
       let temb = temporal(&g, width: 8)
       let sum = g.add("emb", temb, g.embedding("class", g.label(), rows: 5, width: 16))

@@ -49,6 +49,24 @@ import Testing
     }
   }
 
+  @Test func attentionProductsRunOnCodesWhereTheirTableAllows() throws {
+    for example in ExecutorCase.all where example.name.hasPrefix("attention") {
+      func works(_ table: QuantizationTable) throws -> Set<String> {
+        let profile = ExecutionProfile()
+        _ = try IntegerExecutor(example.model, table: table, profile: profile).run(example.input)
+        return Set(profile.byTime.map(\.work).filter { $0.hasPrefix("attention") })
+      }
+      var table = try TableMaker.table(for: example, weightBits: 8)
+      #expect(try works(table) == ["attention products, integer"], "\(example.name)")
+      // Keys that are not symmetric are simulated.
+      let keys = Site(node: "scores", role: .operand(1))
+      table.activations[keys] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: 0.02, zeroPoint: 100))
+      #expect(try works(table) == ["attention products, float", "attention products, integer"], "\(example.name)")
+      table.activations[keys] = nil
+      #expect(try works(table) == ["attention products, float", "attention products, integer"], "\(example.name)")
+    }
+  }
+
   @Test func oneIntegerLayerIsExact() throws {
     for example in ExecutorCase.all.prefix(5) {
       for bits in [8, 4] {

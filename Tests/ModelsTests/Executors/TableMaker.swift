@@ -16,7 +16,12 @@ enum TableMaker {
     }
     _ = try executor.run(example.input)
     var table = QuantizationTable()
-    for (site, (low, high)) in ranges.withLock({ $0 }) where site.role == .input {
+    for (site, (low, high)) in ranges.withLock({ $0 }) {
+      if site.role == .operand(1) {
+        let scale = max(max(high, -low) / 127, 1e-8)
+        table.activations[site] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: scale, zeroPoint: 128))
+        continue
+      }
       let scale = max((high - low) / 255, 1e-8)
       let zero = Int((-low / scale).rounded(.toNearestOrEven))
       table.activations[site] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: scale, zeroPoint: zero))

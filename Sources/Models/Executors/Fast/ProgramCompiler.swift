@@ -264,13 +264,30 @@ struct ProgramCompiler {
     let isScores = if case .attentionScores = node.op { true } else { false }
     let packedColumns = isScores ? tokens : width
     let packedRows = isScores ? width : tokens
+    let rows = isScores ? leftNode.dims[0] : node.dims[0]
+    let codes =
+      arithmetic == .integer && CodeProduct.allows(quantizers, products: packedRows)
+      ? codeProduct(
+        leftCodes: isScores ? leftNode.count : heads * rows * PackedWeights.paddedInputChannels(tokens),
+        rightCodes: rightNode.count, outputs: packedColumns) : nil
+    let packedBytes =
+      codes == nil
+      ? PackedWeights.packedMatrixByteCount(outputs: packedColumns, inputs: packedRows)
+      : PackedWeights.packedCodesByteCount(outputs: packedColumns, inputs: packedRows)
     let product = AttentionProduct(
-      path: node.path, heads: heads, rows: isScores ? leftNode.dims[0] : node.dims[0], columns: tokens,
+      path: node.path, heads: heads, rows: rows, columns: tokens,
       headWidth: width, scale: scale, left: left, right: right, output: buffer(for: node),
-      packed: reserve(bytes: PackedWeights.packedMatrixByteCount(outputs: packedColumns, inputs: packedRows)),
-      leftScratch: quantizers[0] == nil ? nil : reserve(bytes: leftNode.count * 4),
-      rightScratch: quantizers[1] == nil ? nil : reserve(bytes: rightNode.count * 4),
-      leftQuantizers: quantizers[0], rightQuantizers: quantizers[1], leftDims: leftNode.dims, rightDims: rightNode.dims)
+      packed: reserve(bytes: packedBytes),
+      leftScratch: quantizers[0] == nil || codes != nil ? nil : reserve(bytes: leftNode.count * 4),
+      rightScratch: quantizers[1] == nil || codes != nil ? nil : reserve(bytes: rightNode.count * 4),
+      leftQuantizers: quantizers[0], rightQuantizers: quantizers[1], codes: codes, leftDims: leftNode.dims,
+      rightDims: rightNode.dims)
     steps.append(isScores ? .scores(product) : .values(product))
+  }
+
+  private mutating func codeProduct(leftCodes: Int, rightCodes: Int, outputs: Int) -> CodeProduct {
+    CodeProduct(
+      left: reserve(bytes: leftCodes + Self.codesReadAtOnce), right: reserve(bytes: rightCodes),
+      constants: reserve(bytes: 3 * 4 * PackedWeights.blocks(outputs) * PackedWeights.blockWidth))
   }
 }

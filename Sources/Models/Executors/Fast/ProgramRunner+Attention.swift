@@ -5,6 +5,7 @@ extension ProgramRunner {
   /// An attention product, head by head: the right operand is packed like a weight and the convolution kernel does the
   /// rest, so attention has the same summation order on every instruction set and for every batch.
   func run(_ product: AttentionProduct, isScores: Bool) {
+    if let codes = product.codes { return run(product, on: codes, isScores: isScores) }
     let left = operand(
       product, 0, product.left, product.leftScratch, product.leftQuantizers, product.leftDims)
     let right = operand(

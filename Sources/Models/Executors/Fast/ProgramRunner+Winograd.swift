@@ -35,7 +35,7 @@ extension ProgramRunner {
         pass.tile_row_end = Int32(rows.upperBound)
         pass.tile_columns = Int32(tiles.columns)
         pass.channels = Int32(channels)
-        pass.bias = constants.baseAddress! + slot.bias
+        pass.bias = constants.baseAddress! + slot.parts[0].bias
         pass.residual = contraction.residual.map { UnsafePointer(floats($0)) }
         pass.output = floats(contraction.output)
         pass.output_row_stride = Int64(contraction.outputWidth * channels)

@@ -5,7 +5,8 @@ extension ProgramStep {
     switch self {
     case .contraction: nil
     case .materialize(let preparation, _): preparation.work(toCodes: false)
-    case .scores, .values: "attention products"
+    case .scores(let product), .values(let product):
+      "attention products, \(product.codes == nil ? "float" : "integer")"
     case .softmax: "softmax"
     case .add: "add"
     case .affine: "affine"

@@ -169,6 +169,15 @@ struct Contraction: Sendable {
   var taps: Int { parts[0].weights.taps }
 }
 
+/// Scratch of an attention product on codes (u8 times s8).
+struct CodeProduct: Sendable {
+  /// Both operands' codes, pixel after pixel.
+  let left: BufferID
+  let right: BufferID
+  /// Start values, scales and zero biases of one head's outputs, padded to whole blocks.
+  let constants: BufferID
+}
+
 /// One attention product; operands are [tokens, channels] or [heads, tokens, tokens] buffers.
 struct AttentionProduct: Sendable {
   let path: String
@@ -189,6 +198,8 @@ struct AttentionProduct: Sendable {
   let rightScratch: BufferID?
   let leftQuantizers: ActivationQuantizers?
   let rightQuantizers: ActivationQuantizers?
+  /// Present where the product runs on codes.
+  let codes: CodeProduct?
   let leftDims: [Int]
   let rightDims: [Int]
 }
