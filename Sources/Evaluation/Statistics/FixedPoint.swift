@@ -48,9 +48,19 @@ enum FixedPoint {
 
     /// Nearest Double to within one unit in the last place; exact below 2^53.
     var double: Double {
-      if high >= 0 { return Double(high) * 0x1p128 + Double(low) }
+      if high >= 0 { return Self.double(UInt128(bitPattern: high)) * 0x1p128 + Self.double(low) }
       let negated = Wide(high: 0, low: 0) - self
-      return -(Double(UInt128(bitPattern: negated.high)) * 0x1p128 + Double(negated.low))
+      return -(Self.double(UInt128(bitPattern: negated.high)) * 0x1p128 + Self.double(negated.low))
+    }
+
+    /// The nearest Double, ties to even, as `Double(x)` gives it, whose generic conversion costs more than all sums of a
+    /// covariance: the upper 64 bits round as the whole does once a bit stands for what was cut off.
+    private static func double(_ x: UInt128) -> Double {
+      let cut = 64 - x.leadingZeroBitCount
+      if cut <= 0 { return Double(UInt64(truncatingIfNeeded: x)) }
+      let top = UInt64(truncatingIfNeeded: x &>> UInt128(truncatingIfNeeded: cut))
+      let rest = x &<< UInt128(truncatingIfNeeded: 128 - cut)
+      return Double(rest == 0 ? top : top | 1) * Double(sign: .plus, exponent: cut, significand: 1)
     }
   }
 }
