@@ -12,7 +12,8 @@ struct KeptFeatures {
   let isTemporary: Bool
 
   private static let bytesPerLeaf = 32 << 20
-  private static let mostImages = 256
+  /// A few seconds of Inception on two cores: what a stop costs at most.
+  private static let mostImages = 64
 
   /// Images of a leaf: the same for every set of images of this size.
   static func leafSize(_ shape: ImageShape) -> Int { max(1, min(mostImages, bytesPerLeaf / shape.count)) }
