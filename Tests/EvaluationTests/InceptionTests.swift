@@ -47,7 +47,7 @@ import Testing
   }
 
   private static func source(_ weights: TensorArchive, _ mode: String? = nil) -> ExtractorSource {
-    ExtractorSource(weights: weights, digest: "formula", mode: mode) { try FloatExecutor($0) }
+    ExtractorSource(weights: weights, digest: "formula", mode: mode) { try FloatExecutor($0, winograd: true) }
   }
 
   private let golden: TensorArchive

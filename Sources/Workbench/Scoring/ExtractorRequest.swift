@@ -42,8 +42,10 @@ struct ExtractorRequest {
       session.console.note(
         "note: \(path) has SHA-256 \(digest), not that of the published weights; scores are not called FID")
     }
+    // Shipped statistics were made with direct sums.
+    let winograd = if case .user = definition.weights { true } else { false }
     return ExtractorSource(weights: try Self.weights(path), digest: "sha256:" + digest, mode: mode) {
-      try FloatExecutor($0, pool: compute.pool, kernels: compute.kernels)
+      try FloatExecutor($0, winograd: winograd, pool: compute.pool, kernels: compute.kernels)
     }
   }
 

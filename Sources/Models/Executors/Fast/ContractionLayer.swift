@@ -93,8 +93,7 @@ struct ContractionLayer {
   private static let fewestWinogradPixels = 64
 
   private static func paysWinograd(_ node: Node, out: Int, input: Int, taps: Int) -> Bool {
-    guard case .conv2d(let convolution) = node.op, convolution.stride == 1,
-      convolution.padding == .init(leading: 1, trailing: 1),
+    guard case .conv2d(let convolution) = node.op, convolution.stride == 1, convolution.dims[2] == convolution.dims[3],
       PackedWeights.allowsWinograd(outputChannels: out, inputChannels: input, taps: taps)
     else { return false }
     let pixels = FusionPlan.pixels(node.dims)

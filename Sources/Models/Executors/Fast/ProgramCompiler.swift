@@ -184,9 +184,10 @@ struct ProgramCompiler {
     let channels = preparation.channels
     // Whole tiles: what the last ones have past the image is computed and dropped.
     let tile = layer.isWinograd ? PackedWeights.winogradTile : 1
+    let out = FusionPlan.pixels(node.dims)
     var padding = layer.padding
-    padding.bottom += (tile - height % tile) % tile
-    padding.right += (tile - width % tile) % tile
+    padding.bottom += (tile - out.height % tile) % tile
+    padding.right += (tile - out.width % tile) % tile
     let halo = Halo(
       height: height + padding.top + padding.bottom, width: width + padding.left + padding.right, padding: padding,
       pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
@@ -197,10 +198,10 @@ struct ProgramCompiler {
     var last = node
     let epilogue =
       layer.outputQuantizers == nil ? fuseEpilogue(of: node, last: &last) : (temporalBias: nil, residual: nil)
-    let out = FusionPlan.pixels(node.dims)
     let spatial = node.dims.count == 3 ? (out.height, out.width) : (height, width)
     let residual = epilogue.residual.map { read($0) }
-    let winograd = layer.isWinograd ? winogradTiles(height, width, inputs: channels, outputs: out.channels) : nil
+    let winograd =
+      layer.isWinograd ? winogradTiles(out.height, out.width, inputs: channels, outputs: out.channels) : nil
     steps.append(
       .contraction(
         Contraction(
