@@ -137,6 +137,65 @@ typedef struct {
   int32_t height, width;        // of the output; what tiles have past it is dropped
 } ht_winograd_output;
 
+// Gradients (reconstruction). Arrays are dense; a destination is added to when `accumulate` is not 0, else overwritten.
+
+// dx = dy f'(x) for an activation f.
+typedef struct {
+  const float *x, *dy;
+  float *dx;
+  int64_t count;
+  int32_t activation;           // HT_ACTIVATION_SILU …
+  int32_t accumulate;
+} ht_activation_gradient;
+
+// sums[c] = sum over pixels of dy, products[c] = of dy (x - center[c]), pixel by pixel, one accumulator per channel.
+typedef struct {
+  const float *dy, *x, *center;
+  float *sums, *products;
+  int32_t pixels, channels;
+} ht_channel_products;
+
+// out = dy dy_scale[c] + x x_scale[c] + offset[c]; x, its scale and the offset may be NULL together.
+typedef struct {
+  const float *dy, *x;
+  const float *dy_scale, *x_scale, *offset;
+  float *out;
+  int32_t pixels, channels;
+  int32_t accumulate;
+} ht_channel_blend;
+
+// dx = p (dy - sum over the row of dy p) for softmax rows p; the sum in 16 virtual lanes.
+typedef struct {
+  const float *p, *dy;
+  float *dx;
+  int64_t rows;
+  int32_t columns;
+  int32_t accumulate;
+} ht_softmax_gradient;
+
+// Learned rounding of one row of a weight, w = scale (code - zero_point).
+// AdaRound: code = clamp(base + h, 0, largest), base = floor(w / scale) + zero_point,
+// h = clamp(1.2 sigmoid(alpha) - 0.1, 0, 1). Straight-through: code = clamp(rint(alpha), 0, largest), differentiated as
+// if it were clamp(alpha, 0, largest).
+typedef struct {
+  const float *alpha;
+  const float *base;            // AdaRound; NULL for straight-through
+  float *values;                // out: w; or in: the gradient by w, out: by alpha
+  int64_t count;
+  float scale, zero_point, largest;
+  float penalty, exponent;      // gradients: of penalty * sum (1 - |2 h - 1|^exponent), added; 0 for none
+  float *scale_gradient;        // gradients: the sum of dw (clamp(base + h) - zero_point) in 16 virtual lanes; or NULL
+} ht_soft_rounding;
+
+// One step of Adam with bias corrections folded into `rate` and `square_factor`:
+// m = decay1 m + (1 - decay1) g, v = decay2 v + (1 - decay2) g^2, x -= rate m / (sqrt(v square_factor) + epsilon).
+typedef struct {
+  float *values, *mean, *square;
+  const float *gradient;
+  int64_t count;
+  float decay1, decay2, rate, square_factor, epsilon;
+} ht_adam;
+
 // Kernel features of the processor and its operating system.
 int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
 int ht_has_avx512vnni(void);  // AVX-512 F, CD, BW, DQ, VL and VNNI on top of it

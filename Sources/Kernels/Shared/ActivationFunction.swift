@@ -20,14 +20,19 @@ enum ActivationFunction {
 }
 
 /// x Φ(x) with Φ the normal distribution function (Hendrycks & Gimpel 2016) = max(x, 0) - |x| Φ(-|x|).
+@inline(__always) private func gaussianErrorLinearUnit(_ x: SIMD16<Float>) -> SIMD16<Float> {
+  let a = ht_min16(SIMD16(repeating: 14.6), ht_max16(-x, x))
+  return ht_fma16(-a, gaussianTail(a).tail, ht_max16(SIMD16(repeating: 0), x))
+}
+
+/// Φ(-a) of the normal distribution and e^(-a²/2), for a in 0...14.6.
 ///
-/// Φ(-a) = e^(-a²/2) R(a) for a = |x|; R is half the scaled complementary error function at a/√2, approximated by a
+/// Φ(-a) = e^(-a²/2) R(a); R is half the scaled complementary error function at a/√2, approximated by a
 /// polynomial of degree 9 in (a - 3) / (a + 3) fitted on 0...14.6 (relative error 9.5e-9), beyond which Φ(-a) is zero in
 /// Float. Working with the tail keeps the result accurate relative to itself for negative x. The rounding error of a² is
 /// corrected to first order.
-@inline(__always) private func gaussianErrorLinearUnit(_ x: SIMD16<Float>) -> SIMD16<Float> {
+@inline(__always) func gaussianTail(_ a: SIMD16<Float>) -> (tail: SIMD16<Float>, bell: SIMD16<Float>) {
   let three = SIMD16<Float>(repeating: 3)
-  let a = ht_min16(SIMD16(repeating: 14.6), ht_max16(-x, x))
   let u = (a - three) / (a + three)
   var tail = SIMD16<Float>(repeating: 0x1.bd2168p-15)
   tail = ht_fma16(tail, u, SIMD16(repeating: 0x1.e1f89ep-14))
@@ -43,7 +48,7 @@ enum ActivationFunction {
   let squareError = ht_fma16(a, a, -square)
   let bell = exponential(square * -0.5)
   tail = tail * ht_fma16(squareError * -0.5, bell, bell)
-  return ht_fma16(-a, tail, ht_max16(SIMD16(repeating: 0), x))
+  return (tail, bell)
 }
 
 /// x tanh(ln(1 + e^x)) (Misra 2019) = x w / (w + 2) with w = e^x (e^x + 2); from x = 20 on the factor is 1 in Float.

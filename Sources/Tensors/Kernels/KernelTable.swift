@@ -56,6 +56,29 @@ package struct KernelTable: Sendable {
       _ x: UnsafePointer<Float>, _ scale: Float, _ offset: Float, _ out: UnsafeMutablePointer<Float>, _ count: Int
     ) -> Void
 
+  // Gradients, for reconstruction
+
+  /// dx = dy f'(x) for an activation f.
+  package let activationGradient: Kernel<ht_activation_gradient>
+  /// Per-channel sums of a cotangent, and of its product with centred values.
+  package let channelProducts: Kernel<ht_channel_products>
+  /// A cotangent scaled per channel plus values scaled per channel.
+  package let channelBlend: Kernel<ht_channel_blend>
+  /// The cotangent in front of a softmax.
+  package let softmaxGradient: Kernel<ht_softmax_gradient>
+  /// out = fma(x, scale, out) over `count` values.
+  package let addScaled:
+    @Sendable (
+      _ x: UnsafePointer<Float>, _ scale: Float, _ out: UnsafeMutablePointer<Float>, _ count: Int
+    ) -> Void
+
+  /// Weights of learned rounding variables.
+  package let softWeights: Kernel<ht_soft_rounding>
+  /// Gradients by weights turned into those by learned rounding variables.
+  package let softGradient: Kernel<ht_soft_rounding>
+  /// One step of the Adam optimiser.
+  package let adam: Kernel<ht_adam>
+
   package var name: String { instructionSet.rawValue }
 
   /// Runs on any processor, lane by lane without a fused multiply-add unit: for correctness, not for speed.
@@ -64,8 +87,11 @@ package struct KernelTable: Sendable {
     winogradInput: KernelsBase.winogradInput, winogradOutput: KernelsBase.winogradOutput,
     transform: KernelsBase.transform, channelSums: KernelsBase.channelSums, softmaxRows: KernelsBase.softmaxRows,
     averagePool: KernelsBase.averagePool, simulate: KernelsBase.simulate, packMatrix: KernelsBase.packMatrix,
-    packCodes: KernelsBase.packCodes,
-    add: KernelsBase.add, affine: KernelsBase.affine)
+    packCodes: KernelsBase.packCodes, add: KernelsBase.add, affine: KernelsBase.affine,
+    activationGradient: KernelsBase.activationGradient,
+    channelProducts: KernelsBase.channelProducts, channelBlend: KernelsBase.channelBlend,
+    softmaxGradient: KernelsBase.softmaxGradient, addScaled: KernelsBase.addScaled,
+    softWeights: KernelsBase.softWeights, softGradient: KernelsBase.softGradient, adam: KernelsBase.adam)
 
   #if arch(x86_64)
     /// nil where the processor lacks it.
@@ -77,8 +103,11 @@ package struct KernelTable: Sendable {
         winogradInput: KernelsAVX2.winogradInput, winogradOutput: KernelsAVX2.winogradOutput,
         transform: KernelsAVX2.transform, channelSums: KernelsAVX2.channelSums, softmaxRows: KernelsAVX2.softmaxRows,
         averagePool: KernelsAVX2.averagePool, simulate: KernelsAVX2.simulate, packMatrix: KernelsAVX2.packMatrix,
-        packCodes: KernelsAVX2.packCodes,
-        add: KernelsAVX2.add, affine: KernelsAVX2.affine)
+        packCodes: KernelsAVX2.packCodes, add: KernelsAVX2.add, affine: KernelsAVX2.affine,
+        activationGradient: KernelsAVX2.activationGradient,
+        channelProducts: KernelsAVX2.channelProducts, channelBlend: KernelsAVX2.channelBlend,
+        softmaxGradient: KernelsAVX2.softmaxGradient, addScaled: KernelsAVX2.addScaled,
+        softWeights: KernelsAVX2.softWeights, softGradient: KernelsAVX2.softGradient, adam: KernelsAVX2.adam)
 
     /// nil where the processor lacks it.
     package static let avx512vnni =
@@ -91,7 +120,12 @@ package struct KernelTable: Sendable {
         channelSums: KernelsAVX512VNNI.channelSums, softmaxRows: KernelsAVX512VNNI.softmaxRows,
         averagePool: KernelsAVX512VNNI.averagePool, simulate: KernelsAVX512VNNI.simulate,
         packMatrix: KernelsAVX512VNNI.packMatrix, packCodes: KernelsAVX512VNNI.packCodes, add: KernelsAVX512VNNI.add,
-        affine: KernelsAVX512VNNI.affine)
+        affine: KernelsAVX512VNNI.affine,
+        activationGradient: KernelsAVX512VNNI.activationGradient,
+        channelProducts: KernelsAVX512VNNI.channelProducts, channelBlend: KernelsAVX512VNNI.channelBlend,
+        softmaxGradient: KernelsAVX512VNNI.softmaxGradient, addScaled: KernelsAVX512VNNI.addScaled,
+        softWeights: KernelsAVX512VNNI.softWeights, softGradient: KernelsAVX512VNNI.softGradient,
+        adam: KernelsAVX512VNNI.adam)
   #else
     package static let avx2: KernelTable? = nil
     package static let avx512vnni: KernelTable? = nil

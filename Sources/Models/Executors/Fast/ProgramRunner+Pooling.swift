@@ -4,14 +4,14 @@ extension ProgramRunner {
   /// Rows `rows` of a pooled image, H W C. Each output folds its window's pixels in row order; a mean is their sum times
   /// the reciprocal of their number. Additions, maxima and one product in Float only, so that the compiler may use any
   /// vector width without changing a bit.
-  func slide(
+  static func slide(
     _ pooling: Pooling, from source: UnsafePointer<Float>, height: Int, width: Int, channels: Int,
     to target: UnsafeMutablePointer<Float>, rows: Range<Int>, columns: Int
   ) {
     for row in rows {
-      let sourceRows = Self.inside(row, pooling, height)
+      let sourceRows = inside(row, pooling, height)
       for column in 0..<columns {
-        let sourceColumns = Self.inside(column, pooling, width)
+        let sourceColumns = inside(column, pooling, width)
         let out = target + (row * columns + column) * channels
         var isFirst = true
         for y in sourceRows {
@@ -37,7 +37,7 @@ extension ProgramRunner {
   }
 
   /// The window's pixels inside an axis of `size` at `place`.
-  private static func inside(_ place: Int, _ pooling: Pooling, _ size: Int) -> Range<Int> {
+  static func inside(_ place: Int, _ pooling: Pooling, _ size: Int) -> Range<Int> {
     let start = place * pooling.stride - pooling.padding
     return max(start, 0)..<min(start + pooling.size, size)
   }

@@ -55,7 +55,7 @@ extension ProgramRunner {
           pass.width = Int32(width)
           pass.channels = Int32(piece.channels)
           pass.upsample_shift = preparation.upsamples ? 1 : 0
-          pass.activation = preparation.activation.map(Self.code) ?? Int32(HT_ACTIVATION_NONE)
+          pass.activation = preparation.activation?.kernelCode ?? Int32(HT_ACTIVATION_NONE)
           if let quantizer = destination.quantizer {
             pass.to_codes = 1
             pass.inverse_step = 1 / quantizer.scales[piece.granule]
@@ -65,15 +65,6 @@ extension ProgramRunner {
           kernels.transform(&pass)
         }
       }
-    }
-  }
-
-  private static func code(_ activation: Activation) -> Int32 {
-    switch activation {
-    case .silu: Int32(HT_ACTIVATION_SILU)
-    case .gelu: Int32(HT_ACTIVATION_GELU)
-    case .relu: Int32(HT_ACTIVATION_RELU)
-    case .mish: Int32(HT_ACTIVATION_MISH)
     }
   }
 
@@ -103,34 +94,22 @@ extension ProgramRunner {
     return (scale, shift)
   }
 
-  /// Group normalisation as an affine map per channel: two passes (mean, then centred squares) so that a mean far from
-  /// zero costs no digits; group sums in Double.
+  /// Group normalisation as an affine map per channel.
   private func groupAffine(
     _ preparation: Preparation, _ norm: Preparation.Norm, scale: UnsafeMutablePointer<Float>,
     shift: UnsafeMutablePointer<Float>
   ) {
     let channels = preparation.channels
-    let size = channels / norm.groups
-    let count = Double(preparation.height * preparation.width * size)
     let sums = floats(program.widestNorm) + 2 * channels
     let centers = sums + channels
+    var moments = GroupMoments(
+      channels: channels, pixels: preparation.height * preparation.width, groups: norm.groups)
     channelSums(preparation, power: 1, center: nil, out: sums)
-    for group in 0..<norm.groups {
-      let range = (group * size)..<((group + 1) * size)
-      let mean = range.reduce(0) { $0 + Double(sums[$1]) } / count
-      for c in range { centers[c] = Float(mean) }
-    }
+    moments.setMeans(sums)
+    moments.writeCenters(to: centers)
     channelSums(preparation, power: 2, center: UnsafePointer(centers), out: sums)
-    for group in 0..<norm.groups {
-      let range = (group * size)..<((group + 1) * size)
-      let variance = range.reduce(0) { $0 + Double(sums[$1]) } / count
-      let inverse = 1 / (variance + Double(norm.epsilon)).squareRoot()
-      for c in range {
-        let factor = Double(norm.scale[c]) * inverse
-        scale[c] = Float(factor)
-        shift[c] = Float(Double(norm.shift[c]) - Double(centers[c]) * factor)
-      }
-    }
+    moments.setInverses(sums, epsilon: norm.epsilon)
+    moments.writeAffine(gamma: norm.scale, beta: norm.shift, centers: centers, scale: scale, shift: shift)
   }
 
   private func channelSums(

@@ -82,7 +82,7 @@ struct ProgramRunner {
       kernels.averagePool(&pool)
     case .pool(let x, let target, let pooling, let height, let width, let channels, let rows, let columns):
       split(rows) { rows in
-        slide(
+        Self.slide(
           pooling, from: UnsafePointer(floats(x)), height: height, width: width, channels: channels,
           to: floats(target), rows: rows, columns: columns)
       }

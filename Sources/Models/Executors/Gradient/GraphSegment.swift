@@ -1,0 +1,37 @@
+/// Part of a graph that is evaluated and differentiated by itself: what it computes, what it is given, what it gives.
+package struct GraphSegment: Sendable, Equatable {
+  /// The nodes that are evaluated, in execution order.
+  package let nodes: [Int]
+  /// Nodes outside whose results are read, ascending. Their values come from the caller.
+  package let inputs: [Int]
+  /// Evaluated nodes whose results are read outside, or are the graph's output, ascending.
+  package let outputs: [Int]
+}
+
+extension Graph {
+  /// The segment of some nodes. Image, timestep and label are always given, never computed.
+  package func segment(_ chosen: some Sequence<Int>) -> GraphSegment {
+    var isInside = [Bool](repeating: false, count: nodes.count)
+    for index in chosen { isInside[index] = !nodes[index].op.isInput }
+    let inside = nodes.indices.filter { isInside[$0] }
+    let inputs = Set(inside.flatMap { nodes[$0].inputs.filter { !isInside[$0] } })
+    let outputs = inside.filter { index in index == output || consumers[index].contains { !isInside[$0] } }
+    return GraphSegment(nodes: inside, inputs: inputs.sorted(), outputs: outputs)
+  }
+
+  /// The whole network, from the image, the timestep and the label to its output.
+  package var wholeSegment: GraphSegment { segment(nodes.indices) }
+}
+
+extension Op {
+  /// Whether the value comes from outside the graph.
+  var isInput: Bool {
+    switch self {
+    case .image, .timestep, .label: true
+    case .sinusoidalEmbedding, .fourierEmbedding, .embedding, .conv2d, .linear, .attentionScores, .attentionValues,
+      .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate,
+      .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens, .globalAveragePool:
+      false
+    }
+  }
+}
