@@ -23,6 +23,9 @@ package enum QuantizationError: HalftoneError, Equatable {
   case noMiddleBlock
   case labelOutOfRange(label: Int, classCount: Int)
 
+  // Reconstruction
+  case reconstructionMemory(needed: Int, bound: Int, samplesPerStep: Int, fitting: Int)
+
   // Calibration sets
   case notASet(file: String)
   case setOfOtherModel(expected: String, found: String)
@@ -48,6 +51,7 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .noTimestep: "E-QUANT-TIME"
     case .noMiddleBlock: "E-CAL-MIDDLE"
     case .labelOutOfRange: "E-CAL-LABEL"
+    case .reconstructionMemory: "E-RECON-MEMORY"
     case .notASet: "E-CAL-KIND"
     case .setOfOtherModel: "E-CAL-MODEL"
     case .setOfOtherShape: "E-CAL-SHAPE"
@@ -81,6 +85,9 @@ package enum QuantizationError: HalftoneError, Equatable {
       "distribution tdac compares the features of the middle block, and the network has none: nothing is concatenated"
     case .labelOutOfRange(let label, let count):
       "calibration.labels names class \(label), the model has classes 0 to \(count - 1)"
+    case .reconstructionMemory(let needed, let bound, let samples, _):
+      "reconstruction keeps \(Self.mebibytes(needed)) of values for \(samples) samples per step, more than the "
+        + "\(Self.mebibytes(bound)) of reconstruction.memory_mib"
     case .notASet(let file):
       "\(file) is not a calibration set of Halftone: it names no such schema"
     case .setOfOtherModel(let expected, let found):
@@ -120,11 +127,17 @@ package enum QuantizationError: HalftoneError, Equatable {
       "make a set for this model and recipe with 'halftone calibrate'"
     case .schema(_, let found, let known) where found > known: "open it with a newer version of Halftone"
     case .nonFiniteWeights, .nonFiniteActivations: "check the checkpoint; leave the layers in float with float_layers"
+    case .reconstructionMemory(_, _, _, let fitting):
+      fitting > 0
+        ? "set reconstruction.samples_per_step to \(fitting) or less, or raise the bound"
+        : "raise reconstruction.memory_mib, or lower reconstruction.batch"
     case .noTimestep, .noMiddleBlock, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors, .values,
       .otherGraph:
       nil
     }
   }
+
+  private static func mebibytes(_ bytes: Int) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
 
   private static let longestList = 20
 

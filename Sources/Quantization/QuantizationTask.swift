@@ -14,6 +14,8 @@ package struct QuantizationTask: Sendable {
   /// Threads for work that is independent per layer; results do not depend on their number.
   package let pool: WorkerPool
   package let progress: ProgressHandler
+  /// Where finished regions of a reconstruction are remembered; nil: nowhere.
+  package let journal: (any ReconstructionJournal)?
   /// The sites the recipe quantises.
   let selection: SiteSelection
 
@@ -21,8 +23,9 @@ package struct QuantizationTask: Sendable {
   ///   tables that the recipe asks for: before any long work.
   package init(
     model: Model, recipe: Recipe, set: any CalibrationSource, makeExecutor: @escaping ExecutorFactory, pool: WorkerPool,
-    progress: @escaping ProgressHandler
+    progress: @escaping ProgressHandler, journal: (any ReconstructionJournal)? = nil
   ) throws(QuantizationError) {
+    self.journal = journal
     self.model = model
     self.recipe = recipe
     self.set = set

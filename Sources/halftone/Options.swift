@@ -66,6 +66,8 @@ struct SourceOptions: ParsableArguments {
   var scheduler: String?
 }
 
+extension QuantizationEffort: ExpressibleByArgument {}
+
 extension IndexRange: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }

@@ -19,6 +19,7 @@ import Testing
       activation_tables: shared
       split_inputs: none
       smoothing: none
+      reconstruction: none
       sampler: \(sampler)
       calibration: {distribution: uniform, every: 1, trajectories: 2, seed: 0, labels: balanced}
       float_layers: [conv_in, conv_out]

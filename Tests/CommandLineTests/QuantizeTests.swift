@@ -25,6 +25,7 @@ import Testing
       activation_tables: \(tables)
       split_inputs: none
       smoothing: none
+      reconstruction: none
       sampler: ddim-10
       calibration: {distribution: uniform, every: 1, trajectories: 4, seed: 0, labels: balanced}
       float_layers: [conv_in, conv_out]

@@ -37,6 +37,9 @@ import Testing
   @Test("runs from set to artefact", arguments: files, [nil, 3]) func endToEnd(file: String, classes: Int?) throws {
     var recipe = try Self.recipe(file)
     recipe.calibration.trajectories = 16
+    recipe.reconstruction?.temporalBlock?.iterations = 20
+    recipe.reconstruction?.blocks?.iterations = 20
+    recipe.reconstruction?.network?.iterations = 20
     if recipe.activations?.average != nil { recipe.activations?.average?.batch = 8 }
     let tiny = try TinyModel(classes: classes)
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
@@ -90,6 +93,8 @@ import Testing
   {
     var recipe = try Self.recipe("tfmq-w4a8.yaml")
     recipe.calibration.trajectories = 16
+    recipe.reconstruction?.temporalBlock?.iterations = 20
+    recipe.reconstruction?.network?.iterations = 20
     let tiny = try TinyModel(classes: 3)
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let artefacts = try [1, 2, 3].map { threads in

@@ -89,6 +89,7 @@ extension Recipe {
     "activation_tables": "shared",
     "split_inputs": "none",
     "smoothing": "none",
+    "reconstruction": "none",
     "sampler": "ddim-50",
     "calibration": ["distribution": "uniform", "every": 1, "trajectories": 4, "seed": 3, "labels": "balanced"],
     "float_layers": [],
@@ -99,5 +100,16 @@ extension Recipe {
   /// A `weights.rounding` to vary.
   static let gptqValue: ConfigurationValue = [
     "method": "gptq", "samples_per_step": 4, "damping": 0.01, "order": "activity", "upstream": "float",
+  ]
+
+  /// A part of `reconstruction` to vary.
+  static let learningValue: ConfigurationValue = [
+    "relaxation": "rectified_sigmoid", "iterations": 40, "batch": 4, "learning_rate": 0.02, "scale_learning_rate": 0,
+    "bias_learning_rate": 0, "penalty": 0.01, "warm_up": 0.2, "exponent": ["first": 20, "last": 2], "start_trust": 0,
+    "upstream": "quantized_weights", "loss": "equal",
+  ]
+
+  static let reconstructionValue: ConfigurationValue = [
+    "samples_per_step": 4, "memory_mib": 64, "temporal_block": "none", "blocks": learningValue, "network": "none",
   ]
 }

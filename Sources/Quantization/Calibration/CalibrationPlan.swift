@@ -111,6 +111,11 @@ package struct CalibrationPlan: Sendable {
 /// Disjoint random sequences of one recipe.
 enum RecipePurpose: Int {
   case timesteps = 0
+  /// The first of as many as a network has blocks.
+  case reconstruction = 1
+
+  /// The draws of one block's reconstruction.
+  static func reconstruction(of unit: Int) -> Int { reconstruction.rawValue + unit }
 }
 
 extension Recipe.Calibration {

@@ -13,7 +13,7 @@ package enum RoundToNearest: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    var network = try task.roundedWeights()
+    var network = try task.reconstructedWeights(task.roundedWeights())
     network.table.activations = try task.sharedRanges(network)
     return network
   }

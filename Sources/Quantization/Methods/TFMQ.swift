@@ -4,16 +4,18 @@ import Models
 /// calibration: activations get one quantiser per sampling step, in the temporal information block (the paper, section
 /// 3.3), everywhere (the released code), or nowhere (`activation_tables`, for ablations).
 ///
-/// Differs: the paper's other part, temporal information aware reconstruction, and the AdaRound reconstruction of the rest
-/// of the network are not done. Weights are rounded as the recipe says; the shipped ones compensate errors in closed form
-/// (`ErrorFeedback`) and correct biases instead.
+/// Temporal information aware reconstruction (section 3.2) and the reconstruction of the rest are the recipe's
+/// `reconstruction.temporal_block` and `blocks`, each switched by itself.
+///
+/// Differs: weights are first rounded as the recipe says; the shipped ones compensate errors in closed form
+/// (`ErrorFeedback`), correct biases, and learn on the network's output instead of block by block.
 package enum TFMQ: QuantizationMethod {
   package static let name = "tfmq"
 
   package static func contradictions(in recipe: Recipe) -> [String] { [] }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    var network = try task.roundedWeights()
+    var network = try task.reconstructedWeights(task.roundedWeights())
     switch task.recipe.activationTables {
     case .shared:
       network.table.activations = try task.sharedRanges(network)

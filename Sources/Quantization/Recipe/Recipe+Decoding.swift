@@ -37,6 +37,10 @@ extension Recipe {
     if smoothing != nil, weights == nil || activations == nil {
       reader.report("smoothing", "balances quantised activations against quantised weights; set smoothing to none")
     }
+    reconstruction = reader.section("reconstruction", or: "none").map(Reconstruction.init)
+    if reconstruction != nil, reader.value("weights") == .string("float") {
+      reader.report("reconstruction", "learns the rounding of weights, and weights are float")
+    }
     sampler = SamplerChoice(reader)
     calibration = reader.section("calibration").map(Calibration.init) ?? .standIn
     floatLayers = reader.strings("float_layers").enumerated().compactMap { position, text in
@@ -65,7 +69,7 @@ extension Recipe {
 
 extension ConfigurationReader {
   /// The map under a key that must be there, or nil where the text `alternative` stands instead of the map.
-  fileprivate func section(_ key: String, or alternative: String? = nil) -> ConfigurationReader? {
+  func section(_ key: String, or alternative: String? = nil) -> ConfigurationReader? {
     let raw = value(key)
     if let alternative, raw == .string(alternative) { return nil }
     let wanted = alternative.map { "a map or \"\($0)\"" } ?? "a map"

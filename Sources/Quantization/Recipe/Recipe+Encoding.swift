@@ -12,6 +12,7 @@ extension Recipe {
         : ["scope": .string(activationTables.rawValue), "interval": .integer(tableInterval)],
       "split_inputs": .string(splitInputs.rawValue),
       "smoothing": smoothing.map { ["samples_per_step": .integer($0.samplesPerStep)] } ?? "none",
+      "reconstruction": reconstruction.map { $0.encode() } ?? "none",
       "sampler": sampler.encode(),
       "calibration": calibration.encode(),
       "float_layers": .list(floatLayers.map { .string($0.text) }),

@@ -17,6 +17,8 @@ package struct Recipe: Sendable, Equatable {
   package var splitInputs: SplitInputs
   /// nil: no channel of an input is scaled before it is quantised.
   package var smoothing: Smoothing?
+  /// nil: weights keep their first rounding.
+  package var reconstruction: Reconstruction?
   package var sampler: SamplerChoice
   package var calibration: Calibration
   /// Which layers or sites stay float whatever the rest says; each pattern must match something.

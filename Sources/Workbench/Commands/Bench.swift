@@ -69,10 +69,11 @@ package struct BenchCommand: Sendable {
       try float.checkPair(with: source)
       return BenchmarkVariant(name: source.name, source: source)
     }
-    // Speed does not depend on how good the ranges are, so the set is as small as the recipe allows.
+    // Speed does not depend on how good ranges and codes are, so the set is as small as the recipe allows.
     var prepared = try PreparedRecipe(text, for: float, assets: session.assets)
     var recipe = prepared.recipe
     recipe.calibration.trajectories = max(1, recipe.activations?.average?.batch ?? 1)
+    recipe.reconstruction = nil
     prepared = try PreparedRecipe(name: prepared.name, recipe, for: float, assets: session.assets)
     let compute = try Compute(threads: threads.max() ?? 1, batch: 16)
     session.console.note(

@@ -51,6 +51,7 @@ package struct DemoCommand: Sendable {
   ) throws -> PreparedRecipe {
     var recipe = try PreparedRecipe(name, for: float, assets: assets).recipe
     recipe.sampler = .named(size.sampler)
+    if isQuick { recipe = recipe.scaled(to: .fast).recipe }
     recipe.calibration.trajectories = size.calibrationTrajectories
     return try PreparedRecipe(name: name, recipe, for: float, assets: assets)
   }

@@ -3,6 +3,9 @@ import Models
 import Quantization
 import Tensors
 
+/// How much work `quantize` may do.
+package typealias QuantizationEffort = Effort
+
 /// `quantize`: makes an integer model.
 package struct QuantizeCommand: Sendable {
   package var model: String
@@ -10,24 +13,28 @@ package struct QuantizeCommand: Sendable {
   package var calibration: String?
   package var scheduler: String?
   package var out: String?
+  package var effort: Effort
   package var threads: Int
   package var batch: Int
 
   package init(
-    model: String, recipe: String, calibration: String?, scheduler: String?, out: String?, threads: Int, batch: Int
+    model: String, recipe: String, calibration: String?, scheduler: String?, out: String?, effort: Effort, threads: Int,
+    batch: Int
   ) {
     self.model = model
     self.recipe = recipe
     self.calibration = calibration
     self.scheduler = scheduler
     self.out = out
+    self.effort = effort
     self.threads = threads
     self.batch = batch
   }
 
   package func run(_ session: Session) throws {
     let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
-    let prepared = try PreparedRecipe(recipe, for: source, assets: session.assets)
+    let prepared = try PreparedRecipe(recipe, for: source, assets: session.assets).scaled(
+      to: effort, console: session.console)
     let compute = try Compute(threads: threads, batch: batch)
     let calibrating = try CalibrationRun(source: source, prepared: prepared, compute: compute)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")

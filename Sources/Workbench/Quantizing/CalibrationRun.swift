@@ -27,6 +27,21 @@ package struct PreparedRecipe {
     }
     steps = try sampler.steps(for: source.process)
   }
+
+  /// The same with its numbers scaled to an effort, saying what changed. Named after it unless nothing did.
+  package func scaled(to effort: Effort, console: Console) -> PreparedRecipe {
+    let (scaled, changes) = recipe.scaled(to: effort)
+    if changes.isEmpty { return self }
+    console.note("effort \(effort.rawValue):\n  " + changes.joined(separator: "\n  "))
+    return PreparedRecipe(name: "\(name)-\(effort.rawValue)", recipe: scaled, sampler: sampler, steps: steps)
+  }
+
+  private init(name: String, recipe: Recipe, sampler: any Sampler, steps: [Step]) {
+    self.name = name
+    self.recipe = recipe
+    self.sampler = sampler
+    self.steps = steps
+  }
 }
 
 /// Making and finding the calibration set of a recipe.

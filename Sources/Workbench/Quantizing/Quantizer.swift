@@ -24,20 +24,26 @@ package struct Quantizer {
 
   /// - Throws: `Stopped` after a stop signal; `path` appears only when it is complete.
   package func make(_ path: String, set: any CalibrationSource, session: Session) throws -> QuantizedModel {
-    let quantized = try quantized(set: set, name: path, session: session)
+    let console = session.console
+    let folder = ReconstructionFolder(
+      beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
+    let quantized = try quantized(set: set, name: path, session: session, journal: folder)
     try QuantizedModelFile.write(quantized, to: path)
+    try folder.remove()
     return quantized
   }
 
-  /// The model in memory. - Parameter name: what errors call it.
-  package func quantized(set: any CalibrationSource, name: String, session: Session) throws -> QuantizedModel {
+  /// The model in memory. - Parameters: name: what errors call it; journal: where finished regions are remembered.
+  package func quantized(
+    set: any CalibrationSource, name: String, session: Session, journal: (any ReconstructionJournal)? = nil
+  ) throws -> QuantizedModel {
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
     let task = try QuantizationTask(
       model: source.model, recipe: prepared.recipe, set: set,
       makeExecutor: { model, table, observer in
         try FloatExecutor(model, simulating: table, pool: pool, kernels: kernels, observer: observer)
-      }, pool: pool, progress: reporter.report)
+      }, pool: pool, progress: reporter.report, journal: journal)
     let network = try task.run()
     reporter.finish()
     var quantized = QuantizedModel(

@@ -20,13 +20,16 @@ struct Quantize: ParsableCommand {
     help: ArgumentHelp(
       "Where to write the model (default: outputs/MODEL-RECIPE.safetensors).", valueName: "model.safetensors"))
   var out: String?
+  @Option(
+    help: "How many samples and iterations: the recipe's (balanced), fewer (fast), or as in the papers (paper).")
+  var effort: QuantizationEffort = .balanced
   @OptionGroup var source: SourceOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     try QuantizeCommand(
-      model: model, recipe: recipe, calibration: calibration, scheduler: source.scheduler, out: out,
+      model: model, recipe: recipe, calibration: calibration, scheduler: source.scheduler, out: out, effort: effort,
       threads: compute.threads, batch: compute.batch
     ).run(session(common))
   }

@@ -24,6 +24,11 @@ import Testing
       Recipe.plainValue.setting("sampler", ["sampler": "ddim", "steps": 10]),
       Recipe.plainValue.setting("calibration.labels", [1, 3]),
       Recipe.plainValue.setting("float_layers", ["conv_in", "time_embedding.**:input"]),
+      Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue),
+      Recipe.plainValue.setting(
+        "reconstruction",
+        Recipe.reconstructionValue.setting("blocks", "none").setting(
+          "network", Recipe.learningValue.setting("relaxation", "straight_through").setting("loss", "relative"))),
       Recipe.plainValue.setting(
         "calibration",
         [
@@ -100,6 +105,27 @@ import Testing
       (
         Recipe.plainValue.setting("weights.bias_correction", nil),
         "a.yaml: weights.bias_correction: missing; expected true or false"
+      ),
+      (
+        Recipe.plainValue.setting("reconstruction", nil),
+        "a.yaml: reconstruction: missing; expected a map or \"none\""
+      ),
+      (
+        Recipe.plainValue.setting("weights", "float").setting("reconstruction", Recipe.reconstructionValue),
+        "a.yaml: reconstruction: learns the rounding of weights, and weights are float"
+      ),
+      (
+        Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("blocks", "none")),
+        "a.yaml: reconstruction: nothing is learned; give temporal_block, blocks or network, or set reconstruction to none"
+      ),
+      (
+        Recipe.plainValue.setting(
+          "reconstruction", Recipe.reconstructionValue.setting("blocks.relaxation", "straight")),
+        "a.yaml: reconstruction.blocks.relaxation: expected one of rectified_sigmoid, straight_through, found \"straight\""
+      ),
+      (
+        Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("blocks.exponent", nil)),
+        "a.yaml: reconstruction.blocks.exponent: missing; expected a map"
       ),
       (
         Recipe.plainValue.setting("activations.range", "l24_80"),

@@ -1,0 +1,44 @@
+import Models
+import Tensors
+
+/// Which values are alive while a network is walked unit by unit, and what they take.
+struct ReconstructionFrontier {
+  private let units: [ReconstructionUnit]
+  private let graph: Graph
+  private let samples: Int
+  private let keys: Int
+  /// By node: the last unit that reads it.
+  private var lastReader: [Int: Int] = [:]
+
+  init(_ units: [ReconstructionUnit], graph: Graph, samples: ReconstructionSamples) {
+    self.units = units
+    self.graph = graph
+    self.samples = samples.count
+    keys = samples.distinct.count
+    for (number, unit) in units.enumerated() { for node in unit.segment.inputs { lastReader[node] = number } }
+  }
+
+  /// Nodes that no unit after this one reads.
+  func finished(after number: Int) -> [Int] {
+    let read = lastReader.filter { $0.value == number }.map(\.key)
+    let unread = units[number].segment.outputs.filter { lastReader[$0] == nil }
+    return (read + unread).sorted()
+  }
+
+  /// Bytes of both networks' values and of the executor at the moment they are most.
+  func bytes(batch: Int) -> Int {
+    var alive = Set(units.first?.segment.inputs ?? [])
+    var most = 0
+    for (number, unit) in units.enumerated() {
+      alive.formUnion(unit.segment.inputs)
+      alive.formUnion(unit.segment.outputs)
+      let values = alive.reduce(0) { $0 + 4 * graph.nodes[$1].count * (graph.isTemporal[$1] ? keys : samples) }
+      let parameters = Set(unit.segment.nodes.flatMap { graph.nodes[$0].op.parameters })
+      let executor = GradientExecutor.bytes(
+        graph, segment: unit.segment, targets: GradientTargets(parameters: parameters, inputs: []), batch: batch)
+      most = max(most, 2 * values + executor)
+      alive.subtract(finished(after: number))
+    }
+    return most
+  }
+}

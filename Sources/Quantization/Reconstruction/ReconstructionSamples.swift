@@ -1,0 +1,53 @@
+import Diffusion
+import Models
+import Tensors
+
+/// The calibration samples of a reconstruction, and the distinct (timestep, label) pairs among them.
+struct ReconstructionSamples {
+  struct Pair: Hashable {
+    let timestep: Timestep
+    let label: Int?
+  }
+
+  /// In the order of the samples: runs of one step, each small enough for one call.
+  let slices: [SampleSlice]
+  /// By sample: position in `distinct`.
+  private(set) var keys: [Int] = []
+  private(set) var distinct: [Pair] = []
+  /// By sample: its sampling step.
+  private(set) var steps: [Int] = []
+
+  var count: Int { keys.count }
+
+  /// The first `perStep` samples of each step.
+  init(_ set: any CalibrationSource, perStep: Int) throws {
+    let counts = set.counts.map { min($0, perStep) }
+    slices = SampleBatches(counts: counts, batch: nil).perStep().flatMap { $0.flatMap { $0 } }
+    var known: [Pair: Int] = [:]
+    for slice in slices {
+      let labels = try set.samples(step: slice.step, slice.range).labels
+      let timestep = set.provenance.steps[slice.step].timestep
+      for row in 0..<slice.range.count {
+        let pair = Pair(timestep: timestep, label: labels?[row])
+        if known[pair] == nil {
+          known[pair] = distinct.count
+          distinct.append(pair)
+        }
+        keys.append(known[pair] ?? 0)
+        steps.append(slice.step)
+      }
+    }
+  }
+
+  /// Every sampling step with every class, once: all that a temporal block can be asked.
+  init(steps: [Step], classes: Int?) {
+    slices = []
+    for step in steps {
+      for label in 0..<(classes ?? 1) {
+        keys.append(distinct.count)
+        distinct.append(Pair(timestep: step.timestep, label: classes == nil ? nil : label))
+        self.steps.append(step.index)
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import Models
+import Tensors
+
+/// Values of graph nodes for many calibration samples, channels-last. Values that depend on the timestep and label alone
+/// are kept once per distinct pair.
+final class SampleValues {
+  private struct Rows {
+    let memory: AlignedBuffer
+    let size: Int
+    let isShared: Bool
+    var base: UnsafeMutablePointer<Float> { memory.pointer() }
+  }
+
+  /// Samples.
+  let count: Int
+  /// By sample: which distinct (timestep, label) it has.
+  let keys: [Int]
+  let keyCount: Int
+  private var rows: [Int: Rows] = [:]
+
+  init(keys: [Int], keyCount: Int) {
+    count = keys.count
+    self.keys = keys
+    self.keyCount = keyCount
+  }
+
+  /// Makes room for a node's values. - Parameter shared: one row per key instead of one per sample.
+  func reserve(_ node: Int, size: Int, shared: Bool) throws(KernelError) {
+    if rows[node] != nil { return }
+    rows[node] = Rows(
+      memory: try AlignedBuffer(byteCount: 4 * size * (shared ? keyCount : count)), size: size, isShared: shared)
+  }
+
+  func release(_ node: Int) { rows[node] = nil }
+
+  /// A node's values for one sample.
+  func row(_ node: Int, _ sample: Int) -> UnsafeMutablePointer<Float> {
+    guard let rows = rows[node] else { preconditionFailure("node \(node) has no values") }
+    return rows.base + (rows.isShared ? keys[sample] : sample) * rows.size
+  }
+
+  /// A node's value for one (timestep, label).
+  func sharedRow(_ node: Int, key: Int) -> UnsafeMutablePointer<Float> {
+    guard let rows = rows[node], rows.isShared else { preconditionFailure("node \(node) is not shared") }
+    return rows.base + key * rows.size
+  }
+
+  func size(of node: Int) -> Int { rows[node]?.size ?? 0 }
+}

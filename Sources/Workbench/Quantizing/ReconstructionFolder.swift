@@ -1,0 +1,80 @@
+import Formats
+import Glibc
+import Quantization
+import Tensors
+
+/// The finished regions of a quantisation that is under way, a file each in a folder beside its output. A file counts when
+/// it names the same work (model, recipe, calibration set, program) and its arrays have the digest it states; others are
+/// made again.
+package struct ReconstructionFolder: ReconstructionJournal {
+  private static let key = "halftone"
+  let path: String
+  /// Digest of everything that decides what the regions become.
+  let identity: String
+  let note: @Sendable (String) -> Void
+
+  /// - Parameter output: the quantised model's path.
+  init(
+    beside output: String, recipe: Recipe, lineage: QuantizedModel.Lineage, note: @escaping @Sendable (String) -> Void
+  ) {
+    path = output + ".partial"
+    let work: ConfigurationValue = [
+      "recipe": recipe.encode(), "model": .string(lineage.sourceDigest),
+      "calibration": lineage.calibrationDigest.map { .string($0) } ?? .null, "program": .string(lineage.program),
+    ]
+    identity = Digest.sha256(Array(JSONWriter.compact(work).utf8))
+    self.note = note
+  }
+
+  package func finished(_ number: Int, name: String) throws -> ReconstructedRegion? {
+    let file = self.file(number)
+    guard Folder.kind(of: file) == .file, let archive = try? Safetensors.read(file),
+      archive.metadata["identity"] == identity, archive.metadata["region"] == name,
+      archive.metadata["digest"] == Self.digest(archive.tensors)
+    else { return nil }
+    var region = ReconstructedRegion()
+    for (array, tensor) in archive.tensors {
+      let parts = array.split(separator: ":", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { return nil }
+      switch parts[0] {
+      case "codes" where tensor.type == .u8: region.codes[parts[1]] = tensor.bytes
+      case "scales" where tensor.type == .f32: region.scales[parts[1]] = tensor.floats()?.values
+      case "bias" where tensor.type == .f32: region.biases[parts[1]] = tensor.floats()
+      default: return nil
+      }
+    }
+    note("\(name): taken from \(file)")
+    return region
+  }
+
+  package func record(_ region: ReconstructedRegion, _ number: Int, name: String) throws {
+    var tensors: [String: StoredTensor] = [:]
+    for (layer, codes) in region.codes { tensors["codes:\(layer)"] = StoredTensor(dims: [codes.count], codes) }
+    for (layer, scales) in region.scales { tensors["scales:\(layer)"] = StoredTensor(Tensor([scales.count], scales)) }
+    for (parameter, bias) in region.biases { tensors["bias:\(parameter)"] = StoredTensor(bias) }
+    try Folder.create(path)
+    try Safetensors.write(
+      TensorArchive(
+        tensors: tensors, metadata: ["identity": identity, "region": name, "digest": Self.digest(tensors)]),
+      to: file(number))
+  }
+
+  /// Removes the folder once the output stands.
+  func remove() throws {
+    guard Folder.kind(of: path) == .folder else { return }
+    for name in try Folder.names(in: path) where name.hasSuffix(".safetensors") { unlink(joined(path, name)) }
+    // Stays when somebody has put something else there.
+    rmdir(path)
+  }
+
+  private func file(_ number: Int) -> String { joined(path, "\(number).safetensors") }
+
+  private static func digest(_ tensors: [String: StoredTensor]) -> String {
+    var digest = Digest.Incremental()
+    for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+      digest.update(Array(name.utf8))
+      digest.update(tensor.bytes)
+    }
+    return digest.finish()
+  }
+}

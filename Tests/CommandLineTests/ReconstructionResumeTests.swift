@@ -1,0 +1,90 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `quantize` with reconstruction: killed and started again, damaged in between, and at another effort.
+@Suite(.serialized) struct ReconstructionResumeTests {
+  let halftone = Launcher()
+
+  private func recipe(_ folder: TemporaryFolder) throws -> String {
+    let path = folder.file("learned.yaml")
+    let learning = """
+      {relaxation: straight_through, iterations: 64, batch: 4, learning_rate: 0.005, scale_learning_rate: 0,
+          bias_learning_rate: 0.0001, penalty: 0.01, warm_up: 0.2, exponent: {first: 20, last: 2}, start_trust: 0,
+          upstream: quantized_weights, loss: equal}
+      """
+    let text = """
+      method: rtn
+      weights: {bits: 4, symmetric: false, range: min_max, rounding: nearest, bias_correction: false}
+      activations: float
+      activation_tables: shared
+      split_inputs: none
+      smoothing: none
+      reconstruction:
+        samples_per_step: 2
+        memory_mib: 256
+        temporal_block: none
+        blocks: \(learning)
+        network: none
+      sampler: ddim-10
+      calibration: {distribution: uniform, every: 1, trajectories: 2, seed: 0, labels: balanced}
+      float_layers: [conv_in, conv_out]
+      """
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  private func quantize(_ recipe: String, _ out: String, _ options: String...) -> [String] {
+    ["quantize", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--recipe", recipe, "--out", out]
+      + options
+  }
+
+  private func finished(_ folder: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".safetensors") }
+      .sorted()
+  }
+
+  @Test func aKilledReconstructionGoesOnAtTheLastFinishedRegion() throws {
+    let temporary = try TemporaryFolder()
+    let recipe = try recipe(temporary)
+    let (whole, out) = (temporary.file("whole.safetensors"), temporary.file("killed.safetensors"))
+    let made = try halftone.run(quantize(recipe, whole))
+    #expect(made.status == 0, "\(made.errors)")
+    let folder = out + ".partial"
+    let running = try halftone.start(quantize(recipe, out))
+    try running.waitUntil { finished(folder).count >= 2 }
+    running.signal(SIGKILL)
+    #expect(running.wait().status == 128 + SIGKILL)
+    let kept = finished(folder)
+    #expect(kept.count >= 2 && !FileManager.default.fileExists(atPath: out))
+    // A file that has lost its digest does not count.
+    let damaged = folder + "/" + kept[0]
+    var bytes = try Data(contentsOf: URL(filePath: damaged))
+    bytes[bytes.count - 1] ^= 1
+    try bytes.write(to: URL(filePath: damaged))
+    let resumed = try halftone.run(quantize(recipe, out, "--threads", "1"))
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    #expect(!resumed.errors.contains("taken from \(damaged)\n"))
+    #expect(resumed.errors.contains("taken from \(folder)/\(kept[1])\n"))
+    #expect(!FileManager.default.fileExists(atPath: folder))
+    #expect(FileManager.default.contents(atPath: out) == FileManager.default.contents(atPath: whole))
+  }
+
+  @Test func effortSaysWhatItChanges() throws {
+    let temporary = try TemporaryFolder()
+    let out = temporary.file("fast.safetensors")
+    let made = try halftone.run(quantize(try recipe(temporary), out, "--effort", "fast"))
+    #expect(made.status == 0, "\(made.errors)")
+    #expect(
+      made.errors.hasPrefix(
+        """
+        effort fast:
+          calibration.trajectories: 2 -> 1
+          reconstruction.samples_per_step: 2 -> 1
+          reconstruction.blocks.iterations: 64 -> 16
+
+        """), "\(made.errors)")
+    let unknown = try halftone.run(quantize("rtn-w8a8", out, "--effort", "most"))
+    #expect(unknown.status == 2)
+  }
+}

@@ -1,0 +1,96 @@
+import Models
+import Quantization
+import Synchronization
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct ReconstructionJournalTests {
+  /// Remembers regions in memory.
+  final class Memory: ReconstructionJournal {
+    let regions = Mutex<[Int: (name: String, region: ReconstructedRegion)]>([:])
+    func finished(_ number: Int, name: String) throws -> ReconstructedRegion? {
+      regions.withLock { $0[number]?.name == name ? $0[number]?.region : nil }
+    }
+    func record(_ region: ReconstructedRegion, _ number: Int, name: String) throws {
+      regions.withLock { $0[number] = (name, region) }
+    }
+  }
+
+  struct Killed: Error {}
+
+  @Test("a stopped reconstruction goes on at the first unfinished region and gives the same codes") func resumption()
+    throws
+  {
+    let tiny = try TinyModel()
+    var recipe = try ReconstructionTests.recipe("blocks") {
+      $0.setting("iterations", 16).setting("bias_learning_rate", 0.001).setting("scale_learning_rate", 0.0001)
+    }
+    let network = try ReconstructionTests.recipe("network") {
+      ReconstructionTests.straight($0).setting("iterations", 16)
+    }
+    recipe.reconstruction?.network = network.reconstruction?.network
+    let blocks = recipe.reconstruction?.blocks
+    recipe.reconstruction?.temporalBlock = blocks
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    let stages = Mutex<[String]>([])
+    func run(_ journal: any ReconstructionJournal, stopAfter: Int) throws -> QuantizedNetwork {
+      let seen = Mutex(0)
+      let task = try QuantizationTask(
+        model: tiny.model, recipe: recipe, set: set,
+        makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) }, pool: WorkerPool(threads: 2),
+        progress: { progress in
+          guard progress.unit == "iterations" else { return }
+          stages.withLock { $0.append(progress.stage) }
+          if seen.withLock({ count in
+            count += 1
+            return count > stopAfter
+          }) {
+            throw Killed()
+          }
+        }, journal: journal)
+      return try task.reconstructedWeights(task.roundedWeights())
+    }
+    let whole = try run(Memory(), stopAfter: .max)
+    let all = stages.withLock { stages in
+      defer { stages = [] }
+      return stages
+    }
+    let journal = Memory()
+    #expect(throws: Killed.self) { try run(journal, stopAfter: 4) }
+    stages.withLock { $0 = [] }
+    let resumed = try run(journal, stopAfter: .max)
+    #expect(resumed.table == whole.table && resumed.model.parameters == whole.model.parameters)
+    #expect(stages.withLock { $0 } == Array(all.dropFirst(4)))
+    // A region that cannot be this network's is made again.
+    journal.regions.withLock { $0[1]?.region.codes["conv_in"] = [99] }
+    #expect(try run(journal, stopAfter: .max).table == whole.table)
+  }
+}
+
+@Suite struct EffortTests {
+  @Test("balanced changes nothing; fast and paper say what they changed") func changes() throws {
+    let value = Recipe.plainValue.setting("weights.rounding", Recipe.gptqValue).setting("calibration.trajectories", 64)
+      .setting("activations.ema", ["decay": 0.95, "batch": 16])
+      .setting(
+        "reconstruction",
+        Recipe.reconstructionValue.setting("network", Recipe.learningValue.setting("relaxation", "straight_through")))
+    let recipe = try Recipe(value, file: "a.yaml")
+    #expect(recipe.scaled(to: .balanced).recipe == recipe)
+    #expect(recipe.scaled(to: .balanced).changes.isEmpty)
+    let fast = recipe.scaled(to: .fast)
+    #expect(
+      fast.changes == [
+        "calibration.trajectories: 64 -> 16", "weights.rounding.samples_per_step: 4 -> 2",
+        "reconstruction.samples_per_step: 4 -> 2", "reconstruction.blocks.iterations: 40 -> 10",
+        "reconstruction.network.iterations: 40 -> 10",
+      ])
+    #expect(fast.recipe.reconstruction?.network?.iterations == 10)
+    let paper = recipe.scaled(to: .paper)
+    #expect(
+      paper.changes == [
+        "calibration.trajectories: 64 -> 256", "reconstruction.blocks.iterations: 40 -> 20000",
+        "reconstruction.blocks.learning_rate: 0.02 -> 0.001", "reconstruction.network.iterations: 40 -> 320",
+      ])
+  }
+}

@@ -1,0 +1,191 @@
+import Models
+import Quantization
+import Synchronization
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct ReconstructionTests {
+  /// W3, float activations, one of the two kinds of learning.
+  static func recipe(
+    _ part: String, _ change: (ConfigurationValue) -> ConfigurationValue = { $0 }
+  ) throws -> Recipe {
+    let learning = change(Recipe.learningValue)
+    let value = Recipe.plainValue.setting("weights.bits", 3).setting("weights.symmetric", false)
+      .setting("weights.rounding", part == "network" ? Recipe.gptqValue : "nearest").setting("activations", "float")
+      .setting("reconstruction", Recipe.reconstructionValue.setting("blocks", "none").setting(part, learning))
+    return try Recipe(value, file: "a.yaml")
+  }
+
+  static func straight(_ value: ConfigurationValue) -> ConfigurationValue {
+    value.setting("relaxation", "straight_through").setting("learning_rate", 0.01).setting("loss", "relative")
+  }
+
+  /// Mean squared error of the output over the calibration samples.
+  static func error(_ network: QuantizedNetwork, _ tiny: TinyModel, _ set: CalibrationSet) throws -> Double {
+    var total = 0.0
+    let (float, quantized) = (
+      try FloatExecutor(tiny.model), try FloatExecutor(network.model, simulating: network.table)
+    )
+    for step in set.counts.indices {
+      let samples = set.samples(step: step, 0..<set.counts[step])
+      let input = NetworkInput(
+        x: samples.x, timesteps: .init(repeating: set.provenance.steps[step].timestep, count: samples.count),
+        labels: samples.labels, stepIndex: step)
+      total += try zip(float.run(input).values, quantized.run(input).values)
+        .reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
+    }
+    return total
+  }
+
+  @Test(
+    "learning brings the network nearer to the float one",
+    arguments: [
+      ("blocks", nil), ("blocks", "mixed"), ("blocks", "float"), ("network", nil),
+    ] as [(String, String?)], [nil, 3])
+  func improvement(example: (part: String, upstream: String?), classes: Int?) throws {
+    let tiny = try TinyModel(classes: classes)
+    let recipe = try Self.recipe(example.part) { value in
+      let value = value.setting("iterations", 150).setting("bias_learning_rate", 0.001)
+      let learning = example.part == "network" ? Self.straight(value) : value
+      return example.upstream.map { learning.setting("upstream", .string($0)) } ?? learning
+    }
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
+    let task = try tiny.task(recipe, set)
+    let first = try task.roundedWeights()
+    let learned = try task.reconstructedWeights(first)
+    #expect(Set(learned.table.weights.keys) == Set(first.table.weights.keys))
+    let (before, after) = (try Self.error(first, tiny, set), try Self.error(learned, tiny, set))
+    #expect(after < 0.8 * before, "\(before) to \(after)")
+  }
+
+  @Test("the same codes for any number of threads, others for another seed", arguments: ["blocks", "network"])
+  func determinism(part: String) throws {
+    let tiny = try TinyModel()
+    var recipe = try Self.recipe(part) { Self.straight($0).setting("upstream", "mixed") }
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    let tables = try [1, 2, 3].map { threads in
+      let task = try tiny.task(recipe, set, threads: threads)
+      return try task.reconstructedWeights(task.roundedWeights())
+    }
+    for other in tables.dropFirst() {
+      #expect(other.table == tables[0].table && other.model.parameters == tables[0].model.parameters)
+    }
+    recipe.calibration.seed = 4
+    let task = try tiny.task(recipe, set)
+    #expect(try task.reconstructedWeights(task.roundedWeights()).table != tables[0].table)
+  }
+
+  @Test("values that exceed the bound are refused before any work") func memory() throws {
+    let tiny = try TinyModel()
+    var recipe = try Self.recipe("blocks")
+    recipe.reconstruction?.memory = 1
+    recipe.reconstruction?.samplesPerStep = 64
+    recipe.calibration.trajectories = 64
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 4)
+    let task = try QuantizationTask(
+      model: tiny.model, recipe: recipe, set: set,
+      makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
+      pool: WorkerPool(threads: 1), progress: { progress in Issue.record("worked on \(progress.stage)") })
+    let error = thrownError { _ = try task.reconstructedWeights(Self.nearest(tiny)) } as? QuantizationError
+    guard case .reconstructionMemory(let needed, let bound, 64, let fitting) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(bound == 1 << 20 && needed > bound && fitting == 64 * bound / needed && fitting > 0)
+    #expect(
+      error?.message
+        == "reconstruction keeps \((needed + (1 << 20) - 1) >> 20) MiB of values for 64 samples per step, more than the 1 MiB of reconstruction.memory_mib"
+    )
+    #expect(error?.hint == "set reconstruction.samples_per_step to \(fitting) or less, or raise the bound")
+  }
+
+  /// Every weight at its nearest code of a coarse grid.
+  private static func nearest(_ tiny: TinyModel) -> QuantizedNetwork {
+    var network = QuantizedNetwork(model: tiny.model)
+    for (path, parameter) in tiny.model.graph.layerWeights {
+      let weight = tiny.model.parameters[parameter]!
+      let rows = weight.dims[0]
+      let quantizer = AffineQuantizer(
+        bits: 4, granularity: .perChannel, scales: .init(repeating: 0.2, count: rows),
+        zeroPoints: .init(repeating: 8, count: rows))
+      network.table.weights[path] = QuantizedWeight(
+        dims: weight.dims, quantizer: quantizer,
+        codes: quantizer.codes(weight.values, channelStride: weight.count / rows, channelCount: rows))
+    }
+    return network
+  }
+
+  @Test("progress counts the iterations of all blocks") func progress() throws {
+    let tiny = try TinyModel()
+    let recipe = try Self.recipe("blocks") { $0.setting("iterations", 16) }
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    let seen = Mutex<[WorkProgress]>([])
+    let task = try QuantizationTask(
+      model: tiny.model, recipe: recipe, set: set,
+      makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
+      pool: WorkerPool(threads: 1), progress: { progress in seen.withLock { $0.append(progress) } })
+    _ = try task.reconstructedWeights(Self.nearest(tiny))
+    let blocks = tiny.model.graph.regions.count { $0.kind != .timeEmbedding }
+    let found = seen.withLock { $0 }
+    #expect(found.map(\.done) == (1...blocks).map { 16 * $0 })
+    #expect(found.allSatisfy { $0.unit == "iterations" && $0.total == 16 * blocks })
+    #expect(found.first?.stage == "reconstructing conv_in")
+  }
+
+  @Test(
+    "temporal reconstruction brings the temporal features nearer and leaves other layers alone", arguments: [nil, 3])
+  func temporalBlock(classes: Int?) throws {
+    let tiny = try TinyModel(classes: classes)
+    let recipe = try Self.recipe("temporal_block") {
+      $0.setting("iterations", 300).setting("learning_rate", 0.02).setting("bias_learning_rate", 0.001)
+    }
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 5)
+    let task = try tiny.task(recipe, set)
+    let first = try task.roundedWeights()
+    let learned = try task.reconstructedWeights(first)
+    let graph = tiny.model.graph
+    let temporal = Set(graph.nodes.filter { graph.isTemporal[$0.index] }.map(\.path))
+    #expect(
+      first.table.weights.filter { !temporal.contains($0.key) }
+        == learned.table.weights.filter { !temporal.contains($0.key) })
+    let (before, after) = (try Self.featureError(first, tiny, set), try Self.featureError(learned, tiny, set))
+    #expect(after < 0.7 * before, "\(before) to \(after)")
+  }
+
+  /// Squared distance of all temporal features over all steps.
+  private static func featureError(_ network: QuantizedNetwork, _ tiny: TinyModel, _ set: CalibrationSet) throws
+    -> Double
+  {
+    let block = tiny.model.graph.temporalBlock()!
+    let read = Set(tiny.model.graph.temporalUnit.map(\.segment.outputs)!.map { tiny.model.graph.nodes[$0].path })
+    let segment = block.segment(block.nodes.indices.filter { block.isTemporal[$0] })
+    func features(_ model: Model, _ table: QuantizationTable, _ input: [Int: Tensor]) throws -> [Double] {
+      var parameters = model.parameters
+      for (path, parameter) in block.layerWeights {
+        if let w = table.weights[path] { parameters[parameter] = w.dequantized }
+      }
+      let executor = try GradientExecutor(
+        Model(graph: block, parameters: parameters), segment: segment,
+        targets: GradientTargets(parameters: [], inputs: []), batch: 1)
+      _ = executor.run(input)
+      return block.nodes.filter { read.contains($0.path) }.flatMap { node in
+        (0..<node.count).map { Double(executor.value(node.index)[$0]) }
+      }
+    }
+    var total = 0.0
+    for step in set.provenance.steps {
+      for label in 0..<(tiny.model.graph.classCount ?? 1) {
+        var input: [Int: Tensor] = [:]
+        for node in segment.inputs {
+          input[node] = Tensor([1], [block.nodes[node].op == .label ? Float(label) : Float(step.timestep.value)])
+        }
+        let (a, b) = (
+          try features(tiny.model, QuantizationTable(), input), try features(network.model, network.table, input)
+        )
+        total += zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      }
+    }
+    return total
+  }
+}
