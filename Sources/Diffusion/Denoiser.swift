@@ -41,4 +41,11 @@ package protocol Denoiser: Sendable {
   /// - Parameters: x: N C H W in the sampler's units; labels: N class indices, nil iff `classCount` is nil.
   /// - Returns: N C' H W with C' = C, or 2 C when the variance is learned.
   func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor
+  /// Variance of the noise that the prediction of epsilon itself carries at a step: known of corrected quantised
+  /// networks, else 0.
+  func residualVariance(at step: Step) -> Double
+}
+
+extension Denoiser {
+  package func residualVariance(at step: Step) -> Double { 0 }
 }

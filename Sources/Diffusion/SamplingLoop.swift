@@ -72,8 +72,11 @@ package struct SamplingLoop: Sendable {
     guard completed < steps.count else { return nil }
     let step = steps[completed]
     let output = try denoiser.predict(x, at: step, labels: labels)
+    let factor = sampler.noiseFactor(
+      at: step, process: process, residualVariance: denoiser.residualVariance(at: step))
     let result = try sampler.step(x, output: output, at: step, process: process) {
-      try noise.normals(images: images, shape: denoiser.imageShape, draw: .step(step.index))
+      let drawn = try noise.normals(images: images, shape: denoiser.imageShape, draw: .step(step.index))
+      return factor == 1 ? drawn : .combining(factor, drawn, 0, drawn)
     }
     if let bad = result.previous.values.firstIndex(where: { !$0.isFinite }) {
       throw DiffusionError.notFinite(image: images[bad / denoiser.imageShape.count], step: step)

@@ -17,6 +17,9 @@ package enum Catalog {
     RoundToNearest.self,
     PTQ4DM.self,
     TFMQ.self,
+    QDiffusion.self,
+    GPTQ.self,
+    MixedPrecision.self,
   ]
 
   package static var names: [String] { methods.map { $0.name } }
@@ -34,6 +37,9 @@ extension QuantizationTask {
     guard let method = Catalog.method(named: recipe.method) else {
       preconditionFailure("recipes are decoded with a method of the catalogue")
     }
-    return try method.quantize(self)
+    try checkActivations()
+    var network = try method.quantize(self)
+    network.correction = try measuredCorrection(of: network)
+    return network
   }
 }

@@ -18,7 +18,10 @@ package enum QuantizationError: HalftoneError, Equatable {
   case nonFiniteWeights([String])
   /// `work`: what was being done, as in "while ranges were collected".
   case nonFiniteActivations(step: Int, work: String, sites: [String])
+  case constantActivations([String])
   case noTimestep
+  /// A budget below what the narrowest widths cost, both as shares of the float network's.
+  case budget(share: Double, least: Double)
   /// Distribution `tdac`, and a network without skip connections.
   case noMiddleBlock
   case labelOutOfRange(label: Int, classCount: Int)
@@ -48,7 +51,9 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .patterns: "E-RECIPE-PATTERN"
     case .nonFiniteWeights: "E-QUANT-WEIGHT"
     case .nonFiniteActivations: "E-QUANT-ACTIVATION"
+    case .constantActivations: "E-QUANT-CONSTANT"
     case .noTimestep: "E-QUANT-TIME"
+    case .budget: "E-QUANT-BUDGET"
     case .noMiddleBlock: "E-CAL-MIDDLE"
     case .labelOutOfRange: "E-CAL-LABEL"
     case .reconstructionMemory: "E-RECON-MEMORY"
@@ -79,8 +84,12 @@ package enum QuantizationError: HalftoneError, Equatable {
       Self.list("weights that are NaN or infinite cannot be quantised", names)
     case .nonFiniteActivations(let step, let work, let sites):
       Self.list("NaN or infinite activations at sampling step \(step) while \(work)", sites)
+    case .constantActivations(let sites):
+      Self.list("inputs that are one value throughout have no range to quantise", sites)
     case .noTimestep:
       "the network takes no timestep, so it has no sampling steps to calibrate"
+    case .budget(let share, let least):
+      "mixed_precision.share is \(Self.thousandths(share)), and the narrowest widths cost \(Self.thousandths(least)) of the float network"
     case .noMiddleBlock:
       "distribution tdac compares the features of the middle block, and the network has none: nothing is concatenated"
     case .labelOutOfRange(let label, let count):
@@ -126,7 +135,9 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .setOfOtherModel, .setOfOtherShape, .setOfOtherSampler, .setOfOtherDistribution, .setTooSmall, .stepTooSmall:
       "make a set for this model and recipe with 'halftone calibrate'"
     case .schema(_, let found, let known) where found > known: "open it with a newer version of Halftone"
-    case .nonFiniteWeights, .nonFiniteActivations: "check the checkpoint; leave the layers in float with float_layers"
+    case .nonFiniteWeights, .nonFiniteActivations, .constantActivations:
+      "check the checkpoint; leave the layers in float with float_layers"
+    case .budget: "allow narrower widths, or leave fewer layers float"
     case .reconstructionMemory(_, _, _, let fitting):
       fitting > 0
         ? "set reconstruction.samples_per_step to \(fitting) or less, or raise the bound"
@@ -138,6 +149,9 @@ package enum QuantizationError: HalftoneError, Equatable {
   }
 
   private static func mebibytes(_ bytes: Int) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
+
+  /// 0.1304 as 0.131: rounded up, so that what is asked for suffices.
+  private static func thousandths(_ value: Double) -> String { "\((value * 1000).rounded(.up) / 1000)" }
 
   private static let longestList = 20
 

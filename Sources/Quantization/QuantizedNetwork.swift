@@ -6,6 +6,10 @@ import Tensors
 package struct QuantizedNetwork: Sendable {
   package var model: Model
   package var table: QuantizationTable
+  /// Of its predictions; nil: none.
+  package var correction: NoiseCorrection?
+  /// What a search for widths was based on; empty without a search.
+  package var sensitivities: [LayerSensitivity] = []
 
   package init(model: Model, table: QuantizationTable = QuantizationTable()) {
     self.model = model

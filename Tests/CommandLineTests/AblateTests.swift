@@ -20,6 +20,8 @@ import Testing
       split_inputs: none
       smoothing: none
       reconstruction: none
+      mixed_precision: none
+      correction: none
       sampler: \(sampler)
       calibration: {distribution: uniform, every: 1, trajectories: 2, seed: 0, labels: balanced}
       float_layers: [conv_in, conv_out]

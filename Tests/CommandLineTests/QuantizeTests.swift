@@ -26,6 +26,8 @@ import Testing
       split_inputs: none
       smoothing: none
       reconstruction: none
+      mixed_precision: none
+      correction: none
       sampler: ddim-10
       calibration: {distribution: uniform, every: 1, trajectories: 4, seed: 0, labels: balanced}
       float_layers: [conv_in, conv_out]

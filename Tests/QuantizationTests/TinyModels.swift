@@ -90,6 +90,8 @@ extension Recipe {
     "split_inputs": "none",
     "smoothing": "none",
     "reconstruction": "none",
+    "mixed_precision": "none",
+    "correction": "none",
     "sampler": "ddim-50",
     "calibration": ["distribution": "uniform", "every": 1, "trajectories": 4, "seed": 3, "labels": "balanced"],
     "float_layers": [],

@@ -70,6 +70,14 @@ package struct DDIMSampler: Sampler, Equatable {
     return StepResult(previous: previous, clean: clean)
   }
 
+  package func noiseBalance(at step: Step, process: DiffusionProcess) -> (epsilon: Double, sigma: Double)? {
+    let alphaBar = process.schedule.alphaBar(at: step.timestep)
+    let alphaBarPrevious = alphaBarAfter(step, process.schedule)
+    let sigma = sigma(alphaBar: alphaBar, alphaBarPrevious: alphaBarPrevious)
+    let direction = max(0, 1 - alphaBarPrevious - sigma * sigma).squareRoot()
+    return (direction - (alphaBarPrevious * (1 - alphaBar) / alphaBar).squareRoot(), sigma)
+  }
+
   private func alphaBarAfter(_ step: Step, _ schedule: NoiseSchedule) -> Double {
     if let previous = step.previous { return schedule.alphaBar(at: previous) }
     return setAlphaToOne ? 1 : schedule.alphaBar[0]

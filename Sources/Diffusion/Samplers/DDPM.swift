@@ -108,6 +108,20 @@ package struct DDPMSampler: Sampler, Equatable {
     return StepResult(previous: previous, clean: clean)
   }
 
+  package func noiseBalance(at step: Step, process: DiffusionProcess) -> (epsilon: Double, sigma: Double)? {
+    let alphaBar = process.schedule.alphaBar(at: step.timestep)
+    let alphaBarPrevious = step.previous.map { process.schedule.alphaBar(at: $0) } ?? 1
+    let alpha = alphaBar / alphaBarPrevious
+    let beta = 1 - alpha
+    let epsilon = -beta / (alpha * (1 - alphaBar)).squareRoot()
+    switch varianceType {
+    case .fixedSmall, .fixedSmallLog:
+      return (epsilon, max((1 - alphaBarPrevious) / (1 - alphaBar) * beta, Self.smallestVariance).squareRoot())
+    case .fixedLarge, .fixedLargeLog: return (epsilon, beta.squareRoot())
+    case .learned, .learnedRange: return nil
+    }
+  }
+
   /// Noise times the standard deviation that the network chose for each element.
   private func scaledNoise(_ noise: Tensor, learned: Tensor, small: Double, large: Double) -> Tensor {
     let logSmall = PortableMath.log(small)

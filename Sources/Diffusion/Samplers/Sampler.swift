@@ -26,6 +26,10 @@ package protocol Sampler: Sendable {
   func step(
     _ x: Tensor, output: Tensor, at step: Step, process: DiffusionProcess, noise: () throws -> Tensor
   ) throws -> StepResult
+
+  /// What x_(t-1) takes of the network's epsilon, and how much noise a step adds: coefficient and standard deviation; nil
+  /// where the deviation is not one number.
+  func noiseBalance(at step: Step, process: DiffusionProcess) -> (epsilon: Double, sigma: Double)?
 }
 
 /// What one step makes of x_t.
@@ -61,6 +65,16 @@ extension Sampler {
       }
     }
     return steps
+  }
+}
+
+extension Sampler {
+  /// What added noise is multiplied by when epsilon itself carries noise of some variance, so that the total stays what the
+  /// sampler means: sqrt(max(0, sigma^2 - c^2 variance)) / sigma (PTQD: He et al. 2023, section 3.4, variance schedule
+  /// calibration). Only the added noise changes; the direction keeps the original sigma.
+  package func noiseFactor(at step: Step, process: DiffusionProcess, residualVariance variance: Double) -> Double {
+    guard variance > 0, let (epsilon, sigma) = noiseBalance(at: step, process: process), sigma > 0 else { return 1 }
+    return max(0, 1 - epsilon * epsilon * variance / (sigma * sigma)).squareRoot()
   }
 }
 

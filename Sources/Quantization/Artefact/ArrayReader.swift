@@ -118,6 +118,28 @@ struct ArrayReader {
     return result
   }
 
+  /// The correction's three arrays.
+  mutating func correction(steps: Int, channels: Int) -> NoiseCorrection? {
+    func values(_ name: String, _ dims: [Int], atLeast lowest: Float) -> [Float]? {
+      guard let tensor = take(name, .f32, dims: dims).flatMap({ floats(name, $0) }) else { return nil }
+      if let bad = tensor.values.firstIndex(where: { $0 < lowest }) {
+        reject(name, "\(tensor.values[bad]) at index \(bad), expected at least \(lowest)")
+        return nil
+      }
+      return tensor.values
+    }
+    let slopes = values(ArrayName.slopes, [steps], atLeast: 0)
+    let biases = values(ArrayName.biases, [steps, channels], atLeast: -.greatestFiniteMagnitude)
+    let variances = values(ArrayName.variances, [steps], atLeast: 0)
+    guard let slopes, let biases, let variances else { return nil }
+    return NoiseCorrection(
+      rows: (0..<steps).map { step in
+        .init(
+          slope: slopes[step], bias: Array(biases[(step * channels)..<((step + 1) * channels)]),
+          variance: variances[step])
+      })
+  }
+
   /// An F32 array of any shape; a stand-in after recording what is wrong with it.
   mutating func floats(_ name: String) -> Tensor {
     guard let found = left.removeValue(forKey: name) else {

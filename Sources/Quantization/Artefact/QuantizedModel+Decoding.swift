@@ -19,6 +19,9 @@ extension QuantizedModel {
         activations[site] = quantizers
       }
     }
+    correction =
+      header.hasCorrection
+      ? arrays.correction(steps: header.steps.count, channels: header.correctedChannels) : nil
     var selfTest: SelfTest?
     if let test = header.selfTest {
       selfTest = SelfTest(
@@ -64,6 +67,9 @@ extension QuantizedModel {
     let weights: [Weight]
     let activations: [Activation]
     let tableClasses: Int?
+    let hasCorrection: Bool
+    /// Channels of an image.
+    let correctedChannels: Int
     let lineage: Lineage
     let selfTest: (stepIndex: Int, labels: [Int]?)?
 
@@ -87,6 +93,12 @@ extension QuantizedModel {
       weights = reader.maps("weights").map(Weight.init)
       activations = reader.maps("activations").compactMap(Activation.init)
       tableClasses = reader.value("table_classes") == .null ? nil : reader.int("table_classes", in: 1...1_000_000)
+      hasCorrection = reader.bool("correction")
+      if case .integer(let channels)? = network["in_channels"], (1...65536).contains(channels) {
+        correctedChannels = channels
+      } else {
+        correctedChannels = 1
+      }
       lineage = Lineage(reader.section("lineage"), file: file)
       selfTest = reader.map("self_test").map { test in
         let labels = test.value("labels") ?? .null

@@ -9,6 +9,9 @@ enum ArrayName {
   static func inputScales(_ node: String) -> String { "\(node).weight.input_scales" }
   static func scales(_ table: TableKind) -> String { "activations.\(table.rawValue).scales" }
   static func zeroPoints(_ table: TableKind) -> String { "activations.\(table.rawValue).zero_points" }
+  static let slopes = "correction.slopes"
+  static let biases = "correction.biases"
+  static let variances = "correction.variances"
   static let selfTestX = "self_test.x"
   static let selfTestExpected = "self_test.expected"
 }
@@ -71,6 +74,12 @@ extension QuantizedModel {
       tensors[ArrayName.scales(kind)] = StoredTensor(Tensor([rowCount, columns], scales))
       tensors[ArrayName.zeroPoints(kind)] = StoredTensor(dims: [rowCount, columns], zeroPoints)
     }
+    if let rows = correction?.rows {
+      tensors[ArrayName.slopes] = StoredTensor(Tensor([rows.count], rows.map(\.slope)))
+      tensors[ArrayName.biases] = StoredTensor(
+        Tensor([rows.count, rows.first?.bias.count ?? 0], rows.flatMap(\.bias)))
+      tensors[ArrayName.variances] = StoredTensor(Tensor([rows.count], rows.map(\.variance)))
+    }
     if let selfTest {
       tensors[ArrayName.selfTestX] = StoredTensor(selfTest.x)
       tensors[ArrayName.selfTestExpected] = StoredTensor(selfTest.expected)
@@ -95,6 +104,7 @@ extension QuantizedModel {
       "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
       "network": network, "process": process, "recipe": recipe.encode(), "sampler": sampler, "steps": steps.encode(),
       "weights": .list(weights), "activations": .list(activations),
+      "correction": .bool(correction != nil),
       "table_classes": classCount.map { .integer($0) } ?? nil,
       "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
     ]

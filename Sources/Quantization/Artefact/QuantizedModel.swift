@@ -61,6 +61,8 @@ package struct QuantizedModel: Sendable, Equatable {
   package var sampler: ConfigurationValue
   package var steps: [Step]
   package var table: QuantizationTable
+  /// Of predictions while sampling; nil: none.
+  package var correction: NoiseCorrection?
   /// Parameters that stay float: biases, normalisations, embeddings and the layers that the recipe left out.
   package var parameters: [String: Tensor]
   package var lineage: Lineage
@@ -68,8 +70,10 @@ package struct QuantizedModel: Sendable, Equatable {
 
   package init(
     network: ConfigurationValue, process: ConfigurationValue, recipe: Recipe, sampler: ConfigurationValue,
-    steps: [Step], table: QuantizationTable, parameters: [String: Tensor], lineage: Lineage, selfTest: SelfTest? = nil
+    steps: [Step], table: QuantizationTable, parameters: [String: Tensor], lineage: Lineage,
+    correction: NoiseCorrection? = nil, selfTest: SelfTest? = nil
   ) {
+    self.correction = correction
     self.network = network
     self.process = process
     self.recipe = recipe
@@ -80,6 +84,9 @@ package struct QuantizedModel: Sendable, Equatable {
     self.lineage = lineage
     self.selfTest = selfTest
   }
+
+  /// Whether only the steps it was calibrated for can be executed.
+  package var dependsOnStep: Bool { table.dependsOnStep || correction != nil }
 
   /// The parameters of a network that stay float, biases as they were corrected.
   package static func floatParameters(of network: QuantizedNetwork) -> [String: Tensor] {

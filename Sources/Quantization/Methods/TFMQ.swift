@@ -16,16 +16,7 @@ package enum TFMQ: QuantizationMethod {
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
     var network = try task.reconstructedWeights(task.roundedWeights())
-    switch task.recipe.activationTables {
-    case .shared:
-      network.table.activations = try task.sharedRanges(network)
-    case .temporalBlock:
-      let temporal = try task.temporalRanges(network)
-      network.table.activations = try task.sharedRanges(network, fixed: temporal)
-    case .all:
-      let temporal = try task.temporalRanges(network)
-      network.table.activations = try task.rangesPerStep(network, fixed: temporal)
-    }
+    network.table.activations = try task.activationQuantizers(network)
     return network
   }
 }

@@ -41,6 +41,23 @@ extension Recipe {
     if reconstruction != nil, reader.value("weights") == .string("float") {
       reader.report("reconstruction", "learns the rounding of weights, and weights are float")
     }
+    mixedPrecision = reader.section("mixed_precision", or: "none").map(MixedPrecision.init)
+    if let mixedPrecision {
+      if method != "mixed" {
+        reader.report("mixed_precision", "is searched by method mixed, and this recipe says \(method)")
+      }
+      // Ranges are searched at the sections' bits, so that they must be the widest that are chosen from.
+      for (key, bits, widths) in [
+        ("weights", weights?.bits, mixedPrecision.weightBits),
+        ("activations", activations?.bits, mixedPrecision.activationBits),
+      ] where bits != widths.first(where: { $0 <= 8 }) {
+        reader.report(
+          "mixed_precision",
+          "\(key).bits is \(bits.map(String.init) ?? "float"), expected the widest integer choice, \(widths.first { $0 <= 8 } ?? 8)"
+        )
+      }
+    }
+    correction = reader.section("correction", or: "none").map(Recipe.Correction.init)
     sampler = SamplerChoice(reader)
     calibration = reader.section("calibration").map(Calibration.init) ?? .standIn
     floatLayers = reader.strings("float_layers").enumerated().compactMap { position, text in
@@ -53,6 +70,10 @@ extension Recipe {
       return pattern
     }
     for text in Catalog.method(named: method)?.contradictions(in: self) ?? [] { reader.report(nil, text) }
+    if correction != nil, calibration.distribution.every != 1 {
+      reader.report(
+        "correction", "each step's noise is measured on that step's samples; use distribution uniform with every 1")
+    }
     if activationTables != .shared {
       let distribution = calibration.distribution
       if distribution.every == nil {
@@ -122,6 +143,15 @@ extension Recipe.Activations {
     if range != .minMax, average == nil, reader.value("ema") == .string("none") {
       reader.report("ema", "\(range.rawValue) searches batch by batch; give decay and batch")
     }
+  }
+}
+
+extension Recipe.Correction {
+  private enum Method: String, CaseIterable { case ptqd }
+
+  fileprivate init(_ reader: ConfigurationReader) {
+    let _: Method = reader.choice("method")
+    samplesPerStep = reader.int("samples_per_step", in: 1...65536)
   }
 }
 

@@ -13,6 +13,8 @@ extension Recipe {
       "split_inputs": .string(splitInputs.rawValue),
       "smoothing": smoothing.map { ["samples_per_step": .integer($0.samplesPerStep)] } ?? "none",
       "reconstruction": reconstruction.map { $0.encode() } ?? "none",
+      "mixed_precision": mixedPrecision?.encode() ?? "none",
+      "correction": correction?.encode() ?? "none",
       "sampler": sampler.encode(),
       "calibration": calibration.encode(),
       "float_layers": .list(floatLayers.map { .string($0.text) }),
@@ -49,6 +51,12 @@ extension Recipe.Activations {
       "ema": average.map { ["decay": .number($0.decay), "batch": .integer($0.batch)] } ?? "none",
       "upstream": .string(upstream.rawValue),
     ]
+  }
+}
+
+extension Recipe.Correction {
+  package func encode() -> ConfigurationValue {
+    ["method": "ptqd", "samples_per_step": .integer(samplesPerStep)]
   }
 }
 

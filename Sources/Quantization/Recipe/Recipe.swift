@@ -19,6 +19,10 @@ package struct Recipe: Sendable, Equatable {
   package var smoothing: Smoothing?
   /// nil: weights keep their first rounding.
   package var reconstruction: Reconstruction?
+  /// nil: every weight and every activation has the bits of its section.
+  package var mixedPrecision: MixedPrecision?
+  /// nil: predictions are used as they come.
+  package var correction: Correction?
   package var sampler: SamplerChoice
   package var calibration: Calibration
   /// Which layers or sites stay float whatever the rest says; each pattern must match something.
@@ -143,6 +147,17 @@ package struct Recipe: Sendable, Equatable {
     package var samplesPerStep: Int
 
     package init(samplesPerStep: Int) { self.samplesPerStep = samplesPerStep }
+  }
+
+  /// Correction of predictions while sampling (PTQD: He et al. 2023).
+  package struct Correction: Sendable, Equatable {
+    /// Calibration samples per sampling step that the noise of quantisation is measured on.
+    package var samplesPerStep: Int
+
+    package init(samplesPerStep: Int) { self.samplesPerStep = samplesPerStep }
+
+    /// What `+ptqd` after a recipe's name asks for.
+    package static let usual = Correction(samplesPerStep: 16)
   }
 
   package enum SamplerChoice: Sendable, Equatable {

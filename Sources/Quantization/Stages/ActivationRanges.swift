@@ -2,6 +2,15 @@ import Models
 import Tensors
 
 extension QuantizationTask {
+  /// Stage: quantisers of every activation site, per step where the recipe's tables say so.
+  package func activationQuantizers(_ network: QuantizedNetwork) throws -> [Site: ActivationQuantizers] {
+    switch recipe.activationTables {
+    case .shared: try sharedRanges(network)
+    case .temporalBlock: try sharedRanges(network, fixed: temporalRanges(network))
+    case .all: try rangesPerStep(network, fixed: temporalRanges(network))
+    }
+  }
+
   /// Stage: one quantiser per activation site, its range collected over the samples of all steps.
   /// - Parameters: network: weights as they were rounded; fixed: sites that are calibrated already, kept as they are.
   /// - Returns: `fixed` and every other site of the recipe.

@@ -9,11 +9,14 @@ extension QuantizationTask {
 
   /// Stage: integer codes of every weight that the recipe quantises, on ranges chosen per output channel, and biases that
   /// absorb the mean error of rounding if the recipe says so. Nothing is quantised when weights stay float.
-  /// - Parameter memory: bytes for statistics; the result does not depend on it.
+  /// - Parameters: bits: of each weight, where not the recipe's; memory: bytes for statistics, which change no result.
   /// - Throws: `E-QUANT-WEIGHT` naming every weight with a value that is not finite.
-  package func roundedWeights(memory: Int = QuantizationTask.statisticsMemory) throws -> QuantizedNetwork {
+  package func roundedWeights(
+    bits: Int? = nil, memory: Int = QuantizationTask.statisticsMemory
+  ) throws -> QuantizedNetwork {
     var network = QuantizedNetwork(model: model)
-    guard let settings = recipe.weights else { return network }
+    guard var settings = recipe.weights else { return network }
+    if let bits { settings.bits = bits }
     let layers = weightLayers(smoothing: try smoothingScales())
     let broken = layers.filter { layer in layer.weight.values.contains { !$0.isFinite } }.map(\.path)
     if !broken.isEmpty { throw QuantizationError.nonFiniteWeights(broken) }

@@ -71,8 +71,8 @@ package struct AblateCommand: Sendable {
     guard recipes.isEmpty != (preset == nil) else { throw AblationError.selection }
     guard let preset else {
       let named = try recipes.map { text -> Entry in
-        let path = try assets.path(.recipe, text)
-        return (stem(of: path), stem(of: path), try Recipe(YAML.read(path), file: path))
+        let named = try NamedRecipe(text, assets: assets)
+        return (named.name, named.name, named.recipe)
       }
       let names = named.map(\.name)
       let twice = Set(names.filter { name in names.count { $0 == name } > 1 })

@@ -1,3 +1,4 @@
+import Diffusion
 import Formats
 import Models
 import Quantization
@@ -86,8 +87,10 @@ struct SelfTestRun {
       throw ModelSourceError.needsQuantized(path: source.path, command: "inspect --self-test")
     }
     guard let test = quantized.selfTest else { throw ModelSourceError.noSelfTest(path: source.path) }
-    let found = try source.denoiser(.integer, compute: compute).predict(
-      test.x, at: quantized.steps[test.stepIndex], labels: test.labels)
+    let step = quantized.steps[test.stepIndex]
+    let timesteps = [Timestep](repeating: step.timestep, count: test.x.dims[0])
+    let found = try source.executor(.integer, compute: compute).run(
+      NetworkInput(x: test.x, timesteps: timesteps, labels: test.labels, stepIndex: step.index))
     count = found.count
     largestDifference = zip(found.values, test.expected.values).reduce(0) { max($0, Double(abs($1.0 - $1.1))) }
   }

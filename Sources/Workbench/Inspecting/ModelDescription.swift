@@ -45,7 +45,7 @@ struct ModelDescription {
     entries += [
       .init("recipe", quantized.recipe.encode()), .init("sampler", quantized.sampler),
       .init("steps", .list(quantized.steps.map { .number($0.timestep.value) })),
-      .init("depends_on_step", .bool(quantized.table.dependsOnStep)),
+      .init("depends_on_step", .bool(quantized.dependsOnStep)),
       .init("layers", .list(layers.map(\.value))),
       .init("lineage", lineage(quantized.lineage)),
     ]
@@ -101,9 +101,11 @@ struct ModelDescription {
     let lineage = quantized.lineage
     return [
       "recipe: \(recipe.method), W\(bits(recipe.weights?.bits))A\(bits(recipe.activations?.bits)), "
-        + "activation tables \(recipe.activationTables.rawValue)",
+        + "activation tables \(recipe.activationTables.rawValue)"
+        + (recipe.splitInputs == .none ? "" : ", split inputs: \(recipe.splitInputs.rawValue)")
+        + (recipe.smoothing == nil ? "" : ", smoothed") + (recipe.correction == nil ? "" : ", predictions corrected"),
       "sampler: \(quantized.steps.count) steps"
-        + (quantized.table.dependsOnStep ? " (its tables hold for these only)" : " (any sampler may be used)"),
+        + (quantized.dependsOnStep ? " (its tables hold for these only)" : " (any sampler may be used)"),
       arithmetics?.isEmpty == true
         ? "arithmetic: simulation only; its tables cannot run in integers"
         : "arithmetic: \(integerCount) of \(layers.count) layers in integers, the others in float",

@@ -141,11 +141,13 @@ package struct ModelSource: Sendable {
     }
   }
 
-  package func denoiser(_ kind: ExecutorKind? = nil, compute: Compute) throws -> NetworkDenoiser {
+  package func denoiser(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Denoiser {
     let outputChannels = model.graph.nodes[model.graph.output].dims.first
-    return try NetworkDenoiser(
+    let network = try NetworkDenoiser(
       graph: model.graph, executor: executor(kind, compute: compute), predictionType: process.predictionType,
       learnsVariance: outputChannels == 2 * model.graph.imageShape.channels)
+    guard let correction = quantized?.correction else { return network }
+    return CorrectedDenoiser(network, correction)
   }
 
   /// The sampler to use: the one named; else the one a quantised model was calibrated for; else ddim-50.
@@ -161,7 +163,7 @@ package struct ModelSource: Sendable {
       return try self.sampler(named: "ddim-50", assets: assets)
     }
     let steps = try sampler.steps(for: process)
-    if let quantized, quantized.table.dependsOnStep, quantized.steps != steps {
+    if let quantized, quantized.dependsOnStep, quantized.steps != steps {
       throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: steps)
     }
     return sampler

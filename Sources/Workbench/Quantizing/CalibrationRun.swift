@@ -12,10 +12,10 @@ package struct PreparedRecipe {
   package let sampler: any Sampler
   package let steps: [Step]
 
-  /// - Parameter text: a recipe's name or path.
+  /// - Parameter text: a recipe as `NamedRecipe` reads it.
   package init(_ text: String, for source: ModelSource, assets: Assets) throws {
-    let path = try assets.path(.recipe, text)
-    try self.init(name: stem(of: path), Recipe(YAML.read(path), file: path), for: source, assets: assets)
+    let named = try NamedRecipe(text, assets: assets)
+    try self.init(name: named.name, named.recipe, for: source, assets: assets)
   }
 
   package init(name: String, _ recipe: Recipe, for source: ModelSource, assets: Assets) throws {

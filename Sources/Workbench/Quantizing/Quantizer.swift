@@ -27,16 +27,29 @@ package struct Quantizer {
     let console = session.console
     let folder = ReconstructionFolder(
       beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
-    let quantized = try quantized(set: set, name: path, session: session, journal: folder)
+    let network = try network(set: set, session: session, journal: folder)
+    let quantized = try artefact(of: network, set: set, name: path)
     try QuantizedModelFile.write(quantized, to: path)
     try folder.remove()
+    if !network.sensitivities.isEmpty {
+      let report = SensitivityReport(network, graph: source.model.graph)
+      let base = joined(parentFolder(of: path), stem(of: path) + ".sensitivity")
+      try AtomicFile.write(report.table.markdown + "\n\n" + report.legend + "\n", to: base + ".md")
+      try AtomicFile.write(JSONWriter.pretty(report.value), to: base + ".json")
+      session.console.note("why layers have the widths they have: \(base).md")
+    }
     return quantized
   }
 
-  /// The model in memory. - Parameters: name: what errors call it; journal: where finished regions are remembered.
-  package func quantized(
-    set: any CalibrationSource, name: String, session: Session, journal: (any ReconstructionJournal)? = nil
-  ) throws -> QuantizedModel {
+  /// The model in memory. - Parameter name: what errors call it.
+  package func quantized(set: any CalibrationSource, name: String, session: Session) throws -> QuantizedModel {
+    try artefact(of: network(set: set, session: session, journal: nil), set: set, name: name)
+  }
+
+  /// - Parameter journal: where finished regions are remembered.
+  private func network(
+    set: any CalibrationSource, session: Session, journal: (any ReconstructionJournal)?
+  ) throws -> QuantizedNetwork {
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
     let task = try QuantizationTask(
@@ -46,10 +59,16 @@ package struct Quantizer {
       }, pool: pool, progress: reporter.report, journal: journal)
     let network = try task.run()
     reporter.finish()
+    return network
+  }
+
+  private func artefact(
+    of network: QuantizedNetwork, set: any CalibrationSource, name: String
+  ) throws -> QuantizedModel {
     var quantized = QuantizedModel(
       network: source.network, process: source.process.configuration, recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
-      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set))
+      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction)
     quantized.selfTest = try selfTest(of: quantized, path: name)
     return quantized
   }

@@ -16,7 +16,7 @@ extension TinyModel {
       parameters: QuantizedModel.floatParameters(of: network),
       lineage: .init(
         sourceDigest: Self.digest, sourceName: "tiny", calibrationDigest: set.digest, calibration: set.provenance,
-        program: "test"),
+        program: "test"), correction: network.correction,
       selfTest: .init(x: samples.x, stepIndex: 1, labels: samples.labels, expected: expected))
   }
 }

@@ -42,6 +42,13 @@ import Testing
       drawn([.init("distribution", "one_step"), .init("at", 0.25)]),
       drawn([.init("distribution", "tdac"), .init("radius", 3), .init("diversity", 1.2)]),
       Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", ["scope": "all", "interval": 5]),
+      Recipe.plainValue.setting("split_inputs", "shortcuts").setting("smoothing", ["samples_per_step": 4]),
+      Recipe.plainValue.setting("correction", ["method": "ptqd", "samples_per_step": 4]),
+      Recipe.plainValue.setting("method", "mixed").setting(
+        "mixed_precision",
+        [
+          "budget": "bytes", "share": 0.14, "weight_bits": [8, 4, 3], "activation_bits": [32, 8], "samples": 8,
+        ]),
     ]) func roundTrip(value: ConfigurationValue) throws
   {
     let recipe = try Recipe(value, file: "a.yaml")
@@ -54,7 +61,7 @@ import Testing
     arguments: [
       (
         Recipe.plainValue.setting("method", "rtm"),
-        "a.yaml: method: expected one of rtn, ptq4dm, tfmq, found \"rtm\" (did you mean \"rtn\"?)"
+        "a.yaml: method: expected one of rtn, ptq4dm, tfmq, qdiffusion, gptq, mixed, found \"rtm\" (did you mean \"rtn\"?)"
       ),
       (Recipe.plainValue.setting("method", nil), "a.yaml: method: missing; expected a string"),
       (Recipe.plainValue.setting("weights", nil), "a.yaml: weights: missing; expected a map or \"float\""),

@@ -1,0 +1,32 @@
+import Models
+import Synchronization
+import Tensors
+
+extension QuantizationTask {
+  /// Two calls of the float network, at the first and the last step that have samples, before any long work: values that
+  /// are not finite, and inputs that are one value throughout, have no range.
+  func checkActivations() throws {
+    let sites = Set(selection.activations)
+    if sites.isEmpty { return }
+    let seen = Mutex<(broken: Set<Site>, ranges: [Site: ValueRange])>(([], [:]))
+    let executor = try makeExecutor(model, QuantizationTable()) { site, value in
+      guard sites.contains(site) else { return }
+      let range = ValueRange(of: value.values)
+      seen.withLock {
+        guard let range else { return _ = $0.broken.insert(site) }
+        $0.ranges[site] = $0.ranges[site]?.union(range) ?? range
+      }
+    }
+    let steps = set.counts.indices.filter { set.counts[$0] > 0 }
+    for step in Set([steps.first, steps.last].compactMap { $0 }).sorted() {
+      _ = try executor.run(try input(SampleSlice(step: step, range: 0..<1)))
+      let broken = seen.withLock { $0.broken.sorted() }
+      if !broken.isEmpty {
+        throw QuantizationError.nonFiniteActivations(
+          step: step, work: "the network was tried", sites: broken.map(\.description))
+      }
+    }
+    let constant = seen.withLock { $0.ranges.filter { $0.value.lower == $0.value.upper }.keys.sorted() }
+    if !constant.isEmpty { throw QuantizationError.constantActivations(constant.map(\.description)) }
+  }
+}

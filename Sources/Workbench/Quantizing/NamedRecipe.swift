@@ -1,0 +1,21 @@
+import Formats
+import Quantization
+import Tensors
+
+/// A recipe as a command line names it: by name or path, `+ptqd` behind it for corrected predictions.
+package struct NamedRecipe: Sendable {
+  /// What files made by it are called.
+  package let name: String
+  package let recipe: Recipe
+
+  private static let corrected = "+ptqd"
+
+  package init(_ text: String, assets: Assets) throws {
+    let isCorrected = text.hasSuffix(Self.corrected)
+    let path = try assets.path(.recipe, isCorrected ? String(text.dropLast(Self.corrected.count)) : text)
+    var value = try YAML.read(path)
+    if isCorrected { value = value.setting("correction", Recipe.Correction.usual.encode()) }
+    name = stem(of: path) + (isCorrected ? Self.corrected : "")
+    recipe = try Recipe(value, file: path)
+  }
+}
