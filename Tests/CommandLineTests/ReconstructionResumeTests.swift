@@ -20,6 +20,8 @@ import Testing
       activation_tables: shared
       split_inputs: none
       smoothing: none
+      mixed_precision: none
+      correction: none
       reconstruction:
         samples_per_step: 2
         memory_mib: 256
