@@ -308,6 +308,12 @@ import Testing
       lists["extractors"] == [
         "fashion-mnist-classifier", "inception", "inception-64", "inception-192", "inception-768", "inception-spatial",
       ])
-    #expect(lists["recipes"] == ["ptq4dm-w8a8", "rtn-w4a8", "rtn-w8a8", "tfmq-w4a8", "tfmq-w8a8"])
+    #expect(
+      lists["recipes"] == [
+        "gptq-w3a32", "gptq-w4a32", "gptq-w4a8", "gptq-w8a8", "mixed-w4a4", "mixed-w4a8", "mixed-w8a8",
+        "ptq4dm-code-w4a8", "ptq4dm-code-w8a8", "ptq4dm-w4a32", "ptq4dm-w4a8", "ptq4dm-w8a8", "qdiffusion-w4a32",
+        "qdiffusion-w4a4", "qdiffusion-w4a8", "qdiffusion-w8a8", "rtn-w4a32", "rtn-w4a4", "rtn-w4a8", "rtn-w8a8",
+        "tfmq-code-w4a8", "tfmq-code-w8a8", "tfmq-w3a8", "tfmq-w4a32", "tfmq-w4a4", "tfmq-w4a8", "tfmq-w8a8",
+      ])
   }
 }
