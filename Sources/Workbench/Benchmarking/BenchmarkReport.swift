@@ -24,8 +24,16 @@ package struct BenchmarkReport: Sendable {
     return row.executor == .float ? nil : float.map { $0.milliseconds / row.milliseconds }
   }
 
-  /// Rows of quantised models that are not faster than the float model.
-  package var slowerThanFloat: [Benchmark.Row] { rows.filter { (speedup(of: $0) ?? 2) < 1 } }
+  /// Rows of quantised models that are not faster than the float model in its faster arithmetic.
+  package var slowerThanFloat: [Benchmark.Row] {
+    rows.filter { row in
+      row.executor == .integer
+        && rows.contains {
+          $0.executor != .integer && $0.threads == row.threads && $0.batch == row.batch
+            && $0.milliseconds < row.milliseconds
+        }
+    }
+  }
 
   package var table: Table {
     var table = Table([
