@@ -146,6 +146,19 @@ import Testing
         """)
   }
 
+  @Test func executorsThatCannotRunAModelLeaveNoFolderAndOthersDoNotMix() throws {
+    let temporary = try TemporaryFolder()
+    let folder = temporary.file("run")
+    let refused = try halftone.run(sample(folder, "--count", "1", "--executor", "integer"))
+    #expect(refused.status == 2)
+    #expect(refused.errors.hasPrefix("error[E-MODEL-ROLE]: '--executor integer' needs a quantised model; "))
+    #expect(!FileManager.default.fileExists(atPath: folder))
+    #expect(try halftone.run(sample(folder, "--count", "1", "--executor", "float")).status == 0)
+    let other = try halftone.run(sample(folder, "--count", "2"))
+    #expect(other.status == 4)
+    #expect(other.errors.contains("configuration.executor: \"float\" there, \"winograd\" asked for"))
+  }
+
   @Test func imagesFromGivenNoiseAreThoseOfPyTorch() throws {
     let temporary = try TemporaryFolder()
     let golden = Launcher.checkout.appending(path: "models/fashion-mnist-ddpm/ddim50.npz").path

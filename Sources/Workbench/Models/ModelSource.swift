@@ -126,6 +126,11 @@ package struct ModelSource: Sendable {
   /// Winograd's rounding errors are no larger than those of direct sums in whole networks (docs/performance.md).
   package var defaultExecutor: ExecutorKind { quantized == nil ? .winograd : .integer }
 
+  /// Throws where the executor cannot run this model, before anything is made for it.
+  package func check(_ kind: ExecutorKind) throws(ModelSourceError) {
+    if kind == .integer, quantized == nil { throw .needsQuantized(path: path, command: "--executor integer") }
+  }
+
   /// - Parameter kind: nil for the default: integer for quantised models, winograd for the others.
   package func executor(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Executor {
     let table = quantized?.table ?? QuantizationTable()
@@ -136,7 +141,7 @@ package struct ModelSource: Sendable {
       return try FloatExecutor(
         model, simulating: table, winograd: true, pool: compute.pool, kernels: compute.kernels)
     case .integer:
-      if quantized == nil { throw ModelSourceError.needsQuantized(path: path, command: "--executor integer") }
+      try check(.integer)
       return try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)
     }
   }

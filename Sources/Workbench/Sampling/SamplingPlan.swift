@@ -18,6 +18,7 @@ package struct SamplingPlan: Sendable {
     source: ModelSource, sampler: any Sampler, executor: ExecutorKind, seed: UInt64, labels: LabelCycle? = nil,
     initialNoise: String? = nil
   ) throws {
+    try source.check(executor)
     self.source = source
     self.sampler = sampler
     steps = try sampler.steps(for: source.process)
