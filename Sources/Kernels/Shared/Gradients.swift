@@ -112,10 +112,7 @@ package func softmaxGradient(_ arguments: UnsafePointer<ht_softmax_gradient>) {
       sums = ht_fma16(get(a.p + (start &+ i), n), get(a.dy + (start &+ i), n), sums)
       i &+= 16
     }
-    let eight = sums.lowHalf + sums.highHalf
-    let four = eight.lowHalf + eight.highHalf
-    let two = four.lowHalf + four.highHalf
-    let inner = SIMD16<Float>(repeating: two[0] + two[1])
+    let inner = SIMD16<Float>(repeating: sumOfLanes(sums))
     i = 0
     while i < columns {
       let n = lanes(i, columns)

@@ -62,7 +62,7 @@ package func softGradient(_ arguments: UnsafePointer<ht_soft_rounding>) {
     ht_store_first16(a.values + i, slope.replacing(with: zero, where: (value .<= zero) .| (value .>= one)), n)
     i &+= 16
   }
-  a.scale_gradient?.pointee = total(scaleGradient)
+  a.scale_gradient?.pointee = sumOfLanes(scaleGradient)
 }
 
 /// The straight-through gradient: the rounding is passed over, the ends of the grid are not (Bengio et al. 2013).
@@ -81,14 +81,7 @@ private func straightGradient(_ a: ht_soft_rounding) {
     ht_store_first16(a.values + i, (dw * a.scale).replacing(with: zero, where: isOutside), n)
     i &+= 16
   }
-  a.scale_gradient?.pointee = total(scaleGradient)
-}
-
-@inline(__always) private func total(_ lanes: SIMD16<Float>) -> Float {
-  let eight = lanes.lowHalf + lanes.highHalf
-  let four = eight.lowHalf + eight.highHalf
-  let two = four.lowHalf + four.highHalf
-  return two[0] + two[1]
+  a.scale_gradient?.pointee = sumOfLanes(scaleGradient)
 }
 
 /// One step of Adam (Kingma & Ba 2015, algorithm 1). See `ht_adam`.

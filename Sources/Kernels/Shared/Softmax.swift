@@ -51,7 +51,7 @@ package func softmaxRows(_ arguments: UnsafePointer<ht_softmax>) {
 }
 
 /// Lanes i and i + 8 added, then 4, 2 and 1 apart.
-@inline(__always) private func sumOfLanes(_ v: SIMD16<Float>) -> Float {
+@inline(__always) func sumOfLanes(_ v: SIMD16<Float>) -> Float {
   let eight = v.lowHalf + v.highHalf
   let four = eight.lowHalf + eight.highHalf
   return (four[0] + four[2]) + (four[1] + four[3])

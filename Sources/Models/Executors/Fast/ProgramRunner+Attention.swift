@@ -30,28 +30,44 @@ extension ProgramRunner {
       let leftStride = isScores ? channels : product.columns
       let outputStride = isScores ? product.columns : channels
       zeros.withUnsafeBufferPointer { zeros in
-        var tap: Int32 = 0
-        var arguments = ht_convolution()
-        arguments.input = UnsafeRawPointer(left + (isScores ? head * product.headWidth : head * square))
-        arguments.taps = 1
-        arguments.input_channels = Int32(inputs)
-        arguments.input_row_stride = Int64(leftStride)
-        arguments.input_pixel_stride = Int64(leftStride)
-        arguments.weights = UnsafeRawPointer(packed)
-        arguments.bias = zeros.baseAddress
-        arguments.output = output + (isScores ? head * square : head * product.headWidth)
-        arguments.output_row_stride = Int64(outputStride)
-        arguments.output_pixel_stride = Int64(outputStride)
-        arguments.width = 1
-        arguments.output_channels = Int32(outputs)
-        withUnsafePointer(to: &tap) { tap in
-          arguments.tap_offsets = tap
+        withRowProduct(
+          of: left + (isScores ? head * product.headWidth : head * square), stride: leftStride, inputs: inputs,
+          by: packed, bias: zeros.baseAddress!, into: output + (isScores ? head * square : head * product.headWidth),
+          stride: outputStride, outputs: outputs
+        ) { arguments in
           convolve(arguments, rows: product.rows, blocks: PackedWeights.blocks(outputs), isInteger: false)
         }
       }
     }
     if product.scale != 1 {
       kernels.affine(output, product.scale, 0, output, product.heads * product.rows * product.columns)
+    }
+  }
+
+  /// Rows times packed 1x1 weights as arguments of the convolution kernel, to which the rows are a map one pixel wide. The
+  /// caller says how many rows and blocks there are.
+  func withRowProduct(
+    of input: UnsafeRawPointer, stride: Int, inputs: Int, by weights: UnsafeRawPointer, bias: UnsafePointer<Float>,
+    into output: UnsafeMutablePointer<Float>, stride outputStride: Int, outputs: Int,
+    _ body: (inout ht_convolution) -> Void
+  ) {
+    var tap: Int32 = 0
+    withUnsafePointer(to: &tap) { tap in
+      var arguments = ht_convolution()
+      arguments.input = input
+      arguments.tap_offsets = tap
+      arguments.taps = 1
+      arguments.input_channels = Int32(inputs)
+      arguments.input_row_stride = Int64(stride)
+      arguments.input_pixel_stride = Int64(stride)
+      arguments.weights = weights
+      arguments.bias = bias
+      arguments.output = output
+      arguments.output_row_stride = Int64(outputStride)
+      arguments.output_pixel_stride = Int64(outputStride)
+      arguments.width = 1
+      arguments.output_channels = Int32(outputs)
+      body(&arguments)
     }
   }
 

@@ -35,7 +35,6 @@ extension ProgramRunner {
     bias.update(repeating: 0, count: padded)
     let start = (arena + program.offset(codes.constants)).assumingMemoryBound(to: Int32.self)
     let packed = bytes(product.packed)
-    let outputStride = isScores ? product.columns : channels
     for head in 0..<product.heads {
       var pack = ht_pack_codes()
       pack.source = UnsafePointer(bytes(codes.right) + head * product.headWidth)
@@ -48,26 +47,15 @@ extension ProgramRunner {
       pack.start = start
       kernels.packCodes(&pack)
 
-      var tap: Int32 = 0
-      withUnsafePointer(to: &tap) { tap in
-        var arguments = ht_convolution()
-        let first = isScores ? head * product.headWidth : head * product.rows * leftStride
-        arguments.input = UnsafeRawPointer(bytes(codes.left) + first)
-        arguments.tap_offsets = tap
-        arguments.taps = 1
-        arguments.input_channels = Int32(PackedWeights.paddedInputChannels(inputs))
-        arguments.input_row_stride = Int64(leftStride)
-        arguments.input_pixel_stride = Int64(leftStride)
-        arguments.weights = UnsafeRawPointer(packed)
+      let first = isScores ? head * product.headWidth : head * product.rows * leftStride
+      withRowProduct(
+        of: bytes(codes.left) + first, stride: leftStride,
+        inputs: PackedWeights.paddedInputChannels(inputs), by: packed, bias: bias,
+        into: floats(product.output) + head * (isScores ? product.rows * product.columns : product.headWidth),
+        stride: isScores ? product.columns : channels, outputs: outputs
+      ) { arguments in
         arguments.start = UnsafePointer(start)
         arguments.scale = UnsafePointer(scale)
-        arguments.bias = UnsafePointer(bias)
-        arguments.output =
-          floats(product.output) + head * (isScores ? product.rows * product.columns : product.headWidth)
-        arguments.output_row_stride = Int64(outputStride)
-        arguments.output_pixel_stride = Int64(outputStride)
-        arguments.width = 1
-        arguments.output_channels = Int32(outputs)
         convolve(arguments, rows: product.rows, blocks: PackedWeights.blocks(outputs), isInteger: true)
       }
     }
@@ -82,18 +70,10 @@ extension ProgramRunner {
     to target: BufferID
   ) {
     split(pixels) { range in
-      var pass = ht_transform()
-      pass.source = UnsafePointer(floats(source) + range.lowerBound * channels)
-      pass.source_pixel_stride = Int64(channels)
-      pass.destination = UnsafeMutableRawPointer(bytes(target) + range.lowerBound * pixelStride)
-      pass.destination_pixel_stride = Int64(pixelStride)
-      pass.height = 1
-      pass.width = Int32(range.count)
-      pass.channels = Int32(channels)
-      pass.to_codes = 1
-      pass.inverse_step = 1 / quantizer.scales[0]
-      pass.zero_point = Int32(quantizer.zeroPoints[0])
-      pass.largest_code = Int32(quantizer.largestCode)
+      var pass = ht_transform(
+        line: floats(source) + range.lowerBound * channels, pixels: range.count, channels: channels,
+        to: bytes(target) + range.lowerBound * pixelStride, pixelStride: pixelStride)
+      pass.quantize(by: quantizer)
       kernels.transform(&pass)
     }
   }

@@ -81,15 +81,9 @@ extension ProgramRunner {
   /// Multiplies each channel of pixels by its factor, in place.
   private func scaleChannels(_ values: UnsafeMutablePointer<Float>, by factors: [Float], pixels: Int) {
     factors.withUnsafeBufferPointer { factors in
-      var pass = ht_transform()
-      pass.source = UnsafePointer(values)
-      pass.source_pixel_stride = Int64(factors.count)
+      var pass = ht_transform(
+        line: values, pixels: pixels, channels: factors.count, to: values, pixelStride: factors.count)
       pass.factor = factors.baseAddress
-      pass.destination = UnsafeMutableRawPointer(values)
-      pass.destination_pixel_stride = Int64(factors.count)
-      pass.height = 1
-      pass.width = Int32(pixels)
-      pass.channels = Int32(factors.count)
       kernels.transform(&pass)
     }
   }

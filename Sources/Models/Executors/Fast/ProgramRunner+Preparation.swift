@@ -56,12 +56,7 @@ extension ProgramRunner {
           pass.channels = Int32(piece.channels)
           pass.upsample_shift = preparation.upsamples ? 1 : 0
           pass.activation = preparation.activation?.kernelCode ?? Int32(HT_ACTIVATION_NONE)
-          if let quantizer = destination.quantizer {
-            pass.to_codes = 1
-            pass.inverse_step = 1 / quantizer.scales[piece.granule]
-            pass.zero_point = Int32(quantizer.zeroPoints[piece.granule])
-            pass.largest_code = Int32(quantizer.largestCode)
-          }
+          if let quantizer = destination.quantizer { pass.quantize(by: quantizer, granule: piece.granule) }
           kernels.transform(&pass)
         }
       }

@@ -53,24 +53,13 @@ extension ProgramRunner {
     let weights = contraction.parts[0].weights.buffer.raw + plane * inputs * outputs * MemoryLayout<Float>.stride
     withUnsafeTemporaryAllocation(of: Float.self, capacity: outputs) { zeros in
       zeros.initialize(repeating: 0)
-      var tap: Int32 = 0
-      withUnsafePointer(to: &tap) { tap in
-        var product = ht_convolution()
-        product.input = UnsafeRawPointer(floats(tiles.input) + plane * tiles.inputPlane)
-        product.tap_offsets = tap
-        product.taps = 1
-        product.input_channels = Int32(inputs)
-        product.input_row_stride = Int64(tiles.count * inputs)
-        product.input_pixel_stride = Int64(inputs)
-        product.weights = UnsafeRawPointer(weights)
-        product.bias = UnsafePointer(zeros.baseAddress!)
-        product.output = floats(tiles.products) + plane * tiles.productPlane
-        product.output_row_stride = Int64(tiles.count * outputs)
-        product.output_pixel_stride = Int64(outputs)
-        product.width = Int32(tiles.count)
-        product.row_end = 1
+      withRowProduct(
+        of: floats(tiles.input) + plane * tiles.inputPlane, stride: inputs, inputs: inputs, by: weights,
+        bias: zeros.baseAddress!, into: floats(tiles.products) + plane * tiles.productPlane, stride: outputs,
+        outputs: outputs
+      ) { product in
+        product.row_end = Int32(tiles.count)
         product.block_end = Int32(contraction.blocks)
-        product.output_channels = Int32(outputs)
         kernels.convolveF32(&product)
       }
     }

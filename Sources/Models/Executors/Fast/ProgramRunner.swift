@@ -124,15 +124,33 @@ struct ProgramRunner {
     _ source: BufferID, channels: Int, pixels: Int, to target: UnsafeMutablePointer<Float>, pixelStride: Int,
     adding shift: UnsafePointer<Float>? = nil
   ) {
-    var pass = ht_transform()
-    pass.source = UnsafePointer(floats(source))
-    pass.source_pixel_stride = Int64(channels)
+    var pass = ht_transform(
+      line: floats(source), pixels: pixels, channels: channels, to: target, pixelStride: pixelStride)
     pass.shift = shift
-    pass.destination = UnsafeMutableRawPointer(target)
-    pass.destination_pixel_stride = Int64(pixelStride)
-    pass.height = 1
-    pass.width = Int32(pixels)
-    pass.channels = Int32(channels)
     kernels.transform(&pass)
+  }
+}
+
+extension ht_transform {
+  /// A pass over dense pixels as one line; the caller adds what happens to them on the way.
+  init(
+    line source: UnsafePointer<Float>, pixels: Int, channels: Int, to target: UnsafeMutableRawPointer, pixelStride: Int
+  ) {
+    self.init()
+    self.source = source
+    source_pixel_stride = Int64(channels)
+    destination = target
+    destination_pixel_stride = Int64(pixelStride)
+    height = 1
+    width = Int32(pixels)
+    self.channels = Int32(channels)
+  }
+
+  /// Lets the pass write codes.
+  mutating func quantize(by quantizer: AffineQuantizer, granule: Int = 0) {
+    to_codes = 1
+    inverse_step = 1 / quantizer.scales[granule]
+    zero_point = Int32(quantizer.zeroPoints[granule])
+    largest_code = Int32(quantizer.largestCode)
   }
 }
