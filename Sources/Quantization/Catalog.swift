@@ -18,6 +18,7 @@ package enum Catalog {
     PTQ4DM.self,
     TFMQ.self,
     QDiffusion.self,
+    QDrop.self,
     GPTQ.self,
     MixedPrecision.self,
   ]

@@ -6,12 +6,14 @@ import Testing
 @Suite(.serialized) struct ReconstructionResumeTests {
   let halftone = Launcher()
 
-  private func recipe(_ folder: TemporaryFolder) throws -> String {
-    let path = folder.file("learned.yaml")
+  private func recipe(
+    _ folder: TemporaryFolder, part: String = "blocks", iterations: Int = 64
+  ) throws -> String {
+    let path = folder.file("learned-\(part).yaml")
     let learning = """
-      {relaxation: straight_through, iterations: 64, batch: 4, learning_rate: 0.005, scale_learning_rate: 0,
+      {relaxation: straight_through, iterations: \(iterations), batch: 4, learning_rate: 0.005, scale_learning_rate: 0,
           bias_learning_rate: 0.0001, penalty: 0.01, warm_up: 0.2, exponent: {first: 20, last: 2}, start_trust: 0,
-          upstream: quantized_weights, loss: equal}
+          upstream: quantized_weights, loss: equal, activations: float}
       """
     let text = """
       method: rtn
@@ -26,8 +28,9 @@ import Testing
         samples_per_step: 2
         memory_mib: 256
         temporal_block: none
-        blocks: \(learning)
-        network: none
+        blocks: \(part == "blocks" ? learning : "none")
+        network: \(part == "network" ? learning : "none")
+        activation_steps: none
       sampler: ddim-10
       calibration: {distribution: uniform, every: 1, trajectories: 2, seed: 0, labels: balanced}
       float_layers: [conv_in, conv_out]
@@ -42,8 +45,28 @@ import Testing
   }
 
   private func finished(_ folder: String) -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".safetensors") }
-      .sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+      $0.hasSuffix(".safetensors") && !$0.hasSuffix(".state.safetensors")
+    }.sorted()
+  }
+
+  @Test func aKilledRegionGoesOnFromItsLastState() throws {
+    let temporary = try TemporaryFolder()
+    let recipe = try recipe(temporary, part: "network", iterations: 256)
+    let (whole, out) = (temporary.file("whole.safetensors"), temporary.file("killed.safetensors"))
+    #expect(try halftone.run(quantize(recipe, whole)).status == 0)
+    let state = out + ".partial/1.state.safetensors"
+    let running = try halftone.start(quantize(recipe, out))
+    try running.waitUntil { FileManager.default.fileExists(atPath: state) }
+    running.signal(SIGKILL)
+    #expect(running.wait().status == 128 + SIGKILL)
+    #expect(!FileManager.default.fileExists(atPath: out))
+    let resumed = try halftone.run(quantize(recipe, out, "--threads", "1"))
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    #expect(
+      resumed.errors.contains("network: goes on after iteration ") && resumed.errors.contains(", from \(state)\n"))
+    #expect(!FileManager.default.fileExists(atPath: out + ".partial"))
+    #expect(FileManager.default.contents(atPath: out) == FileManager.default.contents(atPath: whole))
   }
 
   @Test func aKilledReconstructionGoesOnAtTheLastFinishedRegion() throws {

@@ -312,7 +312,8 @@ import Testing
       lists["recipes"] == [
         "gptq-w3a32", "gptq-w4a32", "gptq-w4a8", "gptq-w8a8", "mixed-w4a4", "mixed-w4a8", "mixed-w8a8",
         "ptq4dm-code-w4a8", "ptq4dm-code-w8a8", "ptq4dm-w4a32", "ptq4dm-w4a8", "ptq4dm-w8a8", "qdiffusion-w4a32",
-        "qdiffusion-w4a4", "qdiffusion-w4a8", "qdiffusion-w8a8", "rtn-w4a32", "rtn-w4a4", "rtn-w4a8", "rtn-w8a8",
+        "qdiffusion-w4a4", "qdiffusion-w4a8", "qdiffusion-w8a8", "qdrop-w4a4", "qdrop-w4a8", "qdrop-w8a8", "rtn-w4a32",
+        "rtn-w4a4", "rtn-w4a8", "rtn-w8a8",
         "tfmq-code-w4a8", "tfmq-code-w8a8", "tfmq-w3a8", "tfmq-w4a32", "tfmq-w4a4", "tfmq-w4a8", "tfmq-w8a8",
       ])
   }

@@ -108,10 +108,16 @@ extension Recipe {
   static let learningValue: ConfigurationValue = [
     "relaxation": "rectified_sigmoid", "iterations": 40, "batch": 4, "learning_rate": 0.02, "scale_learning_rate": 0,
     "bias_learning_rate": 0, "penalty": 0.01, "warm_up": 0.2, "exponent": ["first": 20, "last": 2], "start_trust": 0,
-    "upstream": "quantized_weights", "loss": "equal",
+    "upstream": "quantized_weights", "loss": "equal", "activations": "float",
   ]
 
   static let reconstructionValue: ConfigurationValue = [
     "samples_per_step": 4, "memory_mib": 64, "temporal_block": "none", "blocks": learningValue, "network": "none",
+    "activation_steps": "none",
+  ]
+
+  /// A `reconstruction.activation_steps` to vary.
+  static let stepsValue: ConfigurationValue = [
+    "scope": "blocks", "iterations": 40, "batch": 4, "learning_rate": 0.01, "drop": 0, "power": 2.4, "loss": "equal",
   ]
 }

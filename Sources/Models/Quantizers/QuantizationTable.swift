@@ -39,6 +39,15 @@ package struct ActivationQuantizers: Sendable, Equatable {
     case shared
     case step
     case stepAndLabel(classCount: Int)
+
+    /// Which row a call reads.
+    package func row(stepIndex: Int, label: Int?) -> Int {
+      switch self {
+      case .shared: 0
+      case .step: stepIndex
+      case .stepAndLabel(let classCount): stepIndex * classCount + (label ?? 0)
+      }
+    }
   }
   package let key: Key
   /// Row-major: step, then label.
@@ -54,11 +63,7 @@ package struct ActivationQuantizers: Sendable, Equatable {
 
   /// - Parameters: stepIndex: position in the sampler's execution order; label: the image's class, if any.
   package func quantizer(stepIndex: Int, label: Int?) -> AffineQuantizer {
-    switch key {
-    case .shared: rows[0]
-    case .step: rows[stepIndex]
-    case .stepAndLabel(let classCount): rows[stepIndex * classCount + (label ?? 0)]
-    }
+    rows[key.row(stepIndex: stepIndex, label: label)]
   }
 }
 

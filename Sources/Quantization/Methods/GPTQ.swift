@@ -7,13 +7,19 @@ package enum GPTQ: QuantizationMethod {
   package static let name = "gptq"
 
   package static func contradictions(in recipe: Recipe) -> [String] {
-    if case .gptq? = recipe.weights?.rounding { return [] }
-    return ["method gptq compensates rounding errors; set weights.rounding to a map with method gptq, or method to rtn"]
+    var found: [String] = []
+    if case .gptq? = recipe.weights?.rounding {
+    } else {
+      found.append(
+        "method gptq compensates rounding errors; set weights.rounding to a map with method gptq, or method to rtn")
+    }
+    if recipe.reconstruction != nil {
+      found.append("method gptq learns nothing by gradients; set reconstruction to none, or method to tfmq or rtn")
+    }
+    return found
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    var network = try task.roundedWeights()
-    network.table.activations = try task.activationQuantizers(network)
-    return network
+    try task.withActivations(task.roundedWeights())
   }
 }

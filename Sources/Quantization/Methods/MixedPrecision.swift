@@ -10,7 +10,8 @@ package enum MixedPrecision: QuantizationMethod {
   package static let name = "mixed"
 
   package static func contradictions(in recipe: Recipe) -> [String] {
-    recipe.mixedPrecision == nil ? ["method mixed searches under a budget; give mixed_precision a map"] : []
+    (recipe.mixedPrecision == nil ? ["method mixed searches under a budget; give mixed_precision a map"] : [])
+      + (recipe.reconstruction == nil ? [] : ["method mixed learns nothing by gradients; set reconstruction to none"])
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {

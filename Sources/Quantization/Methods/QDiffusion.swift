@@ -4,8 +4,8 @@ import Models
 /// steps, one range per activation for all steps, and inputs of shortcuts quantised apart on the two sides of their
 /// concatenation, weights with them (`split_inputs`).
 ///
-/// Differs: the paper reconstructs blocks by AdaRound and learns the activations' steps; here weights are rounded as the
-/// recipe says and ranges are searched.
+/// The reconstruction of blocks by AdaRound and the learning of the activations' steps are the recipe's
+/// `reconstruction.blocks` and `activation_steps`.
 package enum QDiffusion: QuantizationMethod {
   package static let name = "qdiffusion"
 
@@ -18,8 +18,6 @@ package enum QDiffusion: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    var network = try task.roundedWeights()
-    network.table.activations = try task.sharedRanges(network)
-    return network
+    try task.withActivations(task.reconstructed(task.roundedWeights()))
   }
 }

@@ -13,8 +13,6 @@ package enum RoundToNearest: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    var network = try task.reconstructedWeights(task.roundedWeights())
-    network.table.activations = try task.sharedRanges(network)
-    return network
+    try task.withActivations(task.reconstructed(task.roundedWeights()))
   }
 }

@@ -15,8 +15,6 @@ package enum TFMQ: QuantizationMethod {
   package static func contradictions(in recipe: Recipe) -> [String] { [] }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    var network = try task.reconstructedWeights(task.roundedWeights())
-    network.table.activations = try task.activationQuantizers(network)
-    return network
+    try task.withActivations(task.reconstructed(task.roundedWeights()))
   }
 }

@@ -41,6 +41,9 @@ extension Recipe {
     if reconstruction != nil, reader.value("weights") == .string("float") {
       reader.report("reconstruction", "learns the rounding of weights, and weights are float")
     }
+    if reconstruction?.needsActivations ?? false, reader.value("activations") == .string("float") {
+      reader.report("reconstruction", "learns the steps of activations, and activations are float")
+    }
     mixedPrecision = reader.section("mixed_precision", or: "none").map(MixedPrecision.init)
     if let mixedPrecision {
       if method != "mixed" {

@@ -10,7 +10,8 @@ extension Recipe {
   ///   trajectories never below the batch of moving averages.
   /// - balanced: as written.
   /// - paper: 256 trajectories, and 20,000 iterations at Adam's rate 1e-3 for blocks and the temporal block (AdaRound,
-  ///   BRECQ, TFMQ-DM); eight times the iterations for the network as a whole, which no paper does.
+  ///   BRECQ, TFMQ-DM), 5,000 for the steps of a block's activations (BRECQ, Q-Diffusion); eight times the iterations for
+  ///   the network as a whole, which no paper does.
   package func scaled(to effort: Effort) -> (recipe: Recipe, changes: [String]) {
     var recipe = self
     var changes: [String] = []
@@ -61,6 +62,17 @@ extension Recipe {
     scale("temporal_block", \.reconstruction!.temporalBlock, isNetwork: false)
     scale("blocks", \.reconstruction!.blocks, isNetwork: false)
     scale("network", \.reconstruction!.network, isNetwork: true)
+    if let steps = reconstruction.activationSteps {
+      let iterations =
+        switch (effort, steps.scope) {
+        case (.balanced, _): steps.iterations
+        case (.fast, _): max(steps.iterations / 4, 1)
+        case (.paper, .blocks): max(steps.iterations, 5000)
+        case (.paper, .network): 8 * steps.iterations
+        }
+      set(
+        "reconstruction.activation_steps.iterations", \.reconstruction!.activationSteps!.iterations, iterations)
+    }
     return (recipe, changes)
   }
 }

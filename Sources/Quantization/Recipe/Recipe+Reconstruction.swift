@@ -1,8 +1,8 @@
 import Tensors
 
 extension Recipe {
-  /// Learning of the weights' rounding by gradients, after their first rounding: block by block (AdaRound, BRECQ), then
-  /// all together on the network's output.
+  /// Learning by gradients after the first rounding: weights block by block (AdaRound, BRECQ), then all together on the
+  /// network's output, activations' steps with them or afterwards.
   package struct Reconstruction: Sendable, Equatable {
     /// Calibration samples per sampling step, the first of each.
     package var samplesPerStep: Int
@@ -14,6 +14,8 @@ extension Recipe {
     package var blocks: Learning?
     /// nil: the network is not learned as a whole.
     package var network: Learning?
+    /// nil: activations' steps are not learned after the weights.
+    package var activationSteps: ActivationLearning?
   }
 
   /// How the rounding of one block, or of the network, is learned.
@@ -39,6 +41,32 @@ extension Recipe {
     package var startTrust: Double
     package var upstream: ReconstructionUpstream
     package var loss: ReconstructionLoss
+    /// nil: activations are float meanwhile.
+    package var activations: StepLearning?
+  }
+
+  /// Activations that are quantised while weights are learned, their steps learned with them.
+  package struct StepLearning: Sendable, Equatable {
+    /// Adam's rate as a share of each step at the start; falls by a cosine to 0.
+    package var learningRate: Double
+    /// Share of the elements that pass unquantised in each iteration (QDrop).
+    package var drop: Double
+  }
+
+  /// Learning of activations' steps with the weights as they are (LSQ; the second phase of BRECQ and Q-Diffusion).
+  package struct ActivationLearning: Sendable, Equatable {
+    package var scope: LearningScope
+    package var iterations: Int
+    package var batch: Int
+    package var steps: StepLearning
+    /// Of the loss's differences.
+    package var power: Double
+    package var loss: ReconstructionLoss
+  }
+
+  /// On whose outputs something is learned.
+  package enum LearningScope: String, Sendable, CaseIterable {
+    case blocks, network
   }
 
   /// What stands for a code while it is learned.
@@ -74,10 +102,20 @@ extension Recipe.Reconstruction {
     temporalBlock = reader.section("temporal_block", or: "none").map(Recipe.Learning.init)
     blocks = reader.section("blocks", or: "none").map(Recipe.Learning.init)
     network = reader.section("network", or: "none").map(Recipe.Learning.init)
-    if ["temporal_block", "blocks", "network"].allSatisfy({ reader.value($0) == "none" }) {
-      reader.report(
-        nil, "nothing is learned; give temporal_block, blocks or network, or set reconstruction to none")
+    activationSteps = reader.section("activation_steps", or: "none").map(Recipe.ActivationLearning.init)
+    if temporalBlock?.activations != nil {
+      reader.report("temporal_block", "its features are learned with float activations; set activations to float")
     }
+    if ["temporal_block", "blocks", "network", "activation_steps"].allSatisfy({ reader.value($0) == "none" }) {
+      reader.report(
+        nil,
+        "nothing is learned; give temporal_block, blocks, network or activation_steps, or set reconstruction to none")
+    }
+  }
+
+  /// Whether anything of it quantises activations.
+  var needsActivations: Bool {
+    blocks?.activations != nil || network?.activations != nil || activationSteps != nil
   }
 
   func encode() -> ConfigurationValue {
@@ -85,6 +123,7 @@ extension Recipe.Reconstruction {
       "samples_per_step": .integer(samplesPerStep), "memory_mib": .integer(memory),
       "temporal_block": temporalBlock.map { $0.encode() } ?? "none",
       "blocks": blocks.map { $0.encode() } ?? "none", "network": network.map { $0.encode() } ?? "none",
+      "activation_steps": activationSteps.map { $0.encode() } ?? "none",
     ]
   }
 }
@@ -105,6 +144,7 @@ extension Recipe.Learning {
     startTrust = reader.double("start_trust", in: 0...1)
     upstream = reader.choice("upstream")
     loss = reader.choice("loss")
+    activations = reader.section("activations", or: "float").map(Recipe.StepLearning.init)
   }
 
   fileprivate func encode() -> ConfigurationValue {
@@ -114,6 +154,37 @@ extension Recipe.Learning {
       "bias_learning_rate": .number(biasLearningRate), "penalty": .number(penalty), "warm_up": .number(warmUp),
       "exponent": ["first": .number(firstExponent), "last": .number(lastExponent)],
       "start_trust": .number(startTrust), "upstream": .string(upstream.rawValue), "loss": .string(loss.rawValue),
+      "activations": activations.map { .map($0.entries) } ?? "float",
     ]
+  }
+}
+
+extension Recipe.StepLearning {
+  fileprivate init(_ reader: ConfigurationReader) {
+    learningRate = reader.double("learning_rate", in: 0...1)
+    drop = reader.double("drop", in: 0...1)
+  }
+
+  fileprivate var entries: [ConfigurationValue.Entry] {
+    [.init("learning_rate", .number(learningRate)), .init("drop", .number(drop))]
+  }
+}
+
+extension Recipe.ActivationLearning {
+  fileprivate init(_ reader: ConfigurationReader) {
+    scope = reader.choice("scope")
+    iterations = reader.int("iterations", in: 1...1_000_000)
+    batch = reader.int("batch", in: 1...4096)
+    steps = Recipe.StepLearning(reader)
+    power = reader.double("power", in: 1...8)
+    loss = reader.choice("loss")
+  }
+
+  fileprivate func encode() -> ConfigurationValue {
+    .map(
+      [
+        .init("scope", .string(scope.rawValue)), .init("iterations", .integer(iterations)),
+        .init("batch", .integer(batch)),
+      ] + steps.entries + [.init("power", .number(power)), .init("loss", .string(loss.rawValue))])
   }
 }

@@ -1,13 +1,15 @@
 import Models
 import Tensors
 
-/// What reconstruction has made of one unit: codes and scales by layer path, learned biases by parameter. Bits, zero
-/// points and granularity stay those of the first rounding.
+/// What reconstruction has made of one unit: codes and scales by layer path, learned biases by parameter, scales of
+/// activations by site. Bits, zero points and granularity stay those of the first rounding and of the ranges.
 package struct ReconstructedRegion: Sendable, Equatable {
   /// Row-major in the checkpoint's order.
   package var codes: [String: [UInt8]] = [:]
   package var scales: [String: [Float]] = [:]
   package var biases: [String: Tensor] = [:]
+  /// By row of the site's table, then granule.
+  package var steps: [Site: [Float]] = [:]
 
   package init() {}
 
@@ -23,6 +25,10 @@ package struct ReconstructedRegion: Sendable, Equatable {
       && biases.allSatisfy { name, bias in
         network.model.parameters[name]?.dims == bias.dims && bias.values.allSatisfy(\.isFinite)
       }
+      && steps.allSatisfy { site, scales in
+        network.table.activations[site]?.rows.reduce(0) { $0 + $1.scales.count } == scales.count
+          && scales.allSatisfy { $0 > 0 && $0.isFinite }
+      }
   }
 }
 
@@ -37,25 +43,49 @@ extension QuantizedNetwork {
           bits: weight.quantizer.bits, granularity: weight.quantizer.granularity, scales: scales,
           zeroPoints: weight.quantizer.zeroPoints), codes: codes)
     }
+    for (site, scales) in region.steps { table.activations[site] = table.activations[site]?.with(scales: scales) }
     model = Model(graph: model.graph, parameters: model.parameters.merging(region.biases) { _, new in new })
   }
 }
 
-/// Remembers finished regions of one quantisation, so that a killed one goes on where it was.
+/// How far the learning of one region has come: everything that its next iterations depend on, so that they give the
+/// same bits as without a stop.
+package struct RegionState: Sendable, Equatable {
+  package var iteration: Int
+  /// Random draws so far.
+  package var drawn: Int
+  package var arrays: [String: [Float]]
+
+  package init(iteration: Int, drawn: Int, arrays: [String: [Float]]) {
+    self.iteration = iteration
+    self.drawn = drawn
+    self.arrays = arrays
+  }
+}
+
+/// Remembers finished regions of one quantisation, and how far the unfinished one has come, so that a killed one goes on
+/// where it was.
 package protocol ReconstructionJournal: Sendable {
   /// What was made of a region earlier; nil where it was not finished.
   /// - Parameters: number: of the region within the recipe's reconstruction; name: what the graph calls it.
   func finished(_ number: Int, name: String) throws -> ReconstructedRegion?
   func record(_ region: ReconstructedRegion, _ number: Int, name: String) throws
+  /// The state that was kept last of a region that is not finished.
+  func unfinished(_ number: Int, name: String) throws -> RegionState?
+  func keep(_ state: RegionState, _ number: Int, name: String) throws
 }
 
 extension QuantizationTask {
-  /// A region from the journal, or made by `learn` and recorded there.
+  /// A region from the journal, or made by `learn`, from where the journal knows it to be, and recorded there.
+  /// - Parameter progress: called now and then with the iterations done.
   func region(
-    _ number: Int, _ name: String, of network: QuantizedNetwork, _ learn: () throws -> ReconstructedRegion
+    _ number: Int, _ name: String, of network: QuantizedNetwork, progress: (Int) throws -> Void,
+    _ learn: () throws -> RegionReconstruction
   ) throws -> ReconstructedRegion {
     if let known = try journal?.finished(number, name: name), known.fits(network) { return known }
-    let made = try learn()
+    let learning = try learn()
+    if let state = try journal?.unfinished(number, name: name) { learning.restore(state) }
+    let made = try learning.run(progress: progress) { try journal?.keep($0, number, name: name) }
     try journal?.record(made, number, name: name)
     return made
   }

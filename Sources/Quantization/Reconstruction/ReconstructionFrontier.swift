@@ -26,7 +26,8 @@ struct ReconstructionFrontier {
   }
 
   /// Bytes of both networks' values and of the executor at the moment they are most.
-  func bytes(batch: Int) -> Int {
+  /// - Parameter quantized: layers whose inputs are.
+  func bytes(batch: Int, quantized: Set<Int>) -> Int {
     var alive = Set(units.first?.segment.inputs ?? [])
     var most = 0
     for (number, unit) in units.enumerated() {
@@ -35,7 +36,8 @@ struct ReconstructionFrontier {
       let values = alive.reduce(0) { $0 + 4 * graph.nodes[$1].count * (graph.isTemporal[$1] ? keys : samples) }
       let parameters = Set(unit.segment.nodes.flatMap { graph.nodes[$0].op.parameters })
       let executor = GradientExecutor.bytes(
-        graph, segment: unit.segment, targets: GradientTargets(parameters: parameters, inputs: []), batch: batch)
+        graph, segment: unit.segment, targets: GradientTargets(parameters: parameters, inputs: []), batch: batch,
+        quantized: quantized.intersection(unit.segment.nodes))
       most = max(most, 2 * values + executor)
       alive.subtract(finished(after: number))
     }

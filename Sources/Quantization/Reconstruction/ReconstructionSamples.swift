@@ -2,9 +2,10 @@ import Diffusion
 import Models
 import Tensors
 
-/// The calibration samples of a reconstruction, and the distinct (timestep, label) pairs among them.
+/// The calibration samples of a reconstruction, and the distinct calls (sampling step and label) among them.
 struct ReconstructionSamples {
-  struct Pair: Hashable {
+  struct Call: Hashable {
+    let step: Int
     let timestep: Timestep
     let label: Int?
   }
@@ -13,28 +14,27 @@ struct ReconstructionSamples {
   let slices: [SampleSlice]
   /// By sample: position in `distinct`.
   private(set) var keys: [Int] = []
-  private(set) var distinct: [Pair] = []
-  /// By sample: its sampling step.
-  private(set) var steps: [Int] = []
+  private(set) var distinct: [Call] = []
 
   var count: Int { keys.count }
+
+  func call(of sample: Int) -> Call { distinct[keys[sample]] }
 
   /// The first `perStep` samples of each step.
   init(_ set: any CalibrationSource, perStep: Int) throws {
     let counts = set.counts.map { min($0, perStep) }
     slices = SampleBatches(counts: counts, batch: nil).perStep().flatMap { $0.flatMap { $0 } }
-    var known: [Pair: Int] = [:]
+    var known: [Call: Int] = [:]
     for slice in slices {
       let labels = try set.samples(step: slice.step, slice.range).labels
       let timestep = set.provenance.steps[slice.step].timestep
       for row in 0..<slice.range.count {
-        let pair = Pair(timestep: timestep, label: labels?[row])
-        if known[pair] == nil {
-          known[pair] = distinct.count
-          distinct.append(pair)
+        let call = Call(step: slice.step, timestep: timestep, label: labels?[row])
+        if known[call] == nil {
+          known[call] = distinct.count
+          distinct.append(call)
         }
-        keys.append(known[pair] ?? 0)
-        steps.append(slice.step)
+        keys.append(known[call] ?? 0)
       }
     }
   }
@@ -45,8 +45,7 @@ struct ReconstructionSamples {
     for step in steps {
       for label in 0..<(classes ?? 1) {
         keys.append(distinct.count)
-        distinct.append(Pair(timestep: step.timestep, label: classes == nil ? nil : label))
-        self.steps.append(step.index)
+        distinct.append(Call(step: step.index, timestep: step.timestep, label: classes == nil ? nil : label))
       }
     }
   }

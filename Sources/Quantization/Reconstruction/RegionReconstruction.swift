@@ -1,23 +1,29 @@
+import Glibc
 import Models
 import Tensors
 
-/// Learns the rounding of one unit's weights so that its outputs come as near as can be to the float network's (BRECQ: Li
-/// et al. 2021, "BRECQ: pushing the limit of post-training quantization by block reconstruction", algorithm 1).
+/// Learns the rounding of one unit's weights, or the steps of its activations, or both, so that its outputs come as near
+/// as can be to the float network's (BRECQ: Li et al. 2021, "BRECQ: pushing the limit of post-training quantization by
+/// block reconstruction", algorithm 1; QDrop: Wei et al. 2022, where activations are learned with the weights).
 ///
-/// Weights whose rows are split or whose input channels are scaled keep their first rounding. Loss: mean over batch and positions of the sum over channels of squared differences, plus AdaRound's regulariser.
+/// Weights whose rows are split or whose input channels are scaled keep their first rounding. Loss: mean over batch and
+/// positions of the sum over channels of powers of differences, plus AdaRound's regulariser.
 final class RegionReconstruction {
   private let executor: GradientExecutor
-  private let settings: Recipe.Learning
-  private let schedule: RoundingSchedule
+  private let learning: RegionLearning
   private let pool: WorkerPool
   private let kernels: KernelTable
   private var layers: [Layer] = []
+  private let inputs: [ActivationVariables]
+  private let samples: ReconstructionSamples
   private let float: SampleValues
   private let quantized: SampleValues
   private var random: RecipeRandom
+  private let dropping: DropSeeds
   /// By sampling step: what its samples' losses are multiplied with; empty for ones.
   private var stepWeights: [Float] = []
-  private let steps: [Int]
+  /// Iterations done.
+  private var iteration = 0
 
   private struct Layer {
     let path: String
@@ -28,33 +34,40 @@ final class RegionReconstruction {
     var biasMoments: AdamMoments
   }
 
-  /// - Parameters: steps: the sampling step of each sample; network: the model with the weights that rounding begins with; float, quantized: values of the unit's
-  ///   inputs in both networks, and of its outputs in the float network.
+  /// - Parameters: network: the weights and quantisers that learning begins with; interval: sampling steps that share a
+  ///   row of activations' tables; float, quantized: values of the unit's inputs in both networks, and of its outputs in
+  ///   the float network.
   init(
-    _ unit: ReconstructionUnit, of network: QuantizedNetwork, settings: Recipe.Learning, seed: UInt64,
-    number: Int, steps: [Int], float: SampleValues, quantized: SampleValues, pool: WorkerPool,
+    _ unit: ReconstructionUnit, of network: QuantizedNetwork, _ learning: RegionLearning, interval: Int, seed: UInt64,
+    number: Int, samples: ReconstructionSamples, float: SampleValues, quantized: SampleValues, pool: WorkerPool,
     kernels: KernelTable = .best
   ) throws {
     let graph = network.model.graph
     let quantised = unit.segment.nodes.filter { network.weight(at: $0) != nil }
-    let paths = quantised.filter { network.weight(at: $0)?.isLearnable ?? false }
+    let paths = learning.weights == nil ? [] : quantised.filter { network.weight(at: $0)?.isLearnable ?? false }
     // Layers that are not learned compute with the codes they have.
     let model = network.dequantized(quantised.filter { !paths.contains($0) })
     let weights = paths.flatMap { graph.nodes[$0].op.parameters.prefix(1) }
-    let biases = settings.biasLearningRate > 0 ? paths.flatMap { graph.nodes[$0].op.parameters.dropFirst() } : []
+    let learnsBiases = (learning.weights?.biasLearningRate ?? 0) > 0
+    let biases = learnsBiases ? paths.flatMap { graph.nodes[$0].op.parameters.dropFirst() } : []
+    let images = min(learning.batch, float.count)
+    inputs =
+      try learning.activations.map {
+        try network.activationVariables(
+          at: unit.segment.nodes, interval: interval, dropping: $0.drop, images: images)
+      } ?? []
     executor = try GradientExecutor(
       model, segment: unit.segment, targets: GradientTargets(parameters: Set(weights + biases), inputs: []),
-      batch: min(settings.batch, float.count), pool: pool, kernels: kernels)
-    self.settings = settings
-    schedule = RoundingSchedule(
-      iterations: settings.iterations, warmUp: settings.warmUp, first: settings.firstExponent,
-      last: settings.lastExponent)
+      batch: images, quantizers: inputs.byPath, pool: pool, kernels: kernels)
+    self.learning = learning
     self.pool = pool
     self.kernels = kernels
     self.float = float
     self.quantized = quantized
-    self.steps = steps
+    self.samples = samples
     random = RecipeRandom(seed: seed, purpose: RecipePurpose.reconstruction(of: number))
+    dropping = DropSeeds(seed: seed, purpose: RecipePurpose.reconstruction(of: number), sites: inputs.count)
+    guard let settings = learning.weights else { return }
     for index in paths {
       let path = graph.nodes[index].path
       guard let gradient = executor.layers[index], let start = network.table.weights[path] else { continue }
@@ -66,52 +79,73 @@ final class RegionReconstruction {
           variables: try RoundingVariables(
             weight: weight, start: codes, quantizer: start.quantizer, rows: gradient.outputChannels,
             relaxation: settings.relaxation, trust: Float(settings.startTrust)),
-          bias: settings.biasLearningRate > 0 ? gradient.biasName : nil,
+          bias: learnsBiases ? gradient.biasName : nil,
           biasMoments: AdamMoments(count: gradient.outputChannels)))
     }
   }
 
-  /// Runs the iterations.
-  /// - Parameter progress: called now and then with the iterations done.
-  func run(progress: (Int) throws -> Void) throws -> ReconstructedRegion {
-    if settings.loss == .relative { weighSteps() }
-    for iteration in 1...max(settings.iterations, 1) {
-      let samples = draw(executor.capacity)
-      evaluate(samples)
-      seedCotangents(samples)
+  /// Iterations between two states that are kept.
+  package static let keepInterval = 64
+
+  /// Runs the iterations that are left.
+  /// - Parameters: progress: called now and then with the iterations done; keep: takes a state to go on from.
+  func run(progress: (Int) throws -> Void, keep: (RegionState) throws -> Void) throws -> ReconstructedRegion {
+    if learning.loss == .relative, stepWeights.isEmpty { weighSteps() }
+    while iteration < learning.iterations {
+      iteration += 1
+      let batch = draw(executor.capacity)
+      evaluate(batch, dropping: true)
+      seedCotangents(batch)
       executor.backward()
-      let exponent = schedule.exponent(at: iteration)
-      let decay = schedule.decay(at: iteration, settings.relaxation)
-      for layer in layers {
-        layer.variables.step(
-          layer.gradient.gradient.baseAddress!, penalty: exponent == nil ? 0 : Float(settings.penalty),
-          exponent: Float(exponent ?? 2), rate: decay * settings.learningRate,
-          scaleRate: decay * settings.scaleLearningRate, kernels: kernels, pool: pool)
+      if let settings = learning.weights { learnWeights(settings) }
+      if let settings = learning.activations {
+        let rate = RoundingSchedule.cosine(iteration, of: learning.iterations) * settings.learningRate
+        for input in inputs { input.step(rate: rate, kernels: kernels, pool: pool) }
       }
-      learnBiases(rate: decay * settings.biasLearningRate)
+      if iteration % Self.keepInterval == 0, iteration < learning.iterations { try keep(state) }
       if iteration % 16 == 0 { try progress(iteration) }
     }
     return result()
   }
 
+  private func learnWeights(_ settings: Recipe.Learning) {
+    let schedule = RoundingSchedule(
+      iterations: settings.iterations, warmUp: settings.warmUp, first: settings.firstExponent,
+      last: settings.lastExponent)
+    let exponent = schedule.exponent(at: iteration)
+    let decay = schedule.decay(at: iteration, settings.relaxation)
+    for layer in layers {
+      layer.variables.step(
+        layer.gradient.gradient.baseAddress!, penalty: exponent == nil ? 0 : Float(settings.penalty),
+        exponent: Float(exponent ?? 2), rate: decay * settings.learningRate,
+        scaleRate: decay * settings.scaleLearningRate, kernels: kernels, pool: pool)
+    }
+    learnBiases(rate: decay * settings.biasLearningRate)
+  }
+
   /// The unit's outputs for some samples, on the weights that the variables stand for.
-  private func evaluate(_ samples: [Int]) {
+  private func evaluate(_ batch: [Int], dropping isDropping: Bool) {
     for layer in layers { layer.variables.write(to: layer.gradient.values.baseAddress!, kernels: kernels, pool: pool) }
-    executor.repack()
-    load(samples)
-    executor.forward(images: samples.count)
+    if !layers.isEmpty { executor.repack() }
+    load(batch)
+    let calls = batch.map(samples.call)
+    for (site, input) in inputs.enumerated() {
+      input.begin(calls, seeds: isDropping ? batch.map { dropping.seed(iteration, sample: $0, site: site) } : [])
+    }
+    executor.forward(images: batch.count)
   }
 
   /// One over each step's mean squared error at the start, from as many of its samples as a batch holds; 1 on average.
   private func weighSteps() {
+    let steps = (0..<samples.count).map { samples.call(of: $0).step }
     let count = (steps.max() ?? 0) + 1
     var inverses = [Double](repeating: 0, count: count)
     for step in 0..<count {
-      let samples = steps.indices.filter { steps[$0] == step }.prefix(executor.capacity)
-      if samples.isEmpty { continue }
-      evaluate(Array(samples))
-      let error = samples.enumerated().reduce(0.0) { $0 + squaredError($1.offset, $1.element) }
-      inverses[step] = Double(samples.count) / max(error, 1e-30)
+      let batch = steps.indices.filter { steps[$0] == step }.prefix(executor.capacity)
+      if batch.isEmpty { continue }
+      evaluate(Array(batch), dropping: false)
+      let error = batch.enumerated().reduce(0.0) { $0 + squaredError($1.offset, $1.element) }
+      inverses[step] = Double(batch.count) / max(error, 1e-30)
     }
     let mean = inverses.reduce(0, +) / Double(inverses.count { $0 > 0 })
     stepWeights = inverses.map { Float($0 / mean) }
@@ -139,6 +173,7 @@ final class RegionReconstruction {
         found.biases[bias] = Tensor([rows], Array(layer.gradient.bias.prefix(rows)))
       }
     }
+    for input in inputs { found.steps[input.site] = input.scales }
     return found
   }
 
@@ -166,8 +201,8 @@ final class RegionReconstruction {
 
   private func load(_ samples: [Int]) {
     let inputs = executor.segment.inputs
-    let mixed = settings.upstream == .mixed
-    let source = settings.upstream == .float ? float : quantized
+    let mixed = learning.upstream == .mixed
+    let source = learning.upstream == .float ? float : quantized
     let seeds = mixed ? samples.map { _ in UInt64(random.uniform() * 0x1p53) } : []
     pool.parallel(samples.count) { position in
       var coins = CoinFlips(seeds.isEmpty ? 0 : seeds[position])
@@ -181,18 +216,81 @@ final class RegionReconstruction {
     }
   }
 
-  /// The loss's gradient by the outputs: 2 (y - target) / (batch * positions), times the step's weight.
-  private func seedCotangents(_ samples: [Int]) {
-    for node in executor.segment.outputs {
+  /// The loss's gradient by the outputs: p |d|^(p-1) sign(d) / (batch * positions), times the step's weight, d being output
+  /// less target.
+  private func seedCotangents(_ batch: [Int]) {
+    let power = Float(learning.power)
+    for node in executor.segment.outputs where executor.hasCotangent(node) {
       let size = executor.elementCount(node)
-      let mean = 2 / Float(samples.count * executor.positions(of: node))
-      pool.parallel(samples.count) { position in
-        let scale = stepWeights.isEmpty ? mean : mean * stepWeights[steps[samples[position]]]
+      let mean = power / Float(batch.count * executor.positions(of: node))
+      pool.parallel(batch.count) { position in
+        let scale = stepWeights.isEmpty ? mean : mean * stepWeights[samples.call(of: batch[position]).step]
         let target = executor.cotangent(node) + position * size
-        kernels.affine(executor.value(node) + position * size, scale, 0, target, size)
-        kernels.addScaled(float.row(node, samples[position]), -scale, target, size)
+        let (y, expected) = (executor.value(node) + position * size, float.row(node, batch[position]))
+        if power == 2 {
+          kernels.affine(y, scale, 0, target, size)
+          kernels.addScaled(expected, -scale, target, size)
+        } else {
+          for i in 0..<size {
+            let difference = y[i] - expected[i]
+            target[i] = scale * copysignf(powf(abs(difference), power - 1), difference)
+          }
+        }
       }
     }
+  }
+}
+
+// MARK: State
+
+extension RegionReconstruction {
+  private static let stepWeightsKey = "step_weights"
+
+  /// Everything that the iterations that are left depend on.
+  private var state: RegionState {
+    var arrays: [String: [Float]] = stepWeights.isEmpty ? [:] : [Self.stepWeightsKey: stepWeights]
+    func add(_ owner: String, _ own: [String: [Float]]) {
+      for (key, values) in own { arrays["\(owner)/\(key)"] = values }
+    }
+    for layer in layers {
+      add(layer.path, layer.variables.state)
+      guard layer.bias != nil else { continue }
+      add(
+        layer.path,
+        ["bias": layer.gradient.bias, "bias.mean": layer.biasMoments.mean, "bias.square": layer.biasMoments.square])
+    }
+    for input in inputs { add(input.site.description, input.state) }
+    return RegionState(iteration: iteration, drawn: Int(random.drawn), arrays: arrays)
+  }
+
+  /// Goes on from a state; stays at the beginning where it is not one of this region's.
+  func restore(_ state: RegionState) {
+    guard (1..<learning.iterations).contains(state.iteration), let drawn = UInt32(exactly: state.drawn) else { return }
+    func arrays(of owner: String) -> [String: [Float]] {
+      state.arrays.reduce(into: [:]) { own, entry in
+        if entry.key.hasPrefix(owner + "/") { own[String(entry.key.dropFirst(owner.count + 1))] = entry.value }
+      }
+    }
+    let known = self.state
+    let weights = state.arrays[Self.stepWeightsKey]
+    guard
+      known.arrays.allSatisfy({ key, values in
+        key == Self.stepWeightsKey || state.arrays[key]?.count == values.count
+      }), (learning.loss == .relative) == (weights != nil),
+      weights.map({ weights in (0..<samples.count).allSatisfy { samples.call(of: $0).step < weights.count } }) ?? true
+    else { return }
+    for position in layers.indices {
+      let own = arrays(of: layers[position].path)
+      _ = layers[position].variables.restore(own, steps: state.iteration)
+      if let bias = own["bias"], let mean = own["bias.mean"], let square = own["bias.square"] {
+        layers[position].gradient.bias = bias
+        layers[position].biasMoments = AdamMoments(mean: mean, square: square, steps: state.iteration)
+      }
+    }
+    for input in inputs { _ = input.restore(arrays(of: input.site.description), steps: state.iteration) }
+    stepWeights = weights ?? []
+    random.drawn = drawn
+    iteration = state.iteration
   }
 }
 

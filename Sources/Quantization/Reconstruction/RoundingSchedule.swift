@@ -29,7 +29,12 @@ package struct RoundingSchedule: Sendable, Equatable {
   package func decay(at iteration: Int, _ relaxation: Recipe.Relaxation) -> Double {
     switch relaxation {
     case .rectifiedSigmoid: 1
-    case .straightThrough: 0.5 * (1 + cos(Double.pi * Double(iteration - 1) / Double(iterations)))
+    case .straightThrough: Self.cosine(iteration, of: iterations)
     }
+  }
+
+  /// From 1 towards 0 (Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts", equation 5).
+  package static func cosine(_ iteration: Int, of iterations: Int) -> Double {
+    0.5 * (1 + cos(Double.pi * Double(iteration - 1) / Double(iterations)))
   }
 }

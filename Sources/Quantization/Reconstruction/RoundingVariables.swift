@@ -125,6 +125,29 @@ package final class RoundingVariables {
     )
   }
 
+  /// What learning changes; the rest follows from the start.
+  var state: [String: [Float]] {
+    [
+      "variables": Array(UnsafeBufferPointer(start: alpha, count: count)), "mean": alphaMoments.mean,
+      "square": alphaMoments.square, "scales": scales, "scales.mean": scaleMoments.mean,
+      "scales.square": scaleMoments.square,
+    ]
+  }
+
+  /// Takes over a state after so many steps. - Returns: false, and changes nothing, where it is another layer's.
+  func restore(_ state: [String: [Float]], steps: Int) -> Bool {
+    guard let alpha = state["variables"], let mean = state["mean"], let square = state["square"],
+      let scales = state["scales"], let scaleMean = state["scales.mean"], let scaleSquare = state["scales.square"],
+      [alpha, mean, square].allSatisfy({ $0.count == count }),
+      [scales, scaleMean, scaleSquare].allSatisfy({ $0.count == rows })
+    else { return false }
+    alpha.withUnsafeBufferPointer { if let base = $0.baseAddress { self.alpha.update(from: base, count: count) } }
+    alphaMoments = AdamMoments(mean: mean, square: square, steps: steps)
+    self.scales = scales
+    scaleMoments = AdamMoments(mean: scaleMean, square: scaleSquare, steps: steps)
+    return true
+  }
+
   private func row(_ row: Int) -> SoftRounding {
     SoftRounding(
       variables: UnsafePointer(alpha + row * rowCount),

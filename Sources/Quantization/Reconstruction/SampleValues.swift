@@ -1,8 +1,8 @@
 import Models
 import Tensors
 
-/// Values of graph nodes for many calibration samples, channels-last. Values that depend on the timestep and label alone
-/// are kept once per distinct pair.
+/// Values of graph nodes for many calibration samples, channels-last. Values that depend on the step and label alone are
+/// kept once per distinct call.
 final class SampleValues {
   private struct Rows {
     let memory: AlignedBuffer
@@ -13,7 +13,7 @@ final class SampleValues {
 
   /// Samples.
   let count: Int
-  /// By sample: which distinct (timestep, label) it has.
+  /// By sample: which distinct call it belongs to.
   let keys: [Int]
   let keyCount: Int
   private var rows: [Int: Rows] = [:]
@@ -39,7 +39,7 @@ final class SampleValues {
     return rows.base + (rows.isShared ? keys[sample] : sample) * rows.size
   }
 
-  /// A node's value for one (timestep, label).
+  /// A node's value for one distinct call.
   func sharedRow(_ node: Int, key: Int) -> UnsafeMutablePointer<Float> {
     guard let rows = rows[node], rows.isShared else { preconditionFailure("node \(node) is not shared") }
     return rows.base + key * rows.size

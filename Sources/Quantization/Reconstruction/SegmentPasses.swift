@@ -1,42 +1,50 @@
 import Models
 import Tensors
 
-/// Carries the values of all samples through units of a network, a batch at a time.
+/// Carries the values of all samples through units of a network, a batch at a time: weights as the network has them,
+/// inputs of layers quantised where its table says so. Attention products are float.
 struct SegmentPasses {
   let batch: Int
   let pool: WorkerPool
+  let samples: ReconstructionSamples
 
   /// Computes a unit's outputs from its inputs, all in `values`.
   func run(_ unit: ReconstructionUnit, _ network: QuantizedNetwork, values: SampleValues) throws {
     let graph = network.model.graph
     for node in unit.segment.outputs { try values.reserve(node, size: graph.nodes[node].count, shared: false) }
-    try run(unit.segment, network, rows: values.count) { node, row in values.row(node, row) }
+    try run(unit.segment, network, rows: values.count, call: samples.call) { node, row in values.row(node, row) }
   }
 
-  /// Computes the temporal block's results for every distinct (timestep, label), and keeps those two as well.
-  func runTemporal(_ network: QuantizedNetwork, _ samples: ReconstructionSamples, into values: SampleValues) throws {
+  /// Computes the temporal block's results for every distinct call, and keeps timestep and label as well.
+  func runTemporal(_ network: QuantizedNetwork, into values: SampleValues) throws {
     let graph = network.model.graph
     guard let unit = graph.temporalUnit else { return }
     for node in unit.segment.inputs {
       try values.reserve(node, size: 1, shared: true)
-      for (key, pair) in samples.distinct.enumerated() {
+      for (key, call) in samples.distinct.enumerated() {
         let isLabel = graph.nodes[node].op == .label
-        values.sharedRow(node, key: key)[0] = isLabel ? Float(pair.label ?? 0) : Float(pair.timestep.value)
+        values.sharedRow(node, key: key)[0] = isLabel ? Float(call.label ?? 0) : Float(call.timestep.value)
       }
     }
     for node in unit.segment.outputs { try values.reserve(node, size: graph.nodes[node].count, shared: true) }
-    try run(unit.segment, network, rows: values.keyCount) { node, row in values.sharedRow(node, key: row) }
+    try run(unit.segment, network, rows: values.keyCount, call: { samples.distinct[$0] }) { node, row in
+      values.sharedRow(node, key: row)
+    }
   }
 
   private func run(
     _ segment: GraphSegment, _ network: QuantizedNetwork, rows: Int,
-    _ row: (Int, Int) -> UnsafeMutablePointer<Float>
+    call: (Int) -> ReconstructionSamples.Call, _ row: (Int, Int) -> UnsafeMutablePointer<Float>
   ) throws {
+    let capacity = min(batch, rows)
+    let quantizers = try network.activationVariables(at: segment.nodes, interval: 1, dropping: 0, images: capacity)
     let executor = try GradientExecutor(
       network.dequantized(segment.nodes), segment: segment, targets: GradientTargets(parameters: [], inputs: []),
-      batch: min(batch, rows), pool: pool)
+      batch: capacity, quantizers: quantizers.byPath, pool: pool)
     for start in stride(from: 0, to: rows, by: executor.capacity) {
       let count = min(executor.capacity, rows - start)
+      let calls = (start..<(start + count)).map(call)
+      for quantizer in quantizers { quantizer.begin(calls) }
       for node in segment.inputs { copy(node, executor, count) { (row(node, start + $0), $1) } }
       executor.forward(images: count)
       for node in segment.outputs { copy(node, executor, count) { ($1, row(node, start + $0)) } }

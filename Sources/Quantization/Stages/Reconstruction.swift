@@ -2,23 +2,49 @@ import Models
 import Tensors
 
 extension QuantizationTask {
-  /// Stage: the rounding of weights learned block by block in execution order (BRECQ: Li et al. 2021; AdaRound: Nagel et
+  /// One walk through the network that learns something.
+  private struct Walk {
+    let learning: RegionLearning
+    let units: [ReconstructionUnit]
+    /// Of its first unit among all of the recipe's reconstruction.
+    let firstNumber: Int
+  }
+
+  /// The recipe's, in the order they are made; number 0 is the temporal block's.
+  private var walks: [Walk] {
+    guard let settings = recipe.reconstruction else { return [] }
+    let graph = model.graph
+    var walks: [Walk] = []
+    func add(_ learning: RegionLearning, _ units: [ReconstructionUnit]) {
+      let next = walks.last.map { $0.firstNumber + $0.units.count } ?? 1
+      walks.append(Walk(learning: learning, units: units, firstNumber: next))
+    }
+    if let blocks = settings.blocks { add(RegionLearning(blocks), graph.reconstructionUnits) }
+    if let network = settings.network { add(RegionLearning(network), [graph.networkUnit]) }
+    if let steps = settings.activationSteps {
+      add(RegionLearning(steps), steps.scope == .blocks ? graph.reconstructionUnits : [graph.networkUnit])
+    }
+    return walks
+  }
+
+  /// Stage: what is learned by gradients: the rounding of weights block by block (BRECQ: Li et al. 2021; AdaRound: Nagel et
   /// al. 2020), so that each block's output comes near the float network's although its inputs come from the blocks
-  /// quantised before it.
+  /// quantised before it; the same on the network's output; the steps of activations with them (QDrop: Wei et al. 2022) or
+  /// afterwards (LSQ: Esser et al. 2020).
   ///
   /// Every calibration sample passes through both networks once: values that later blocks read are kept, none is computed
-  /// twice. The temporal block's results are one row per (timestep, label).
+  /// twice. The temporal block's results are one row per call.
   /// - Parameter network: weights as they were rounded first; activations are float.
+  /// - Returns: the network with activations' quantisers where learning needed them.
   /// - Throws: `E-RECON-MEMORY` before any work when the kept values exceed the recipe's bound.
-  package func reconstructedWeights(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
+  package func reconstructed(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
     guard let settings = recipe.reconstruction, !network.table.weights.isEmpty else { return network }
-    let plans = [
-      settings.blocks.map { ($0, model.graph.reconstructionUnits) },
-      settings.network.map { ($0, [model.graph.networkUnit]) },
-    ].compactMap { $0 }
+    let walks = walks
     let samples = try ReconstructionSamples(set, perStep: settings.samplesPerStep)
-    for (learning, units) in plans {
-      let needed = ReconstructionFrontier(units, graph: model.graph, samples: samples).bytes(batch: learning.batch)
+    let quantizedInputs = Set(selection.activations.compactMap { model.graph.node(at: $0.node)?.index })
+    for walk in walks {
+      let needed = ReconstructionFrontier(walk.units, graph: model.graph, samples: samples).bytes(
+        batch: walk.learning.batch, quantized: walk.learning.activations == nil ? [] : quantizedInputs)
       guard needed <= settings.memory << 20 else {
         throw QuantizationError.reconstructionMemory(
           needed: needed, bound: settings.memory << 20, samplesPerStep: settings.samplesPerStep,
@@ -26,14 +52,20 @@ extension QuantizationTask {
       }
     }
     var network = network
-    var number = 1
     if let learning = settings.temporalBlock {
-      network = try reconstructedTemporalBlock(network, learning, number: 0)
+      network = try reconstructedTemporalBlock(network, RegionLearning(learning), number: 0)
     }
-    for (learning, units) in plans {
-      network = try reconstructed(network, units, learning, samples, firstNumber: number)
-      number += units.count
+    for walk in walks {
+      if walk.learning.activations != nil { network = try withActivations(network) }
+      network = try reconstructed(network, walk, samples)
     }
+    return network
+  }
+
+  /// Stage: the activations' quantisers, where reconstruction has not needed them already.
+  package func withActivations(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
+    var network = network
+    if network.table.activations.isEmpty { network.table.activations = try activationQuantizers(network) }
     return network
   }
 
@@ -41,65 +73,62 @@ extension QuantizationTask {
   /// jointly on all temporal features, over every sampling step and class, before any other block. The samples are the
   /// finite set itself; activations are float.
   private func reconstructedTemporalBlock(
-    _ start: QuantizedNetwork, _ learning: Recipe.Learning, number: Int
+    _ start: QuantizedNetwork, _ learning: RegionLearning, number: Int
   ) throws -> QuantizedNetwork {
-    guard let unit = model.graph.temporalUnit, unit.segment.nodes.contains(where: { start.weight(at: $0) != nil })
-    else { return start }
+    guard let unit = model.graph.temporalUnit, learning.concerns(unit, of: start) else { return start }
     let samples = ReconstructionSamples(steps: set.provenance.steps, classes: model.graph.classCount)
     let float = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
-    try SegmentPasses(batch: learning.batch, pool: pool).runTemporal(
-      QuantizedNetwork(model: model), samples, into: float)
+    try SegmentPasses(batch: learning.batch, pool: pool, samples: samples).runTemporal(
+      QuantizedNetwork(model: model), into: float)
     var network = start
     network.apply(
-      try region(number, unit.name, of: network) {
+      try region(number, unit.name, of: network) { iteration in
+        try progress(
+          WorkProgress(
+            stage: "reconstructing \(unit.name)", unit: "iterations", done: iteration, total: learning.iterations))
+      } _: {
         try RegionReconstruction(
-          unit, of: start, settings: learning, seed: UInt64(recipe.calibration.seed), number: number,
-          steps: samples.steps, float: float, quantized: float, pool: pool
-        ).run { iteration in
-          try progress(
-            WorkProgress(
-              stage: "reconstructing \(unit.name)", unit: "iterations", done: iteration, total: learning.iterations))
-        }
+          unit, of: start, learning, interval: 1, seed: UInt64(recipe.calibration.seed), number: number,
+          samples: samples, float: float, quantized: float, pool: pool)
       })
     return network
   }
 
   /// One walk through the network, unit by unit.
   private func reconstructed(
-    _ start: QuantizedNetwork, _ units: [ReconstructionUnit], _ learning: Recipe.Learning,
-    _ samples: ReconstructionSamples, firstNumber: Int
+    _ start: QuantizedNetwork, _ walk: Walk, _ samples: ReconstructionSamples
   ) throws -> QuantizedNetwork {
+    let (learning, units) = (walk.learning, walk.units)
     var network = start
     let frontier = ReconstructionFrontier(units, graph: model.graph, samples: samples)
     let float = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
     let quantized = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
-    let passes = SegmentPasses(batch: learning.batch, pool: pool)
+    let passes = SegmentPasses(batch: learning.batch, pool: pool, samples: samples)
     try loadImages(samples, into: float)
     try loadImages(samples, into: quantized)
-    try passes.runTemporal(QuantizedNetwork(model: model), samples, into: float)
-    try passes.runTemporal(network, samples, into: quantized)
-    let learned = units.count { unit in unit.segment.nodes.contains { network.weight(at: $0) != nil } }
+    try passes.runTemporal(QuantizedNetwork(model: model), into: float)
+    try passes.runTemporal(learning.simulated(network), into: quantized)
+    let learned = units.count { learning.concerns($0, of: network) }
     var done = 0
-    for (number, unit) in units.enumerated() {
+    for (position, unit) in units.enumerated() {
       try passes.run(unit, QuantizedNetwork(model: model), values: float)
-      if unit.segment.nodes.contains(where: { network.weight(at: $0) != nil }) {
-        let (first, current) = (done, network)
+      if learning.concerns(unit, of: network) {
+        let (first, current, number) = (done, network, walk.firstNumber + position)
         network.apply(
-          try region(firstNumber + number, unit.name, of: network) {
+          try region(number, unit.name, of: network) { iteration in
+            try progress(
+              WorkProgress(
+                stage: learning.weights == nil ? "learning steps of \(unit.name)" : "reconstructing \(unit.name)",
+                unit: "iterations", done: first + iteration, total: learned * learning.iterations))
+          } _: {
             try RegionReconstruction(
-              unit, of: current, settings: learning, seed: UInt64(recipe.calibration.seed),
-              number: firstNumber + number, steps: samples.steps, float: float, quantized: quantized, pool: pool
-            ).run { iteration in
-              try progress(
-                WorkProgress(
-                  stage: "reconstructing \(unit.name)", unit: "iterations", done: first + iteration,
-                  total: learned * learning.iterations))
-            }
+              unit, of: current, learning, interval: recipe.tableInterval, seed: UInt64(recipe.calibration.seed),
+              number: number, samples: samples, float: float, quantized: quantized, pool: pool)
           })
         done += learning.iterations
       }
-      if number < units.count - 1 { try passes.run(unit, network, values: quantized) }
-      for node in frontier.finished(after: number) {
+      if position < units.count - 1 { try passes.run(unit, learning.simulated(network), values: quantized) }
+      for node in frontier.finished(after: position) {
         float.release(node)
         quantized.release(node)
       }
@@ -129,6 +158,10 @@ extension QuantizationTask {
 
 extension QuantizedNetwork {
   func weight(at node: Int) -> QuantizedWeight? { table.weights[model.graph.nodes[node].path] }
+
+  func input(at node: Int) -> ActivationQuantizers? {
+    table.activations[Site(node: model.graph.nodes[node].path, role: .input)]
+  }
 
   /// The float model that the quantised weights of some nodes stand for.
   func dequantized(_ nodes: [Int]) -> Model {

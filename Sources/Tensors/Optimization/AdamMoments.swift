@@ -9,13 +9,19 @@ package struct AdamMoments {
   /// Elements that one worker takes at a time.
   private static let piece = 16_384
 
-  private var mean: [Float]
-  private var square: [Float]
+  package private(set) var mean: [Float]
+  package private(set) var square: [Float]
   private var steps = 0
 
   package init(count: Int) {
     mean = [Float](repeating: 0, count: count)
     square = mean
+  }
+
+  /// The state after so many steps, as `mean` and `square` gave it.
+  package init(mean: [Float], square: [Float], steps: Int) {
+    precondition(mean.count == square.count)
+    (self.mean, self.square, self.steps) = (mean, square, steps)
   }
 
   /// values -= rate mean^ / (sqrt(square^) + epsilon).

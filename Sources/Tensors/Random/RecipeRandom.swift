@@ -3,7 +3,8 @@
 package struct RecipeRandom: Sendable {
   private let source: NoiseSource
   private let purpose: Int
-  private var drawn: UInt32 = 0
+  /// Draws so far; a sequence goes on from where it is set.
+  package var drawn: UInt32 = 0
 
   /// - Precondition: `purpose` lies in 0..<2^60.
   package init(seed: UInt64, purpose: Int) {

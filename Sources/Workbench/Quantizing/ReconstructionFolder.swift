@@ -1,11 +1,12 @@
 import Formats
 import Glibc
+import Models
 import Quantization
 import Tensors
 
-/// The finished regions of a quantisation that is under way, a file each in a folder beside its output. A file counts when
-/// it names the same work (model, recipe, calibration set, program) and its arrays have the digest it states; others are
-/// made again.
+/// The finished regions of a quantisation that is under way, and the state of the one that is not, a file each in a folder
+/// beside its output. A file counts when it names the same work (model, recipe, calibration set, program) and its arrays
+/// have the digest it states; others are made again.
 package struct ReconstructionFolder: ReconstructionJournal {
   private static let key = "halftone"
   let path: String
@@ -28,18 +29,18 @@ package struct ReconstructionFolder: ReconstructionJournal {
 
   package func finished(_ number: Int, name: String) throws -> ReconstructedRegion? {
     let file = self.file(number)
-    guard Folder.kind(of: file) == .file, let archive = try? Safetensors.read(file),
-      archive.metadata["identity"] == identity, archive.metadata["region"] == name,
-      archive.metadata["digest"] == Self.digest(archive.tensors)
-    else { return nil }
+    guard let tensors = read(file, name) else { return nil }
     var region = ReconstructedRegion()
-    for (array, tensor) in archive.tensors {
+    for (array, tensor) in tensors {
       let parts = array.split(separator: ":", maxSplits: 1).map(String.init)
       guard parts.count == 2 else { return nil }
       switch parts[0] {
       case "codes" where tensor.type == .u8: region.codes[parts[1]] = tensor.bytes
       case "scales" where tensor.type == .f32: region.scales[parts[1]] = tensor.floats()?.values
       case "bias" where tensor.type == .f32: region.biases[parts[1]] = tensor.floats()
+      case "steps" where tensor.type == .f32:
+        guard let site = Site(parts[1]) else { return nil }
+        region.steps[site] = tensor.floats()?.values
       default: return nil
       }
     }
@@ -52,11 +53,42 @@ package struct ReconstructionFolder: ReconstructionJournal {
     for (layer, codes) in region.codes { tensors["codes:\(layer)"] = StoredTensor(dims: [codes.count], codes) }
     for (layer, scales) in region.scales { tensors["scales:\(layer)"] = StoredTensor(Tensor([scales.count], scales)) }
     for (parameter, bias) in region.biases { tensors["bias:\(parameter)"] = StoredTensor(bias) }
+    for (site, scales) in region.steps { tensors["steps:\(site)"] = StoredTensor(Tensor([scales.count], scales)) }
+    try write(tensors, name, to: file(number))
+    unlink(stateFile(number))
+  }
+
+  package func unfinished(_ number: Int, name: String) throws -> RegionState? {
+    let file = stateFile(number)
+    guard var tensors = read(file, name),
+      let counters = tensors.removeValue(forKey: Self.counters)?.integers(Int64.self), counters.count == 2,
+      let iteration = Int(exactly: counters[0]), let drawn = Int(exactly: counters[1])
+    else { return nil }
+    note("\(name): goes on after iteration \(iteration), from \(file)")
+    return RegionState(iteration: iteration, drawn: drawn, arrays: tensors.compactMapValues { $0.floats()?.values })
+  }
+
+  package func keep(_ state: RegionState, _ number: Int, name: String) throws {
+    var tensors = state.arrays.mapValues { StoredTensor(Tensor([$0.count], $0)) }
+    tensors[Self.counters] = StoredTensor(dims: [2], [Int64(state.iteration), Int64(state.drawn)])
+    try write(tensors, name, to: stateFile(number))
+  }
+
+  private static let counters = "iteration, draws"
+
+  private func read(_ file: String, _ name: String) -> [String: StoredTensor]? {
+    guard Folder.kind(of: file) == .file, let archive = try? Safetensors.read(file),
+      archive.metadata["identity"] == identity, archive.metadata["region"] == name,
+      archive.metadata["digest"] == Self.digest(archive.tensors)
+    else { return nil }
+    return archive.tensors
+  }
+
+  private func write(_ tensors: [String: StoredTensor], _ name: String, to file: String) throws {
     try Folder.create(path)
     try Safetensors.write(
       TensorArchive(
-        tensors: tensors, metadata: ["identity": identity, "region": name, "digest": Self.digest(tensors)]),
-      to: file(number))
+        tensors: tensors, metadata: ["identity": identity, "region": name, "digest": Self.digest(tensors)]), to: file)
   }
 
   /// Removes the folder once the output stands.
@@ -68,6 +100,7 @@ package struct ReconstructionFolder: ReconstructionJournal {
   }
 
   private func file(_ number: Int) -> String { joined(path, "\(number).safetensors") }
+  private func stateFile(_ number: Int) -> String { joined(path, "\(number).state.safetensors") }
 
   private static func digest(_ tensors: [String: StoredTensor]) -> String {
     var digest = Digest.Incremental()

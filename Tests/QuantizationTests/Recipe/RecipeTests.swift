@@ -27,6 +27,10 @@ import Testing
       Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue),
       Recipe.plainValue.setting(
         "reconstruction",
+        Recipe.reconstructionValue.setting("blocks.activations", ["learning_rate": 0.001, "drop": 0.5])
+          .setting("activation_steps", Recipe.stepsValue)),
+      Recipe.plainValue.setting(
+        "reconstruction",
         Recipe.reconstructionValue.setting("blocks", "none").setting(
           "network", Recipe.learningValue.setting("relaxation", "straight_through").setting("loss", "relative"))),
       Recipe.plainValue.setting(
@@ -61,7 +65,7 @@ import Testing
     arguments: [
       (
         Recipe.plainValue.setting("method", "rtm"),
-        "a.yaml: method: expected one of rtn, ptq4dm, tfmq, qdiffusion, gptq, mixed, found \"rtm\" (did you mean \"rtn\"?)"
+        "a.yaml: method: expected one of rtn, ptq4dm, tfmq, qdiffusion, qdrop, gptq, mixed, found \"rtm\" (did you mean \"rtn\"?)"
       ),
       (Recipe.plainValue.setting("method", nil), "a.yaml: method: missing; expected a string"),
       (Recipe.plainValue.setting("weights", nil), "a.yaml: weights: missing; expected a map or \"float\""),
@@ -123,7 +127,7 @@ import Testing
       ),
       (
         Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("blocks", "none")),
-        "a.yaml: reconstruction: nothing is learned; give temporal_block, blocks or network, or set reconstruction to none"
+        "a.yaml: reconstruction: nothing is learned; give temporal_block, blocks, network or activation_steps, or set reconstruction to none"
       ),
       (
         Recipe.plainValue.setting(
@@ -133,6 +137,41 @@ import Testing
       (
         Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("blocks.exponent", nil)),
         "a.yaml: reconstruction.blocks.exponent: missing; expected a map"
+      ),
+      (
+        Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("blocks.activations", nil)),
+        "a.yaml: reconstruction.blocks.activations: missing; expected a map or \"float\""
+      ),
+      (
+        Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("activation_steps", nil)),
+        "a.yaml: reconstruction.activation_steps: missing; expected a map or \"none\""
+      ),
+      (
+        Recipe.plainValue.setting(
+          "reconstruction", Recipe.reconstructionValue.setting("activation_steps", Recipe.stepsValue.setting("drop", 2))
+        ),
+        "a.yaml: reconstruction.activation_steps.drop: expected a number from 0.0 to 1.0, found 2"
+      ),
+      (
+        Recipe.plainValue.setting("activations", "float").setting(
+          "reconstruction", Recipe.reconstructionValue.setting("activation_steps", Recipe.stepsValue)),
+        "a.yaml: reconstruction: learns the steps of activations, and activations are float"
+      ),
+      (
+        Recipe.plainValue.setting(
+          "reconstruction",
+          Recipe.reconstructionValue.setting(
+            "temporal_block", Recipe.learningValue.setting("activations", ["learning_rate": 0.001, "drop": 0.5]))),
+        "a.yaml: reconstruction.temporal_block: its features are learned with float activations; set activations to float"
+      ),
+      (
+        Recipe.plainValue.setting("method", "qdrop").setting("reconstruction", Recipe.reconstructionValue),
+        "a.yaml: method qdrop learns activations with the weights of each block; give reconstruction.blocks.activations a map"
+      ),
+      (
+        Recipe.plainValue.setting("method", "gptq").setting("weights.rounding", Recipe.gptqValue)
+          .setting("reconstruction", Recipe.reconstructionValue),
+        "a.yaml: method gptq learns nothing by gradients; set reconstruction to none, or method to tfmq or rtn"
       ),
       (
         Recipe.plainValue.setting("activations.range", "l24_80"),

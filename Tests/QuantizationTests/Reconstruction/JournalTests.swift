@@ -15,9 +15,58 @@ import Testing
     func record(_ region: ReconstructedRegion, _ number: Int, name: String) throws {
       regions.withLock { $0[number] = (name, region) }
     }
+    let states = Mutex<[Int: RegionState]>([:])
+    func unfinished(_ number: Int, name: String) throws -> RegionState? { states.withLock { $0[number] } }
+    func keep(_ state: RegionState, _ number: Int, name: String) throws { states.withLock { $0[number] = state } }
   }
 
   struct Killed: Error {}
+
+  @Test("a region that is stopped goes on from the state kept last, to the same bits", arguments: [false, true])
+  func resumptionWithin(isWhole: Bool) throws {
+    let tiny = try TinyModel()
+    var recipe = try ReconstructionTests.quantisedRecipe(isWhole ? "network" : "blocks") { value in
+      ReconstructionTests.straight(value).setting("iterations", 160).setting("upstream", "mixed")
+        .setting("bias_learning_rate", 0.001).setting("scale_learning_rate", 0.0001)
+        .setting("activations", ["learning_rate": 0.01, "drop": 0.5])
+    }
+    recipe.activationTables = isWhole ? .all : .shared
+    recipe.method = "tfmq"
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    /// The network, and the first iteration that was reported.
+    func run(_ journal: any ReconstructionJournal, stopAt: Int?) throws -> (network: QuantizedNetwork, first: Int?) {
+      let first = Mutex<Int?>(nil)
+      let task = try QuantizationTask(
+        model: tiny.model, recipe: recipe, set: set,
+        makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) }, pool: WorkerPool(threads: 2),
+        progress: { progress in
+          guard progress.unit == "iterations" else { return }
+          first.withLock { $0 = $0 ?? progress.done }
+          if progress.done == stopAt { throw Killed() }
+        }, journal: journal)
+      return (try task.reconstructed(task.roundedWeights()), first.withLock { $0 })
+    }
+    let whole = try run(Memory(), stopAt: nil).network
+    let journal = Memory()
+    #expect(throws: Killed.self) { try run(journal, stopAt: 96) }
+    let kept = journal.states.withLock { $0 }
+    #expect(kept.values.map(\.iteration) == [64])
+    let (resumed, first) = try run(journal, stopAt: nil)
+    #expect(first == 80)
+    #expect(resumed.table == whole.table && resumed.model.parameters == whole.model.parameters)
+    // A state that lacks an array is of another region: the iterations begin again.
+    let other = Memory()
+    other.states.withLock { states in
+      states = kept
+      for (number, state) in kept {
+        var state = state
+        state.arrays[state.arrays.keys.sorted()[0]] = nil
+        states[number] = state
+      }
+    }
+    let again = try run(other, stopAt: nil)
+    #expect(again.network.table == whole.table && again.first == 16)
+  }
 
   @Test("a stopped reconstruction goes on at the first unfinished region and gives the same codes") func resumption()
     throws
@@ -49,7 +98,7 @@ import Testing
             throw Killed()
           }
         }, journal: journal)
-      return try task.reconstructedWeights(task.roundedWeights())
+      return try task.reconstructed(task.roundedWeights())
     }
     let whole = try run(Memory(), stopAfter: .max)
     let all = stages.withLock { stages in

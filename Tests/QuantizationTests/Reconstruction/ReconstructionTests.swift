@@ -17,6 +17,17 @@ import Testing
     return try Recipe(value, file: "a.yaml")
   }
 
+  /// W4A4 with activations learned.
+  static func quantisedRecipe(
+    _ part: String, _ change: (ConfigurationValue) -> ConfigurationValue = { $0 }
+  ) throws -> Recipe {
+    let learning = change(part == "activation_steps" ? Recipe.stepsValue : Recipe.learningValue)
+    let value = Recipe.plainValue.setting("weights.bits", 4).setting("weights.symmetric", false)
+      .setting("activations.bits", 4)
+      .setting("reconstruction", Recipe.reconstructionValue.setting("blocks", "none").setting(part, learning))
+    return try Recipe(value, file: "a.yaml")
+  }
+
   static func straight(_ value: ConfigurationValue) -> ConfigurationValue {
     value.setting("relaxation", "straight_through").setting("learning_rate", 0.01).setting("loss", "relative")
   }
@@ -53,10 +64,80 @@ import Testing
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let task = try tiny.task(recipe, set)
     let first = try task.roundedWeights()
-    let learned = try task.reconstructedWeights(first)
+    let learned = try task.reconstructed(first)
     #expect(Set(learned.table.weights.keys) == Set(first.table.weights.keys))
     let (before, after) = (try Self.error(first, tiny, set), try Self.error(learned, tiny, set))
     #expect(after < 0.8 * before, "\(before) to \(after)")
+  }
+
+  @Test(
+    "learning the steps of activations brings the network nearer to the float one",
+    arguments: ["blocks", "network", "activation_steps"], [Recipe.ActivationTables.shared, .all])
+  func learnedSteps(part: String, tables: Recipe.ActivationTables) throws {
+    let tiny = try TinyModel()
+    var recipe = try Self.quantisedRecipe(part) { value in
+      if part == "activation_steps" { return value.setting("iterations", 200) }
+      let learning = part == "network" ? Self.straight(value) : value
+      return learning.setting("iterations", 200).setting("activations", ["learning_rate": 0.01, "drop": 0.5])
+        .setting("upstream", "mixed")
+    }
+    recipe.activationTables = tables
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
+    let task = try tiny.task(recipe, set)
+    let first = try task.withActivations(task.roundedWeights())
+    let learned = try task.reconstructed(task.roundedWeights())
+    #expect(learned.table.activations != first.table.activations)
+    #expect(Set(learned.table.activations.keys) == Set(first.table.activations.keys))
+    if part == "activation_steps" { #expect(learned.table.weights == first.table.weights) }
+    for (site, quantizers) in learned.table.activations {
+      let before = try #require(first.table.activations[site])
+      #expect(quantizers.key == before.key && quantizers.rows.map(\.zeroPoints) == before.rows.map(\.zeroPoints))
+      // The temporal block's ranges are exact; images' rows are learned each for itself.
+      let isTemporal = tiny.model.graph.isTemporal[tiny.model.graph.node(at: site.node)!.index]
+      #expect((quantizers == before) == isTemporal, "\(site)")
+      if tables == .all, !isTemporal {
+        #expect(Set(zip(quantizers.rows, before.rows).map { $0.scales[0] / $1.scales[0] }).count == 3)
+      }
+    }
+    let (before, after) = (try Self.error(first, tiny, set), try Self.error(learned, tiny, set))
+    #expect(after < 0.85 * before, "\(before) to \(after)")
+  }
+
+  @Test("dropping gives the same steps for any number of threads, others for another seed") func dropping() throws {
+    let tiny = try TinyModel()
+    var recipe = try Self.quantisedRecipe("blocks") {
+      $0.setting("activations", ["learning_rate": 0.01, "drop": 0.5]).setting("upstream", "mixed")
+    }
+    recipe.reconstruction?.activationSteps = try Self.quantisedRecipe("activation_steps") {
+      $0.setting("scope", "network").setting("drop", 0.25).setting("loss", "relative")
+    }.reconstruction?.activationSteps
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    func table(_ recipe: Recipe, threads: Int) throws -> QuantizationTable {
+      let task = try tiny.task(recipe, set, threads: threads)
+      return try task.reconstructed(task.roundedWeights()).table
+    }
+    let tables = try [1, 2, 3].map { try table(recipe, threads: $0) }
+    #expect(tables[1] == tables[0] && tables[2] == tables[0])
+    let seed = recipe.calibration.seed
+    recipe.calibration.seed = seed + 1
+    #expect(try table(recipe, threads: 1) != tables[0])
+    recipe.calibration.seed = seed
+    recipe.reconstruction?.blocks?.activations?.drop = 0
+    #expect(try table(recipe, threads: 1) != tables[0])
+  }
+
+  @Test("neighbouring steps of an interval keep one row") func interval() throws {
+    let tiny = try TinyModel()
+    var recipe = try Self.quantisedRecipe("activation_steps")
+    recipe.activationTables = .all
+    recipe.tableInterval = 2
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
+    let task = try tiny.task(recipe, set)
+    let table = try task.reconstructed(task.roundedWeights()).table
+    for (site, quantizers) in table.activations
+    where !tiny.model.graph.isTemporal[tiny.model.graph.node(at: site.node)!.index] {
+      #expect(quantizers.rows[0] == quantizers.rows[1] && quantizers.rows[1] != quantizers.rows[2], "\(site)")
+    }
   }
 
   @Test("the same codes for any number of threads, others for another seed", arguments: ["blocks", "network"])
@@ -66,14 +147,14 @@ import Testing
     let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
     let tables = try [1, 2, 3].map { threads in
       let task = try tiny.task(recipe, set, threads: threads)
-      return try task.reconstructedWeights(task.roundedWeights())
+      return try task.reconstructed(task.roundedWeights())
     }
     for other in tables.dropFirst() {
       #expect(other.table == tables[0].table && other.model.parameters == tables[0].model.parameters)
     }
     recipe.calibration.seed = 4
     let task = try tiny.task(recipe, set)
-    #expect(try task.reconstructedWeights(task.roundedWeights()).table != tables[0].table)
+    #expect(try task.reconstructed(task.roundedWeights()).table != tables[0].table)
   }
 
   @Test("values that exceed the bound are refused before any work") func memory() throws {
@@ -87,7 +168,7 @@ import Testing
       model: tiny.model, recipe: recipe, set: set,
       makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
       pool: WorkerPool(threads: 1), progress: { progress in Issue.record("worked on \(progress.stage)") })
-    let error = thrownError { _ = try task.reconstructedWeights(Self.nearest(tiny)) } as? QuantizationError
+    let error = thrownError { _ = try task.reconstructed(Self.nearest(tiny)) } as? QuantizationError
     guard case .reconstructionMemory(let needed, let bound, 64, let fitting) = error else {
       Issue.record("\(String(describing: error))")
       return
@@ -125,7 +206,7 @@ import Testing
       model: tiny.model, recipe: recipe, set: set,
       makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
       pool: WorkerPool(threads: 1), progress: { progress in seen.withLock { $0.append(progress) } })
-    _ = try task.reconstructedWeights(Self.nearest(tiny))
+    _ = try task.reconstructed(Self.nearest(tiny))
     let blocks = tiny.model.graph.regions.count { $0.kind != .timeEmbedding }
     let found = seen.withLock { $0 }
     #expect(found.map(\.done) == (1...blocks).map { 16 * $0 })
@@ -143,7 +224,7 @@ import Testing
     let set = try tiny.calibrationSet(recipe.calibration, steps: 5)
     let task = try tiny.task(recipe, set)
     let first = try task.roundedWeights()
-    let learned = try task.reconstructedWeights(first)
+    let learned = try task.reconstructed(first)
     let graph = tiny.model.graph
     let temporal = Set(graph.nodes.filter { graph.isTemporal[$0.index] }.map(\.path))
     #expect(

@@ -42,7 +42,7 @@ extension GradientExecutor {
   package func gradients(_ cotangents: [Int: Tensor]) -> Gradients {
     for node in segment.outputs {
       guard let tensor = cotangents[node] else { preconditionFailure("\(graph.nodes[node].path) has no cotangent") }
-      if memory.slots.needs[memory.slots.root(node)] { write(tensor, to: cotangent(node), of: node) }
+      if hasCotangent(node) { write(tensor, to: cotangent(node), of: node) }
     }
     backward()
     var found = Gradients(parameters: [:], inputs: [:])

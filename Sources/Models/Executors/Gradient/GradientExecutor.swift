@@ -134,6 +134,9 @@ package final class GradientExecutor {
   /// The cotangent of an output, to be written before a backward pass, or of a target input, to be read after it.
   package func cotangent(_ node: Int) -> UnsafeMutablePointer<Float> { memory.cotangent(memory.slots.root(node)) }
 
+  /// Whether anything that gradients are asked for stands before a node; without, it has no cotangent.
+  package func hasCotangent(_ node: Int) -> Bool { memory.slots.needs[memory.slots.root(node)] }
+
   func dims(_ node: Int) -> [Int] { graph.nodes[node].dims }
 
   /// Runs `body` for every image of the batch.
