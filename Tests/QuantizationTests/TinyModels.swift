@@ -85,7 +85,10 @@ extension Recipe {
     "weights": [
       "bits": 8, "symmetric": true, "range": "min_max", "rounding": "nearest", "bias_correction": false,
     ],
-    "activations": ["bits": 8, "symmetric": false, "range": "min_max", "ema": "none", "upstream": "float"],
+    "activations": [
+      "bits": 8, "symmetric": false, "range": "min_max", "ema": "none", "upstream": "float",
+      "attention_products": "float",
+    ],
     "activation_tables": "shared",
     "split_inputs": "none",
     "smoothing": "none",

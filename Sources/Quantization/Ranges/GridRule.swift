@@ -23,7 +23,8 @@ package struct Grid: Sendable, Equatable {
 /// How a range becomes a grid of 2^bits codes: the constraints that execution puts on zero points live here, so that the
 /// searches score exactly what will be executed.
 package struct GridRule: Sendable, Equatable {
-  package enum Operand { case weight, activation }
+  /// `attention`: an activation that stands right in an attention product, where integer execution wants signed bytes.
+  package enum Operand { case weight, activation, attention }
 
   let bits: Int
   let symmetric: Bool
@@ -54,7 +55,7 @@ package struct GridRule: Sendable, Equatable {
     largest = (1 << bits) - 1
     symmetricSteps = estimator == .l24Thresholds ? largest : largest - 1
     switch operand {
-    case .activation:
+    case .activation, .attention:
       includesZero = true
       zeroPoints = 0...largest
     case .weight:

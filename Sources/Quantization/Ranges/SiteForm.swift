@@ -1,24 +1,24 @@
 import Models
 import Tensors
 
-/// How a site's values are taken apart before ranges are looked for: channels divided by their smoothing scales, and
-/// stretches of channels with ranges of their own.
+/// How a site's values are taken apart before ranges are looked for, and what grid a range becomes: channels divided by
+/// their smoothing scales, and stretches of channels with ranges of their own.
 package struct SiteForm: Sendable, Equatable {
+  package let rule: GridRule
   /// Channels at which a new stretch begins, ascending.
   package let boundaries: [Int]
   /// Per channel; nil: ones.
   package let inverseScales: [Float]?
 
-  package static let whole = SiteForm(boundaries: [], inverseScales: nil)
-
-  package init(boundaries: [Int], inverseScales: [Float]?) {
+  package init(_ rule: GridRule, boundaries: [Int] = [], inverseScales: [Float]? = nil) {
+    self.rule = rule
     self.boundaries = boundaries
     self.inverseScales = inverseScales
   }
 
   /// The values of each stretch. - Parameter value: N x the site's dims.
   package func parts(of value: Tensor) -> [[Float]] {
-    if self == .whole { return [value.values] }
+    if boundaries.isEmpty, inverseScales == nil { return [value.values] }
     let layout = ChannelLayout(Array(value.dims.dropFirst()))
     var parts = [[Float]](repeating: [], count: boundaries.count + 1)
     for start in stride(from: 0, to: value.count, by: layout.stride) {
@@ -35,7 +35,7 @@ package struct SiteForm: Sendable, Equatable {
   }
 
   /// The quantiser of a site whose stretches have these ranges.
-  package func quantizer(_ ranges: [ValueRange], rule: GridRule) -> AffineQuantizer {
+  package func quantizer(_ ranges: [ValueRange]) -> AffineQuantizer {
     let parts = ranges.map(rule.quantizer)
     if parts.count == 1 { return parts[0] }
     return AffineQuantizer(
@@ -54,15 +54,42 @@ extension QuantizationTask {
     }
   }
 
-  /// How activation sites are taken apart under a network's weights.
-  func forms(of sites: [Site], in network: QuantizedNetwork) -> [Site: SiteForm] {
+  /// How activation sites are taken apart under a network's weights, and their grids.
+  func forms(
+    of sites: [Site], in network: QuantizedNetwork, _ settings: Recipe.Activations
+  ) -> [Site: SiteForm] {
     var forms: [Site: SiteForm] = [:]
     for site in sites {
       guard let node = model.graph.node(at: site.node) else { continue }
-      forms[site] = SiteForm(
-        boundaries: boundaries(of: node),
-        inverseScales: network.table.weights[site.node]?.inputScales?.map { 1 / $0 })
+      if case .operand(let position) = site.role {
+        forms[site] = SiteForm(position == 0 ? settings.rule : settings.rightOperandRule)
+      } else {
+        forms[site] = SiteForm(
+          settings.rule, boundaries: boundaries(of: node),
+          inverseScales: network.table.weights[site.node]?.inputScales?.map { 1 / $0 })
+      }
     }
     return forms
+  }
+
+  /// Quantisers of attention probabilities: they are between 0 and 1 whatever the model, so that nothing is measured. Eight
+  /// bits at any width of the rest, as Q-Diffusion's code has them.
+  func probabilityQuantizers() -> [Site: ActivationQuantizers] {
+    var quantizers: [Site: ActivationQuantizers] = [:]
+    for site in selection.activations where site.role == .operand(0) {
+      if case .attentionValues? = model.graph.node(at: site.node)?.op {
+        quantizers[site] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0))
+      }
+    }
+    return quantizers
+  }
+}
+
+extension Recipe.Activations {
+  var rule: GridRule { GridRule(.activation, bits: bits, symmetric: symmetric, estimator: range) }
+
+  /// Of keys and values, which integer execution multiplies as signed bytes: always symmetric.
+  fileprivate var rightOperandRule: GridRule {
+    GridRule(.attention, bits: bits, symmetric: true, estimator: range)
   }
 }

@@ -140,6 +140,7 @@ extension Recipe.Activations {
       .init(decay: ema.double("decay", in: 0...1), batch: ema.int("batch", in: 1...65536))
     }
     upstream = reader.choice("upstream")
+    attentionProducts = reader.choice("attention_products")
     if range == .l24Thresholds, !symmetric {
       reader.report("range", "l24_100 is PTQ4DM's symmetric search; asymmetric activations take another")
     }

@@ -49,7 +49,7 @@ extension Recipe.Activations {
     [
       "bits": .integer(bits), "symmetric": .bool(symmetric), "range": .string(range.rawValue),
       "ema": average.map { ["decay": .number($0.decay), "batch": .integer($0.batch)] } ?? "none",
-      "upstream": .string(upstream.rawValue),
+      "upstream": .string(upstream.rawValue), "attention_products": .string(attentionProducts.rawValue),
     ]
   }
 }

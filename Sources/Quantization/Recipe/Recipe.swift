@@ -1,8 +1,6 @@
 import Tensors
 
 /// How a model is to be quantised: one file of `calib/`, complete, with no inheritance and no hidden default.
-///
-/// Attention products stay float: their sites exist (`Site.Role.operand`), and no recipe key quantises them yet.
 package struct Recipe: Sendable, Equatable {
   /// Name of a `QuantizationMethod` in the catalogue.
   package var method: String
@@ -92,16 +90,26 @@ package struct Recipe: Sendable, Equatable {
     /// nil: one range over all samples.
     package var average: MovingAverage?
     package var upstream: Upstream
+    package var attentionProducts: AttentionProducts
 
     package init(
-      bits: Int, symmetric: Bool, range: RangeEstimator, average: MovingAverage?, upstream: Upstream
+      bits: Int, symmetric: Bool, range: RangeEstimator, average: MovingAverage?, upstream: Upstream,
+      attentionProducts: AttentionProducts
     ) {
       self.bits = bits
       self.symmetric = symmetric
       self.range = range
       self.average = average
       self.upstream = upstream
+      self.attentionProducts = attentionProducts
     }
+  }
+
+  /// Whether queries, keys, probabilities and values are quantised where attention multiplies them. Q-Diffusion's code
+  /// quantises them, TFMQ-DM's and PTQ4DM's leave them float.
+  package enum AttentionProducts: String, Sendable, CaseIterable {
+    case float
+    case quantized
   }
 
   /// Exponential moving average of the ranges of successive batches of samples; the first batch initialises it.

@@ -71,7 +71,7 @@ extension Recipe {
   /// The sites this recipe quantises in `graph`.
   /// - Throws: `E-RECIPE-PATTERN` naming every `float_layers` pattern that matches nothing.
   package func selection(in graph: Graph) throws(QuantizationError) -> SiteSelection {
-    let sites = graph.sites.filter { $0.role == .weight || $0.role == .input }
+    let sites = graph.sites.filter { $0.role != .output }
     let idle = floatLayers.filter { pattern in !sites.contains { pattern.matches($0) } }
     if !idle.isEmpty {
       let layers = sites.filter { $0.role == .weight }.map(\.node)
@@ -80,7 +80,7 @@ extension Recipe {
     let chosen = sites.filter { site in !floatLayers.contains { $0.matches(site) } }
     return SiteSelection(
       weights: weights == nil ? [] : chosen.filter { $0.role == .weight }.map(\.node),
-      activations: activations == nil ? [] : chosen.filter { $0.role == .input })
+      activations: activations.map { activations in chosen.filter { activations.quantizes($0.role) } } ?? [])
   }
 
   /// Up to four layer names a mistyped pattern may have meant: the nearest spelling, or those sharing most of its parts.
@@ -91,5 +91,15 @@ extension Recipe {
     let scored = layers.map { layer in (layer, layer.split(separator: ".").count { parts.contains($0) }) }
     let best = scored.map(\.1).max() ?? 0
     return Array((best == 0 ? layers : scored.filter { $0.1 == best }.map(\.0)).prefix(4))
+  }
+}
+
+extension Recipe.Activations {
+  fileprivate func quantizes(_ role: Site.Role) -> Bool {
+    switch role {
+    case .input: true
+    case .operand: attentionProducts == .quantized
+    case .weight, .output: false
+    }
   }
 }

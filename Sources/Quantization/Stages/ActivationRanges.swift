@@ -32,7 +32,7 @@ extension QuantizationTask {
     if interval == 1 { return found }
     return Dictionary(
       uniqueKeysWithValues: found.map { site, quantizers in
-        if fixed[site] != nil { return (site, quantizers) }
+        if fixed[site] != nil || quantizers.key == .shared { return (site, quantizers) }
         let rows = (0..<stepCount).map { quantizers.rows[$0 / interval] }
         return (site, ActivationQuantizers(key: quantizers.key, rows: rows))
       })
@@ -46,9 +46,10 @@ extension QuantizationTask {
     groups: (SampleBatches) -> [[SampleBatch]]
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return fixed }
+    let fixed = fixed.merging(probabilityQuantizers()) { own, _ in own }
     let sites = selection.activations.filter { fixed[$0] == nil }
     if sites.isEmpty { return fixed }
-    let forms = forms(of: sites, in: network)
+    let forms = forms(of: sites, in: network, settings)
     var upstream = settings.upstream == .float ? QuantizedNetwork(model: model) : network.withFloatActivations
     if settings.upstream == .quantized {
       let few = SampleBatches(
@@ -70,10 +71,8 @@ extension QuantizationTask {
     _ forms: [Site: SiteForm], _ upstream: QuantizedNetwork
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return [:] }
-    let rule = settings.rule
     let sites = forms.keys.sorted()
-    let collector = RangeCollector(
-      sites: sites, forms: forms, estimator: settings.range, decay: settings.average?.decay, rule: rule)
+    let collector = RangeCollector(forms: forms, estimator: settings.range, decay: settings.average?.decay)
     let executor = try makeExecutor(upstream.model, upstream.table) { collector.observe($0, $1) }
     let total = groups.joined().joined().reduce(0) { $0 + $1.range.count }
     var done = 0
@@ -97,13 +96,9 @@ extension QuantizationTask {
         guard let found = ranges[site], let form = forms[site] else {
           preconditionFailure("the executor did not report \(site)")
         }
-        rows[site, default: []].append(form.quantizer(found, rule: rule))
+        rows[site, default: []].append(form.quantizer(found))
       }
     }
     return rows.mapValues { ActivationQuantizers(key: key, rows: $0) }
   }
-}
-
-extension Recipe.Activations {
-  var rule: GridRule { GridRule(.activation, bits: bits, symmetric: symmetric, estimator: range) }
 }

@@ -20,29 +20,23 @@ package final class RangeCollector: Sendable {
   /// What messages call the collecting.
   static let work = "ranges were collected"
 
-  private let sites: Set<Site>
   private let forms: [Site: SiteForm]
   private let estimator: RangeEstimator
   private let decay: Double?
-  private let rule: GridRule
   private let state = Mutex(State())
 
-  /// - Parameter forms: of the sites that are taken apart.
-  package init(
-    sites: [Site], forms: [Site: SiteForm] = [:], estimator: RangeEstimator, decay: Double?, rule: GridRule
-  ) {
-    self.sites = Set(sites)
+  /// - Parameter forms: of the sites to watch.
+  package init(forms: [Site: SiteForm], estimator: RangeEstimator, decay: Double?) {
     self.forms = forms
     self.estimator = estimator
     self.decay = decay
-    self.rule = rule
   }
 
   /// The executor's observer.
   package func observe(_ site: Site, _ value: Tensor) {
-    guard sites.contains(site) else { return }
+    guard let form = forms[site] else { return }
     var found: [Batch] = []
-    for part in (forms[site] ?? .whole).parts(of: value) {
+    for part in form.parts(of: value) {
       guard let extremes = ValueRange(of: part) else {
         return state.withLock { state in _ = state.broken.insert(site) }
       }
@@ -67,6 +61,7 @@ package final class RangeCollector: Sendable {
   package func endBatch() {
     state.withLock { state in
       for (site, batches) in state.batch {
+        guard let rule = forms[site]?.rule else { continue }
         let ranges = batches.map { estimator.range(of: $0.points, extremes: $0.extremes, rule: rule) }
         state.running[site] =
           state.running[site].map { running in

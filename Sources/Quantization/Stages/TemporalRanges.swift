@@ -28,7 +28,8 @@ extension QuantizationTask {
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return [:] }
     let rule = GridRule(.activation, bits: settings.bits, symmetric: settings.symmetric, estimator: .minMax)
-    let collector = RangeCollector(sites: sites, estimator: .minMax, decay: nil, rule: rule)
+    let forms = Dictionary(uniqueKeysWithValues: sites.map { ($0, SiteForm(rule)) })
+    let collector = RangeCollector(forms: forms, estimator: .minMax, decay: nil)
     let executor = try ReferenceExecutor(
       Model(graph: block, parameters: upstream.model.parameters), simulating: upstream.table,
       observer: { collector.observe($0, $1) })

@@ -171,6 +171,15 @@ import Testing
     #expect(rule.grid(ValueRange(lower: -1, upper: 2.55)).zeroPoint == 128)
   }
 
+  @Test("the right operand of an attention product has its zero point in the middle, one-sided or not", arguments: [4, 8])
+  func rightOperand(bits: Int) {
+    let rule = GridRule(.attention, bits: bits, symmetric: true, estimator: .minMax)
+    for range in [(0.0, 3.0), (-3, 0), (-3, 1), (0, 0)].map(ValueRange.init) {
+      #expect(rule.grid(range).zeroPoint == 1 << (bits - 1))
+    }
+    #expect(rule.grid(ValueRange(lower: 0, upper: 3)).scale == 6 / Double((1 << bits) - 2))
+  }
+
   @Test("symmetric weights have their zero point in the middle by definition", arguments: 2...8) func middle(bits: Int)
   {
     for estimator in RangeEstimator.allCases {

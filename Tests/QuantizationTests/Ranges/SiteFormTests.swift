@@ -8,19 +8,19 @@ import Testing
   private let rule = GridRule(.activation, bits: 8, symmetric: false, estimator: .minMax)
 
   @Test("images are taken apart by channels, tokens by their last axis") func parts() {
-    let form = SiteForm(boundaries: [1], inverseScales: [1, 0.5, 2])
+    let form = SiteForm(rule, boundaries: [1], inverseScales: [1, 0.5, 2])
     // 2 images of 3 channels of 1 x 2 pixels.
     let images = Tensor([2, 3, 1, 2], [1, 2, 4, 6, 5, 7, 10, 20, 40, 60, 50, 70])
     #expect(form.parts(of: images) == [[1, 2, 10, 20], [2, 3, 10, 14, 20, 30, 100, 140]])
     let tokens = Tensor([1, 2, 3], [1, 4, 5, 2, 6, 7])
     #expect(form.parts(of: tokens) == [[1, 2], [2, 10, 3, 14]])
-    #expect(SiteForm.whole.parts(of: tokens) == [tokens.values])
+    #expect(SiteForm(rule).parts(of: tokens) == [tokens.values])
   }
 
   @Test("a site's quantiser has the ranges of its parts") func quantizer() {
-    let form = SiteForm(boundaries: [3], inverseScales: nil)
+    let form = SiteForm(rule, boundaries: [3])
     let ranges = [ValueRange(lower: 0, upper: 2.55), ValueRange(lower: -25.5, upper: 0)]
-    let found = form.quantizer(ranges, rule: rule)
+    let found = form.quantizer(ranges)
     #expect(found.granularity == .split(boundaries: [3]))
     #expect(found.scales == [0.01, 0.1])
     #expect(found.zeroPoints == [0, 255])

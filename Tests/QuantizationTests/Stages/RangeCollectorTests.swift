@@ -6,12 +6,9 @@ import Testing
 
 @Suite struct RangeCollectorTests {
   private let site = Site(node: "conv", role: .input)
-  private let rule = GridRule(.activation, bits: 8, symmetric: false, estimator: .minMax)
-
   private func collector(_ estimator: RangeEstimator = .minMax, decay: Double?) -> RangeCollector {
-    RangeCollector(
-      sites: [site], estimator: estimator, decay: decay,
-      rule: GridRule(.activation, bits: 8, symmetric: false, estimator: estimator))
+    let rule = GridRule(.activation, bits: 8, symmetric: false, estimator: estimator)
+    return RangeCollector(forms: [site: SiteForm(rule)], estimator: estimator, decay: decay)
   }
 
   @Test(
