@@ -42,9 +42,11 @@ package struct PrecisionChoices: Sendable {
   /// At the widest integer choice.
   let activations: [Site: ActivationQuantizers]
 
-  /// The network with these widths; biases belong to the weights as they were rounded.
+  /// The network with these widths; biases belong to the weights as they were rounded. Attention products are no layers
+  /// and keep the width they have.
   func network(_ widths: [String: LayerWidths]) -> QuantizedNetwork {
     var network = QuantizedNetwork(model: float)
+    network.table.activations = activations.filter { $0.key.role != .input }
     var parameters = float.parameters
     for node in float.graph.nodes {
       guard let chosen = widths[node.path] else { continue }
