@@ -17,6 +17,7 @@ import Testing
       weights: {bits: \(bits), symmetric: true, range: min_max, rounding: nearest, bias_correction: false}
       activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
       activation_tables: shared
+      temporal_features: computed
       split_inputs: none
       smoothing: none
       reconstruction: none

@@ -23,6 +23,7 @@ import Testing
         bias_correction: true
       activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
       activation_tables: \(tables)
+      temporal_features: computed
       split_inputs: none
       smoothing: none
       reconstruction: none

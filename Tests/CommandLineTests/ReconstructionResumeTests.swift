@@ -20,6 +20,7 @@ import Testing
       weights: {bits: 4, symmetric: false, range: min_max, rounding: nearest, bias_correction: false}
       activations: float
       activation_tables: shared
+      temporal_features: computed
       split_inputs: none
       smoothing: none
       mixed_precision: none
@@ -27,6 +28,7 @@ import Testing
       reconstruction:
         samples_per_step: 2
         memory_mib: 256
+        order: execution
         temporal_block: none
         blocks: \(part == "blocks" ? learning : "none")
         network: \(part == "network" ? learning : "none")

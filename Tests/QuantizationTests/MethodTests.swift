@@ -20,11 +20,12 @@ import Testing
 
   @Test("the recipes this version promises are there") func present() {
     let promised = [
-      "rtn": ["w8a8", "w4a8", "w4a32", "w4a4"], "ptq4dm": ["w8a8", "w4a8", "w4a32"],
+      "rtn": ["w8a8", "w4a8", "w4a32", "w4a4"], "ptq4dm": ["w8a8", "w4a8", "w4a32", "w4a4"],
       "ptq4dm-code": ["w8a8", "w4a8"], "qdiffusion": ["w8a8", "w4a8", "w4a32", "w4a4"],
-      "tfmq": ["w8a8", "w4a8", "w4a32", "w3a8", "w4a4"], "tfmq-code": ["w8a8", "w4a8"],
+      "tfmq": ["w8a8", "w4a8", "w4a32", "w3a8", "w2a8", "w4a4"], "tfmq-code": ["w8a8", "w4a8"],
       "gptq": ["w8a8", "w4a8", "w4a32", "w3a32"], "mixed": ["w8a8", "w4a8", "w4a4"],
-      "qdrop": ["w8a8", "w4a8", "w4a4"],
+      "qdrop": ["w8a8", "w4a8", "w4a4"], "tfmq-cache": ["w8a8", "w4a8", "w4a32"],
+      "tfmq-select": ["w8a8", "w4a8", "w4a32"],
     ]
     #expect(Set(Self.files).isSuperset(of: promised.flatMap { name, bits in bits.map { "\(name)-\($0).yaml" } }))
   }
@@ -35,7 +36,13 @@ import Testing
     let bits = "w\(recipe.weights?.bits ?? 32)a\(recipe.activations?.bits ?? 32)"
     // A search chooses the bits; its name says what it is to be compared with.
     if recipe.mixedPrecision == nil {
-      #expect(["\(recipe.method)-\(bits).yaml", "\(recipe.method)-code-\(bits).yaml"].contains(file))
+      let variant =
+        switch recipe.temporalFeatures {
+        case .computed: ["", "-code"]
+        case .kept: ["-cache"]
+        case .selected: ["-select"]
+        }
+      #expect(variant.map { "\(recipe.method)\($0)-\(bits).yaml" }.contains(file))
     } else {
       #expect(file.hasPrefix("mixed-"))
     }
@@ -60,10 +67,15 @@ import Testing
     let layers = tiny.model.graph.sites.filter { $0.role == .weight && !["conv_in", "conv_out"].contains($0.node) }
     let chosen = try recipe.selection(in: tiny.model.graph)
     let allFloat = recipe.mixedPrecision?.activationBits.contains(32) ?? false
-    #expect(Set(table.weights.keys) == Set(chosen.weights))
+    // What a kept feature replaces is left away.
+    let idle = Set(
+      tiny.model.graph.idleNodes(keeping: table.features.keys).map { tiny.model.graph.nodes[$0].path })
+    #expect(Set(table.weights.keys) == Set(chosen.weights).subtracting(idle))
     #expect(chosen.weights.count >= layers.count / 2)
-    if !allFloat { #expect(Set(table.activations.keys) == Set(chosen.activations)) }
-    #expect(table.dependsOnStep == (recipe.activationTables != .shared))
+    if !allFloat {
+      #expect(Set(table.activations.keys) == Set(chosen.activations.filter { !idle.contains($0.node) }))
+    }
+    #expect(table.dependsOnStep == (recipe.activationTables != .shared || !table.features.isEmpty))
     if recipe.mixedPrecision == nil {
       #expect(table.weights.values.allSatisfy { $0.quantizer.bits == recipe.weights?.bits })
     }
@@ -90,6 +102,7 @@ import Testing
       case (8, false): 0.005
       case (8, true): 0.05
       case (4, false) where recipe.activations?.bits != 4: 0.1
+      case (2, _): 0.5
       default: 0.3
       }
     #expect(error < share * signal, "\(error / signal)")

@@ -90,6 +90,7 @@ extension Recipe {
       "attention_products": "float",
     ],
     "activation_tables": "shared",
+    "temporal_features": "computed",
     "split_inputs": "none",
     "smoothing": "none",
     "reconstruction": "none",
@@ -115,7 +116,8 @@ extension Recipe {
   ]
 
   static let reconstructionValue: ConfigurationValue = [
-    "samples_per_step": 4, "memory_mib": 64, "temporal_block": "none", "blocks": learningValue, "network": "none",
+    "samples_per_step": 4, "memory_mib": 64, "order": "execution", "temporal_block": "none", "blocks": learningValue,
+    "network": "none",
     "activation_steps": "none",
   ]
 

@@ -148,20 +148,25 @@ extension QuantizationTable {
           "\(site): \(quantizers.rows.count) rows for \(classes) classes, the network has \(graph.classCount ?? 0)")
       }
     }
+    for path in features.keys.sorted() {
+      if let problem = graph.problem(of: features[path]!, at: path) { problems.append("\(path): \(problem)") }
+    }
     if !problems.isEmpty { throw .table(problems: problems) }
   }
 
   /// Throws unless the table has rows for the sampling step.
   package func check(stepIndex: Int?) throws(ExecutionError) {
-    for site in activations.keys.sorted() {
-      let quantizers = activations[site]!
+    let tables =
+      activations.keys.sorted().map { ($0.description, activations[$0]!.key, activations[$0]!.rows.count) }
+      + features.keys.sorted().map { ($0, features[$0]!.key, features[$0]!.rowCount) }
+    for (name, key, rows) in tables {
       let steps: Int
-      switch quantizers.key {
+      switch key {
       case .shared: continue
-      case .step: steps = quantizers.rows.count
-      case .stepAndLabel(let classCount): steps = quantizers.rows.count / classCount
+      case .step: steps = rows
+      case .stepAndLabel(let classCount): steps = rows / classCount
       }
-      guard let stepIndex else { throw .stepMissing(site: site.description) }
+      guard let stepIndex else { throw .stepMissing(site: name) }
       guard (0..<steps).contains(stepIndex) else { throw .stepOutOfRange(index: stepIndex, count: steps) }
     }
   }

@@ -34,6 +34,10 @@ package struct ReferenceExecutor: Executor {
     var results = [[[Float]]](repeating: [], count: graph.nodes.count)
     for node in graph.nodes {
       let rows = calls.rows(of: node)
+      if let feature = table.features[node.path] {
+        results[node.index] = rows.map { feature.values(stepIndex: $0.stepIndex ?? 0, label: $0.label) }
+        continue
+      }
       var operands = node.inputs.map { operand in
         rows.map { results[operand][calls.position(of: $0, in: graph.nodes[operand])] }
       }

@@ -73,9 +73,11 @@ package struct QuantizationTable: Sendable, Equatable {
   package var weights: [String: QuantizedWeight] = [:]
   /// By site, roles `.input`, `.operand` and, in simulation only, `.output`.
   package var activations: [Site: ActivationQuantizers] = [:]
+  /// By node path: temporal features that are looked up instead of computed.
+  package var features: [String: KeptFeature] = [:]
 
   package init() {}
 
   /// Whether any row depends on the sampling step, so that only the calibrated steps can be executed.
-  package var dependsOnStep: Bool { activations.values.contains { $0.key != .shared } }
+  package var dependsOnStep: Bool { !features.isEmpty || activations.values.contains { $0.key != .shared } }
 }

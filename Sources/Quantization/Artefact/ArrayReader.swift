@@ -118,6 +118,35 @@ struct ArrayReader {
     return result
   }
 
+  /// A temporal feature that is kept; nil after recording what is wrong with it.
+  mutating func feature(
+    _ entry: QuantizedModel.Header.Feature, rowCount: Int, key: ActivationQuantizers.Key
+  ) -> KeptFeature? {
+    if entry.bits > 8 {
+      let name = ArrayName.feature(entry.node)
+      guard let values = take(name, .f32, dims: [rowCount, entry.width]).flatMap({ floats(name, $0) }) else {
+        return nil
+      }
+      return KeptFeature(key: key, width: entry.width, rows: .floats(values.values))
+    }
+    let name = ArrayName.featureCodes(entry.node)
+    let packed = take(name, .u8, dims: [rowCount, CodePacking.bytesPerRow(entry.width, bits: entry.bits)])
+    let scales = scales(ArrayName.featureScales(entry.node), dims: [rowCount])
+    let zeroPoints = zeroPoints(
+      ArrayName.featureZeroPoints(entry.node), dims: [rowCount], range: 0...((1 << entry.bits) - 1))
+    guard let packed, let scales, let zeroPoints else { return nil }
+    switch CodePacking.unpack(packed.bytes, rows: rowCount, rowLength: entry.width, bits: entry.bits) {
+    case .success(let codes):
+      return KeptFeature(
+        key: key, width: entry.width,
+        rows: .codes(
+          codes, zip(scales, zeroPoints).map { AffineQuantizer(bits: entry.bits, scale: $0, zeroPoint: $1) }))
+    case .failure(let problem):
+      reject(name, problem.text)
+      return nil
+    }
+  }
+
   /// The correction's three arrays.
   mutating func correction(steps: Int, channels: Int) -> NoiseCorrection? {
     func values(_ name: String, _ dims: [Int], atLeast lowest: Float) -> [Float]? {

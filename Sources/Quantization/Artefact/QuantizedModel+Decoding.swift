@@ -19,6 +19,10 @@ extension QuantizedModel {
         activations[site] = quantizers
       }
     }
+    var features: [String: KeptFeature] = [:]
+    for entry in header.features {
+      features[entry.node] = arrays.feature(entry, rowCount: header.rowCount(entry.kind), key: header.key(entry.kind))
+    }
     correction =
       header.hasCorrection
       ? arrays.correction(steps: header.steps.count, channels: header.correctedChannels) : nil
@@ -39,6 +43,7 @@ extension QuantizedModel {
     table = QuantizationTable()
     for (entry, weight) in zip(header.weights, weights) { table.weights[entry.node] = weight }
     table.activations = activations
+    table.features = features
     self.selfTest = selfTest
   }
 
@@ -58,6 +63,12 @@ extension QuantizedModel {
       let granularity: Granularity
       let columns: Int
     }
+    struct Feature {
+      let node: String
+      let kind: TableKind
+      let width: Int
+      let bits: Int
+    }
 
     let network: ConfigurationValue
     let process: ConfigurationValue
@@ -66,6 +77,7 @@ extension QuantizedModel {
     let steps: [Step]
     let weights: [Weight]
     let activations: [Activation]
+    let features: [Feature]
     let tableClasses: Int?
     let hasCorrection: Bool
     /// Channels of an image.
@@ -92,6 +104,7 @@ extension QuantizedModel {
       steps = reader.steps("steps")
       weights = reader.maps("weights").map(Weight.init)
       activations = reader.maps("activations").compactMap(Activation.init)
+      features = reader.maps("features").map(Feature.init)
       tableClasses = reader.value("table_classes") == .null ? nil : reader.int("table_classes", in: 1...1_000_000)
       hasCorrection = reader.bool("correction")
       if case .integer(let channels)? = network["in_channels"], (1...65536).contains(channels) {
@@ -107,17 +120,18 @@ extension QuantizedModel {
           labels == .null ? nil : test.ints("labels", in: 0...1_000_000)
         )
       }
-      for key in ["weights", "activations", "self_test"] where reader.value(key) == nil {
+      for key in ["weights", "activations", "features", "self_test"] where reader.value(key) == nil {
         reader.report(key, "missing; expected \(key == "self_test" ? "a map or null" : "a list of maps")")
       }
       if let selfTest, selfTest.stepIndex >= steps.count {
         reader.report("self_test", "names sampling step \(selfTest.stepIndex) of \(steps.count)")
       }
-      if activations.contains(where: { $0.kind == .stepAndLabel }) != (tableClasses != nil) {
-        reader.report("table_classes", "expected a class count exactly where an activation's table is step_label")
+      if (activations.map(\.kind) + features.map(\.kind)).contains(.stepAndLabel) != (tableClasses != nil) {
+        reader.report("table_classes", "expected a class count exactly where a table is step_label")
       }
       Self.reportRepetitions(weights.map(\.node), "weights", reader)
       Self.reportRepetitions(activations.map(\.site.description), "activations", reader)
+      Self.reportRepetitions(features.map(\.node), "features", reader)
       do { try reader.finish() } catch { throw .header(error) }
     }
 
@@ -175,6 +189,17 @@ extension QuantizedModel.Header.Weight {
     case .split(let boundaries): boundaries.count + 1
     case .rowSplit(let boundaries): dims[0] * (boundaries.count + 1)
     }
+  }
+}
+
+extension QuantizedModel.Header.Feature {
+  fileprivate init(_ reader: ConfigurationReader) {
+    node = reader.string("node")
+    kind = reader.choice("table")
+    width = reader.int("width", in: 1...65536)
+    bits = reader.int("bits", in: 2...32)
+    if bits > 8, bits != 32 { reader.report("bits", "expected 2 to 8, or 32 for float, found \(bits)") }
+    if kind == .shared { reader.report("table", "features are kept for every step; expected step or step_label") }
   }
 }
 

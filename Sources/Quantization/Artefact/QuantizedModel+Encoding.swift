@@ -9,6 +9,10 @@ enum ArrayName {
   static func inputScales(_ node: String) -> String { "\(node).weight.input_scales" }
   static func scales(_ table: TableKind) -> String { "activations.\(table.rawValue).scales" }
   static func zeroPoints(_ table: TableKind) -> String { "activations.\(table.rawValue).zero_points" }
+  static func feature(_ node: String) -> String { "\(node).feature" }
+  static func featureCodes(_ node: String) -> String { "\(node).feature.codes" }
+  static func featureScales(_ node: String) -> String { "\(node).feature.scales" }
+  static func featureZeroPoints(_ node: String) -> String { "\(node).feature.zero_points" }
   static let slopes = "correction.slopes"
   static let biases = "correction.biases"
   static let variances = "correction.variances"
@@ -74,6 +78,19 @@ extension QuantizedModel {
       tensors[ArrayName.scales(kind)] = StoredTensor(Tensor([rowCount, columns], scales))
       tensors[ArrayName.zeroPoints(kind)] = StoredTensor(dims: [rowCount, columns], zeroPoints)
     }
+    for (node, feature) in table.features {
+      let dims = [feature.rowCount, feature.width]
+      switch feature.rows {
+      case .floats(let values): tensors[ArrayName.feature(node)] = StoredTensor(Tensor(dims, values))
+      case .codes(let codes, let quantizers):
+        tensors[ArrayName.featureCodes(node)] = StoredTensor(
+          dims: [dims[0], CodePacking.bytesPerRow(feature.width, bits: feature.bits)],
+          CodePacking.pack(codes, rowLength: feature.width, bits: feature.bits))
+        tensors[ArrayName.featureScales(node)] = StoredTensor(Tensor([dims[0]], quantizers.map { $0.scales[0] }))
+        tensors[ArrayName.featureZeroPoints(node)] = StoredTensor(
+          dims: [dims[0]], quantizers.map { Int16($0.zeroPoints[0]) })
+      }
+    }
     if let rows = correction?.rows {
       tensors[ArrayName.slopes] = StoredTensor(Tensor([rows.count], rows.map(\.slope)))
       tensors[ArrayName.biases] = StoredTensor(
@@ -98,12 +115,22 @@ extension QuantizedModel {
         "columns": .integer(first.scales.count),
       ]
     }
+    let features = table.features.sorted { $0.key < $1.key }
     var classCount: Int?
-    for (_, quantizers) in sites { if case .stepAndLabel(let count) = quantizers.key { classCount = count } }
+    for key in sites.map(\.1.key) + features.map(\.value.key) {
+      if case .stepAndLabel(let count) = key { classCount = count }
+    }
     return [
       "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
       "network": network, "process": process, "recipe": recipe.encode(), "sampler": sampler, "steps": steps.encode(),
       "weights": .list(weights), "activations": .list(activations),
+      "features": .list(
+        features.map { node, feature in
+          [
+            "node": .string(node), "table": .string(TableKind(feature.key).rawValue), "width": .integer(feature.width),
+            "bits": .integer(feature.bits),
+          ]
+        }),
       "correction": .bool(correction != nil),
       "table_classes": classCount.map { .integer($0) } ?? nil,
       "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,

@@ -88,12 +88,14 @@ package struct QuantizedModel: Sendable, Equatable {
   /// Whether only the steps it was calibrated for can be executed.
   package var dependsOnStep: Bool { table.dependsOnStep || correction != nil }
 
-  /// The parameters of a network that stay float, biases as they were corrected.
+  /// The parameters of a network that stay float, biases as they were corrected; not those that only a temporal block
+  /// reads whose results are kept.
   package static func floatParameters(of network: QuantizedNetwork) -> [String: Tensor] {
     var parameters = network.model.parameters
     for layer in network.model.graph.layerWeights where network.table.weights[layer.path] != nil {
       parameters[layer.parameter] = nil
     }
+    for name in network.model.graph.idleParameters(keeping: network.table.features.keys) { parameters[name] = nil }
     return parameters
   }
 
@@ -109,12 +111,13 @@ package struct QuantizedModel: Sendable, Equatable {
     }
     let layers = graph.layerWeights.filter { table.weights[$0.path] != nil }
     let stored = Set(layers.map(\.parameter))
+    let idle = problems.isEmpty ? graph.idleParameters(keeping: table.features.keys) : []
     for parameter in graph.parameters {
       let name = parameter.name
       switch (parameters[name], stored.contains(name)) {
       case (_?, true): problems.append("\(name): both as codes and as floats")
       case (nil, true): break
-      case (nil, false): problems.append("\(name): missing")
+      case (nil, false): if !idle.contains(name) { problems.append("\(name): missing") }
       case (let found?, false):
         if found.dims != parameter.dims {
           problems.append("\(name): expected shape \(parameter.dims), found \(found.dims)")
@@ -127,6 +130,10 @@ package struct QuantizedModel: Sendable, Equatable {
     if !problems.isEmpty { throw .otherGraph(file: file, problems: problems) }
     var complete = parameters
     for layer in layers { complete[layer.parameter] = table.weights[layer.path]?.dequantized }
+    // Nothing reads them.
+    for parameter in graph.parameters where complete[parameter.name] == nil {
+      complete[parameter.name] = Tensor(parameter.dims)
+    }
     return Model(graph: graph, parameters: complete)
   }
 

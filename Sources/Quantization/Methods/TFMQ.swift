@@ -5,7 +5,9 @@ import Models
 /// 3.3), everywhere (the released code), or nowhere (`activation_tables`, for ablations).
 ///
 /// Temporal information aware reconstruction (section 3.2) and the reconstruction of the rest are the recipe's
-/// `reconstruction.temporal_block` and `blocks`, each switched by itself.
+/// `reconstruction.temporal_block` and `blocks`, each switched by itself. Instead, temporal features may be kept for every
+/// step, all of them or those that the quantised block disturbs more (`temporal_features`; Huang et al. 2024, "Temporal
+/// feature matters").
 ///
 /// Differs: weights are first rounded as the recipe says; the shipped ones compensate errors in closed form
 /// (`ErrorFeedback`), correct biases, and learn on the network's output instead of block by block.
@@ -15,6 +17,8 @@ package enum TFMQ: QuantizationMethod {
   package static func contradictions(in recipe: Recipe) -> [String] { [] }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    try task.withActivations(task.reconstructed(task.roundedWeights()))
+    let rounded = try task.withKeptFeatures(task.roundedWeights())
+    let learned = try task.withActivations(task.reconstructed(rounded))
+    return try task.withSelectedFeatures(learned)
   }
 }

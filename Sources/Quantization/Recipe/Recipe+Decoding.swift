@@ -30,6 +30,11 @@ extension Recipe {
       activationTables = reader.choice("activation_tables")
       tableInterval = 1
     }
+    temporalFeatures = TemporalFeatures(reader)
+    if temporalFeatures != .computed, method != "tfmq" {
+      reader.report(
+        "temporal_features", "keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq")
+    }
     splitInputs = reader.choice("split_inputs")
     smoothing = reader.section("smoothing", or: "none").map {
       .init(samplesPerStep: $0.int("samples_per_step", in: 1...65536))

@@ -10,6 +10,7 @@ extension Recipe {
       "activation_tables": tableInterval == 1
         ? .string(activationTables.rawValue)
         : ["scope": .string(activationTables.rawValue), "interval": .integer(tableInterval)],
+      "temporal_features": temporalFeatures.encode(),
       "split_inputs": .string(splitInputs.rawValue),
       "smoothing": smoothing.map { ["samples_per_step": .integer($0.samplesPerStep)] } ?? "none",
       "reconstruction": reconstruction.map { $0.encode() } ?? "none",

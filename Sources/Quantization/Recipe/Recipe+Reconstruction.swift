@@ -8,6 +8,8 @@ extension Recipe {
     package var samplesPerStep: Int
     /// Of the cached values, MiB.
     package var memory: Int
+    /// Of blocks.
+    package var order: UnitOrder
     /// nil: the temporal block is not learned by itself (TFMQ-DM's temporal information aware reconstruction).
     package var temporalBlock: Learning?
     /// nil: blocks are not learned one by one.
@@ -64,6 +66,14 @@ extension Recipe {
     package var loss: ReconstructionLoss
   }
 
+  /// In which order blocks are learned.
+  package enum UnitOrder: String, Sendable, CaseIterable {
+    /// As the network computes them.
+    case execution
+    /// As the released codes define them; inputs come from blocks that are rounded, but not yet learned.
+    case definition
+  }
+
   /// On whose outputs something is learned.
   package enum LearningScope: String, Sendable, CaseIterable {
     case blocks, network
@@ -99,6 +109,7 @@ extension Recipe.Reconstruction {
   init(_ reader: ConfigurationReader) {
     samplesPerStep = reader.int("samples_per_step", in: 1...65536)
     memory = reader.int("memory_mib", in: 1...1_048_576)
+    order = reader.choice("order")
     temporalBlock = reader.section("temporal_block", or: "none").map(Recipe.Learning.init)
     blocks = reader.section("blocks", or: "none").map(Recipe.Learning.init)
     network = reader.section("network", or: "none").map(Recipe.Learning.init)
@@ -121,6 +132,7 @@ extension Recipe.Reconstruction {
   func encode() -> ConfigurationValue {
     [
       "samples_per_step": .integer(samplesPerStep), "memory_mib": .integer(memory),
+      "order": .string(order.rawValue),
       "temporal_block": temporalBlock.map { $0.encode() } ?? "none",
       "blocks": blocks.map { $0.encode() } ?? "none", "network": network.map { $0.encode() } ?? "none",
       "activation_steps": activationSteps.map { $0.encode() } ?? "none",

@@ -11,6 +11,7 @@ package struct Recipe: Sendable, Equatable {
   package var activationTables: ActivationTables
   /// How many neighbouring sampling steps share one row of a per-step table.
   package var tableInterval: Int
+  package var temporalFeatures: TemporalFeatures
   /// Which layers quantise the halves of a concatenated input apart, and their weights with them.
   package var splitInputs: SplitInputs
   /// nil: no channel of an input is scaled before it is quantised.

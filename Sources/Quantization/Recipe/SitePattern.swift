@@ -72,12 +72,20 @@ extension Recipe {
   /// - Throws: `E-RECIPE-PATTERN` naming every `float_layers` pattern that matches nothing.
   package func selection(in graph: Graph) throws(QuantizationError) -> SiteSelection {
     let sites = graph.sites.filter { $0.role != .output }
-    let idle = floatLayers.filter { pattern in !sites.contains { pattern.matches($0) } }
-    if !idle.isEmpty {
+    let unmatched = floatLayers.filter { pattern in !sites.contains { pattern.matches($0) } }
+    if !unmatched.isEmpty {
       let layers = sites.filter { $0.role == .weight }.map(\.node)
-      throw .patterns(idle.map { .init(pattern: $0.text, near: Self.similar(to: $0.text, in: layers)) })
+      throw .patterns(unmatched.map { .init(pattern: $0.text, near: Self.similar(to: $0.text, in: layers)) })
     }
-    let chosen = sites.filter { site in !floatLayers.contains { $0.matches(site) } }
+    // What is kept is not quantised where it would be computed.
+    var idle = Set<String>()
+    if case .kept = temporalFeatures {
+      let features = graph.temporalFeatures.map { graph.nodes[$0].path }
+      idle = Set(graph.idleNodes(keeping: features).map { graph.nodes[$0].path })
+    }
+    let chosen = sites.filter { site in
+      !idle.contains(site.node) && !floatLayers.contains { $0.matches(site) }
+    }
     return SiteSelection(
       weights: weights == nil ? [] : chosen.filter { $0.role == .weight }.map(\.node),
       activations: activations.map { activations in chosen.filter { activations.quantizes($0.role) } } ?? [])

@@ -7,6 +7,28 @@ package struct ReconstructionUnit: Sendable {
   package let segment: GraphSegment
 }
 
+extension [ReconstructionUnit] {
+  /// Positions in the order of the released codes (BRECQ, Q-Diffusion, TFMQ-DM), which walk the modules of their U-Net as
+  /// they are defined: residual blocks of a level before its attention, and the levels of the way up from the highest
+  /// resolution, which is executed last.
+  var definitionOrder: [Int] {
+    func rank(_ position: Int) -> [Int] {
+      let parts = self[position].name.split(separator: ".")
+      let numbers = parts.compactMap { Int($0) }
+      switch parts.first ?? "" {
+      case "down_blocks", "up_blocks":
+        let isUp = parts[0] == "up_blocks"
+        let kind = ["resnets", "attentions"].firstIndex { parts.contains($0[...]) } ?? 2
+        let level = numbers.first ?? 0
+        return [isUp ? 2 : 0, isUp ? -level : level, kind, numbers.last ?? 0]
+      case "mid_block": return [1, position]
+      default: return position == 0 ? [-1] : [3, position]
+      }
+    }
+    return indices.sorted { rank($0).lexicographicallyPrecedes(rank($1)) }
+  }
+}
+
 extension Graph {
   /// In execution order. Nodes after the last region belong to it.
   package var reconstructionUnits: [ReconstructionUnit] {

@@ -30,6 +30,13 @@ struct SegmentPasses {
     try run(unit.segment, network, rows: values.keyCount, call: { samples.distinct[$0] }) { node, row in
       values.sharedRow(node, key: row)
     }
+    for node in unit.segment.outputs {
+      guard let feature = network.table.features[graph.nodes[node].path] else { continue }
+      for (key, call) in samples.distinct.enumerated() {
+        let kept = feature.values(stepIndex: call.step, label: call.label)
+        values.sharedRow(node, key: key).update(from: kept, count: kept.count)
+      }
+    }
   }
 
   private func run(

@@ -32,8 +32,8 @@ extension QuantizationTask {
   /// quantised before it; the same on the network's output; the steps of activations with them (QDrop: Wei et al. 2022) or
   /// afterwards (LSQ: Esser et al. 2020).
   ///
-  /// Every calibration sample passes through both networks once: values that later blocks read are kept, none is computed
-  /// twice. The temporal block's results are one row per call.
+  /// In execution order every calibration sample passes through both networks once. The temporal block's results are one
+  /// row per call.
   /// - Parameter network: weights as they were rounded first; activations are float.
   /// - Returns: the network with activations' quantisers where learning needed them.
   /// - Throws: `E-RECON-MEMORY` before any work when the kept values exceed the recipe's bound.
@@ -41,7 +41,8 @@ extension QuantizationTask {
     guard let settings = recipe.reconstruction, !network.table.weights.isEmpty else { return network }
     let walks = walks
     let samples = try ReconstructionSamples(set, perStep: settings.samplesPerStep)
-    let quantizedInputs = Set(selection.activations.compactMap { model.graph.node(at: $0.node)?.index })
+    let quantizedInputs = Set(
+      selection.activations.filter { $0.role == .input }.compactMap { model.graph.node(at: $0.node)?.index })
     for walk in walks {
       let needed = ReconstructionFrontier(walk.units, graph: model.graph, samples: samples).bytes(
         batch: walk.learning.batch, quantized: walk.learning.activations == nil ? [] : quantizedInputs)
@@ -100,58 +101,34 @@ extension QuantizationTask {
   ) throws -> QuantizedNetwork {
     let (learning, units) = (walk.learning, walk.units)
     var network = start
-    let frontier = ReconstructionFrontier(units, graph: model.graph, samples: samples)
-    let float = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
-    let quantized = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
-    let passes = SegmentPasses(batch: learning.batch, pool: pool, samples: samples)
-    try loadImages(samples, into: float)
-    try loadImages(samples, into: quantized)
-    try passes.runTemporal(QuantizedNetwork(model: model), into: float)
-    try passes.runTemporal(learning.simulated(network), into: quantized)
+    let values = WalkValues(units, learning, of: model, set: set, samples, pool: pool)
     let learned = units.count { learning.concerns($0, of: network) }
     var done = 0
-    for (position, unit) in units.enumerated() {
-      try passes.run(unit, QuantizedNetwork(model: model), values: float)
-      if learning.concerns(unit, of: network) {
-        let (first, current, number) = (done, network, walk.firstNumber + position)
-        network.apply(
-          try region(number, unit.name, of: network) { iteration in
-            try progress(
-              WorkProgress(
-                stage: learning.weights == nil ? "learning steps of \(unit.name)" : "reconstructing \(unit.name)",
-                unit: "iterations", done: first + iteration, total: learned * learning.iterations))
-          } _: {
-            try RegionReconstruction(
-              unit, of: current, learning, interval: recipe.tableInterval, seed: UInt64(recipe.calibration.seed),
-              number: number, samples: samples, float: float, quantized: quantized, pool: pool)
-          })
-        done += learning.iterations
-      }
-      if position < units.count - 1 { try passes.run(unit, learning.simulated(network), values: quantized) }
-      for node in frontier.finished(after: position) {
-        float.release(node)
-        quantized.release(node)
-      }
+    for position in order(of: units) where learning.concerns(units[position], of: network) {
+      let (unit, current, first, number) = (units[position], network, done, walk.firstNumber + position)
+      try values.reach(position, network)
+      network.apply(
+        try region(number, unit.name, of: network) { iteration in
+          try progress(
+            WorkProgress(
+              stage: learning.weights == nil ? "learning steps of \(unit.name)" : "reconstructing \(unit.name)",
+              unit: "iterations", done: first + iteration, total: learned * learning.iterations))
+        } _: {
+          try RegionReconstruction(
+            unit, of: current, learning, interval: recipe.tableInterval, seed: UInt64(recipe.calibration.seed),
+            number: number, samples: samples, float: values.expected, quantized: values.quantized, pool: pool)
+        })
+      done += learning.iterations
+      try values.leave(position, network)
     }
     return network
   }
 
-  /// The images of all samples, channels-last.
-  private func loadImages(_ samples: ReconstructionSamples, into values: SampleValues) throws {
-    guard let image = model.graph.nodes.first(where: { $0.op == .image }) else { return }
-    let shape = model.graph.imageShape
-    try values.reserve(image.index, size: shape.count, shared: false)
-    var next = 0
-    for slice in samples.slices {
-      let x = try set.samples(step: slice.step, slice.range).x
-      x.values.withUnsafeBufferPointer { x in
-        for row in 0..<slice.range.count {
-          ChannelsLast.write(
-            from: x.baseAddress! + row * shape.count, channels: shape.channels, pixels: shape.height * shape.width,
-            to: values.row(image.index, next + row))
-        }
-      }
-      next += slice.range.count
+  /// Positions of units in the order that the recipe reconstructs them.
+  private func order(of units: [ReconstructionUnit]) -> [Int] {
+    switch recipe.reconstruction?.order {
+    case .definition: units.definitionOrder
+    case .execution, nil: Array(units.indices)
     }
   }
 }

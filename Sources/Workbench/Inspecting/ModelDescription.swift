@@ -103,6 +103,8 @@ struct ModelDescription {
       "recipe: \(recipe.method), W\(bits(recipe.weights?.bits))A\(bits(recipe.activations?.bits)), "
         + "activation tables \(recipe.activationTables.rawValue)"
         + (recipe.splitInputs == .none ? "" : ", split inputs: \(recipe.splitInputs.rawValue)")
+        + (quantized.table.features.isEmpty
+          ? "" : ", \(quantized.table.features.count) of \(graph.temporalFeatures.count) temporal features kept")
         + (recipe.smoothing == nil ? "" : ", smoothed") + (recipe.correction == nil ? "" : ", predictions corrected"),
       "sampler: \(quantized.steps.count) steps"
         + (quantized.dependsOnStep ? " (its tables hold for these only)" : " (any sampler may be used)"),
@@ -157,8 +159,9 @@ struct ModelDescription {
 
   private var layers: [Layer] {
     guard let table = source.quantized?.table, let arithmetics else { return [] }
+    let idle = graph.idleParameters(keeping: table.features.keys)
     return graph.layerWeights.compactMap { path, name in
-      guard let parameter = source.model.parameters[name] else { return nil }
+      guard let parameter = source.model.parameters[name], !idle.contains(name) else { return nil }
       let weight = table.weights[path]
       let input = table.activations[Site(node: path, role: .input)]
       let rowLength = parameter.count / max(parameter.dims[0], 1)

@@ -136,7 +136,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
       Damage("self_test.step", 2, "E-QM-HEADER]: m: self_test: names sampling step 2 of 2"),
       Damage(
         "table_classes", .null,
-        "E-QM-HEADER]: m: table_classes: expected a class count exactly where an activation's table is step_label"),
+        "E-QM-HEADER]: m: table_classes: expected a class count exactly where a table is step_label"),
       Damage("table_classes", 0, "E-QM-HEADER]: m: table_classes: expected an integer from 1 to 1000000, found 0"),
       Damage("lineage.program", nil, "E-QM-HEADER]: m: lineage.program: missing; expected a string"),
       Damage("surprise", 1, "E-QM-HEADER]: m: surprise: unknown key"),

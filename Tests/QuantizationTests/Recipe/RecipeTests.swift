@@ -46,6 +46,10 @@ import Testing
       drawn([.init("distribution", "one_step"), .init("at", 0.25)]),
       drawn([.init("distribution", "tdac"), .init("radius", 3), .init("diversity", 1.2)]),
       Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", ["scope": "all", "interval": 5]),
+      Recipe.plainValue.setting("method", "tfmq").setting("temporal_features", ["source": "kept", "bits": 32]),
+      Recipe.plainValue.setting("method", "tfmq").setting(
+        "temporal_features", ["source": "selected", "bits": 8, "disturbance": "cosine"]),
+      Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("order", "definition")),
       Recipe.plainValue.setting("split_inputs", "shortcuts").setting("smoothing", ["samples_per_step": 4]),
       Recipe.plainValue.setting("correction", ["method": "ptqd", "samples_per_step": 4]),
       Recipe.plainValue.setting("method", "mixed").setting(
@@ -172,6 +176,31 @@ import Testing
         Recipe.plainValue.setting("method", "gptq").setting("weights.rounding", Recipe.gptqValue)
           .setting("reconstruction", Recipe.reconstructionValue),
         "a.yaml: method gptq learns nothing by gradients; set reconstruction to none, or method to tfmq or rtn"
+      ),
+      (
+        Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("order", "module")),
+        "a.yaml: reconstruction.order: expected one of execution, definition, found \"module\""
+      ),
+      (
+        Recipe.plainValue.setting("temporal_features", nil),
+        "a.yaml: temporal_features: missing; expected a map or \"computed\""
+      ),
+      (
+        Recipe.plainValue.setting("temporal_features", ["source": "kept", "bits": 8]),
+        "a.yaml: temporal_features: keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq"
+      ),
+      (
+        Recipe.plainValue.setting("method", "tfmq").setting("temporal_features", ["source": "kept", "bits": 16]),
+        "a.yaml: temporal_features.bits: expected 2 to 8, or 32 for float, found 16"
+      ),
+      (
+        Recipe.plainValue.setting("method", "tfmq").setting(
+          "temporal_features", ["source": "kept", "bits": 8, "disturbance": "cosine"]),
+        "a.yaml: temporal_features.disturbance: belongs to source selected, and this recipe says kept"
+      ),
+      (
+        Recipe.plainValue.setting("method", "tfmq").setting("temporal_features", ["source": "selected", "bits": 8]),
+        "a.yaml: temporal_features.disturbance: missing; expected one of relative_error, cosine"
       ),
       (
         Recipe.plainValue.setting("activations.range", "l24_80"),

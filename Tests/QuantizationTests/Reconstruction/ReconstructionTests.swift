@@ -197,6 +197,38 @@ import Testing
     return network
   }
 
+  @Test("blocks in the order of their definition see first roundings of those not yet learned") func definitionOrder()
+    throws
+  {
+    let tiny = try TinyModel()
+    func run(_ order: ConfigurationValue) throws -> (stages: [String], network: QuantizedNetwork) {
+      var recipe = try Self.recipe("blocks") { $0.setting("iterations", 16) }
+      recipe.reconstruction?.order = order == "definition" ? .definition : .execution
+      let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+      let seen = Mutex<[String]>([])
+      let task = try QuantizationTask(
+        model: tiny.model, recipe: recipe, set: set,
+        makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
+        pool: WorkerPool(threads: 1), progress: { progress in seen.withLock { $0.append(progress.stage) } })
+      let network = try task.reconstructed(Self.nearest(tiny))
+      return (seen.withLock { $0.map { String($0.dropFirst("reconstructing ".count)) } }, network)
+    }
+    let (execution, definition) = (try run("execution"), try run("definition"))
+    #expect(Set(execution.stages) == Set(definition.stages))
+    #expect(
+      definition.stages == [
+        "conv_in", "down_blocks.0.resnets.0", "down_blocks.0.downsamplers.0", "down_blocks.1.resnets.0",
+        "down_blocks.1.attentions.0", "mid_block.resnets.0", "mid_block.attentions.0", "mid_block.resnets.1",
+        "up_blocks.1.resnets.0", "up_blocks.1.resnets.1", "up_blocks.0.resnets.0", "up_blocks.0.resnets.1",
+        "up_blocks.0.attentions.0", "up_blocks.0.attentions.1", "up_blocks.0.upsamplers.0", "conv_out",
+      ])
+    // The first block has the same past in both orders, the last has not.
+    let table = (execution.network.table.weights, definition.network.table.weights)
+    #expect(table.0["conv_in"] == table.1["conv_in"] && table.0["conv_out"] != table.1["conv_out"])
+    let set = try tiny.calibrationSet(try Self.recipe("blocks").calibration, steps: 2)
+    #expect(try Self.error(definition.network, tiny, set) < Self.error(Self.nearest(tiny), tiny, set))
+  }
+
   @Test("progress counts the iterations of all blocks") func progress() throws {
     let tiny = try TinyModel()
     let recipe = try Self.recipe("blocks") { $0.setting("iterations", 16) }

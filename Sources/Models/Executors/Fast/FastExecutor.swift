@@ -115,8 +115,14 @@ final class FastExecutor: Sendable {
     return found
   }
 
-  /// Values of the temporal nodes that the main program reads.
+  /// Values of the temporal nodes that the main program reads; the block runs only where one of them is not kept.
   private func runTemporal(_ key: CallKey, collector: SiteCollector?) throws -> [Int: [Float]] {
+    var values: [Int: [Float]] = [:]
+    for node in temporal.results.keys {
+      values[node] = table.features[model.graph.nodes[node].path]?.values(
+        stepIndex: key.stepIndex ?? 0, label: key.label)
+    }
+    if values.count == temporal.results.count { return values }
     let arena = try takeArena()
     defer { returnArena(arena) }
     let runner = ProgramRunner(
@@ -124,10 +130,10 @@ final class FastExecutor: Sendable {
       constants: CallConstants(temporal, key: key, temporal: [:]), kernels: kernels, arena: arena.raw, pool: nil,
       observer: collector.map { collector in { collector.add($0) } }, profile: nil)
     runner.run()
-    return temporal.results.reduce(into: [:]) { values, entry in
-      let count = model.graph.nodes[entry.key].count
-      values[entry.key] = Array(UnsafeBufferPointer(start: runner.floats(entry.value), count: count))
+    for (node, buffer) in temporal.results where values[node] == nil {
+      values[node] = Array(UnsafeBufferPointer(start: runner.floats(buffer), count: model.graph.nodes[node].count))
     }
+    return values
   }
 
   // MARK: Images
