@@ -8,7 +8,8 @@ package typealias ExecutorFactory =
 /// Everything that a quantisation method works with.
 package struct QuantizationTask: Sendable {
   package let model: Model
-  package let recipe: Recipe
+  /// Changed only by stages that try variants of it.
+  package internal(set) var recipe: Recipe
   package let set: any CalibrationSource
   package let makeExecutor: ExecutorFactory
   /// Threads for work that is independent per layer; results do not depend on their number.

@@ -16,6 +16,7 @@ import Testing
       method: rtn
       weights: {bits: \(bits), symmetric: true, range: min_max, rounding: nearest, bias_correction: false}
       activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
+      adaptive_ranges: none
       activation_tables: shared
       temporal_features: computed
       split_inputs: none

@@ -19,6 +19,7 @@ import Testing
       method: rtn
       weights: {bits: 4, symmetric: false, range: min_max, rounding: nearest, bias_correction: false}
       activations: float
+      adaptive_ranges: none
       activation_tables: shared
       temporal_features: computed
       split_inputs: none

@@ -89,6 +89,7 @@ extension Recipe {
       "bits": 8, "symmetric": false, "range": "min_max", "ema": "none", "upstream": "float",
       "attention_products": "float",
     ],
+    "adaptive_ranges": "none",
     "activation_tables": "shared",
     "temporal_features": "computed",
     "split_inputs": "none",

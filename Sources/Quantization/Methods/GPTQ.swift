@@ -20,6 +20,6 @@ package enum GPTQ: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    try task.withActivations(task.roundedWeights())
+    try task.withActivations(task.firstRounding())
   }
 }

@@ -16,6 +16,6 @@ package enum PTQ4DM: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    try task.withActivations(task.reconstructed(task.roundedWeights()))
+    try task.withActivations(task.reconstructed(task.firstRounding()))
   }
 }

@@ -18,6 +18,6 @@ package enum QDiffusion: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    try task.withActivations(task.reconstructed(task.roundedWeights()))
+    try task.withActivations(task.reconstructed(task.firstRounding()))
   }
 }

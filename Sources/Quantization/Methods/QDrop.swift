@@ -14,6 +14,6 @@ package enum QDrop: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    try task.reconstructed(task.roundedWeights())
+    try task.reconstructed(task.firstRounding())
   }
 }

@@ -13,6 +13,6 @@ package enum RoundToNearest: QuantizationMethod {
   }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    try task.withActivations(task.reconstructed(task.roundedWeights()))
+    try task.withActivations(task.reconstructed(task.firstRounding()))
   }
 }

@@ -17,7 +17,7 @@ package enum TFMQ: QuantizationMethod {
   package static func contradictions(in recipe: Recipe) -> [String] { [] }
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    let rounded = try task.withKeptFeatures(task.roundedWeights())
+    let rounded = try task.withKeptFeatures(task.firstRounding())
     let learned = try task.withActivations(task.reconstructed(rounded))
     return try task.withSelectedFeatures(learned)
   }

@@ -10,6 +10,9 @@ package enum RangeEstimator: String, Sendable, CaseIterable {
   case l24Thresholds = "l24_100"
   /// The shrinks, least mean |x^ - x| (the same paper, table 4).
   case l1Shrinks = "l1_80"
+  /// The shrinks, least mean |x^ - x|^2 and |x^ - x|^4.
+  case l2Shrinks = "l2_80"
+  case l4Shrinks = "l4_80"
   /// The shrinks, least angle between x^ and x (the same table).
   case cosineShrinks = "cosine_80"
   /// Both ends, zero between them, clipped to 100, 99, … 51 % of themselves, least Kullback-Leibler divergence of the quantised histogram from
@@ -45,7 +48,11 @@ package enum RangeEstimator: String, Sendable, CaseIterable {
       }
       return points.best(of: candidates, rule: rule)
     case .l1Shrinks:
-      return Self.first(of: Self.shrinks(of: extremes)) { points.absoluteError(rule.grid($0)) }
+      return Self.first(of: Self.shrinks(of: extremes)) { points.error(rule.grid($0)) { abs($0) } }
+    case .l2Shrinks:
+      return Self.first(of: Self.shrinks(of: extremes)) { points.error(rule.grid($0)) { $0 * $0 } }
+    case .l4Shrinks:
+      return Self.first(of: Self.shrinks(of: extremes)) { points.error(rule.grid($0)) { ($0 * $0) * ($0 * $0) } }
     case .cosineShrinks:
       return Self.first(of: Self.shrinks(of: extremes)) { points.angle(rule.grid($0)) }
     case .divergence:

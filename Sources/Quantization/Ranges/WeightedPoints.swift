@@ -97,9 +97,9 @@ package struct WeightedPoints: Sendable {
 }
 
 extension WeightedPoints {
-  /// Weighted sum of |x^ - x|.
-  package func absoluteError(_ grid: Grid) -> Double {
-    zip(values, weights).reduce(0) { $0 + $1.1 * abs(grid.rounded($1.0) - $1.0) }
+  /// Weighted sum of what `measure` makes of x^ - x.
+  package func error(_ grid: Grid, _ measure: (Double) -> Double) -> Double {
+    zip(values, weights).reduce(0) { $0 + $1.1 * measure(grid.rounded($1.0) - $1.0) }
   }
 
   /// 1 - cosine of the angle between x^ and x; 1 where one of them is all zeros.

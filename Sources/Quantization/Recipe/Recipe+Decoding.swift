@@ -20,6 +20,13 @@ extension Recipe {
     }
     weights = reader.section("weights", or: "float").map(Weights.init)
     activations = reader.section("activations", or: "float").map(Activations.init)
+    let ranged = (weights, activations)
+    adaptiveRanges = reader.section("adaptive_ranges", or: "none").map {
+      AdaptiveRanges($0, weights: ranged.0, activations: ranged.1)
+    }
+    if adaptiveRanges != nil, method == "mixed" {
+      reader.report("adaptive_ranges", "method mixed searches widths on the ranges of its sections; set adaptive_ranges to none")
+    }
     if case .map? = reader.value("activation_tables"), let tables = reader.map("activation_tables") {
       activationTables = tables.choice("scope")
       tableInterval = tables.int("interval", in: 1...65536)

@@ -7,6 +7,7 @@ extension Recipe {
       "method": .string(method),
       "weights": weights.map { $0.encode() } ?? "float",
       "activations": activations.map { $0.encode() } ?? "float",
+      "adaptive_ranges": adaptiveRanges?.encode() ?? "none",
       "activation_tables": tableInterval == 1
         ? .string(activationTables.rawValue)
         : ["scope": .string(activationTables.rawValue), "interval": .integer(tableInterval)],

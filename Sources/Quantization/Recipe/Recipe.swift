@@ -8,6 +8,8 @@ package struct Recipe: Sendable, Equatable {
   package var weights: Weights?
   /// nil: activations stay float.
   package var activations: Activations?
+  /// nil: ranges are found as weights and activations say.
+  package var adaptiveRanges: AdaptiveRanges?
   package var activationTables: ActivationTables
   /// How many neighbouring sampling steps share one row of a per-step table.
   package var tableInterval: Int

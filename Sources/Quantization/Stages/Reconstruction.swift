@@ -66,7 +66,7 @@ extension QuantizationTask {
   /// Stage: the activations' quantisers, where reconstruction has not needed them already.
   package func withActivations(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
     var network = network
-    if network.table.activations.isEmpty { network.table.activations = try activationQuantizers(network) }
+    if network.table.activations.isEmpty { network.table.activations = try chosenActivations(network) }
     return network
   }
 

@@ -83,23 +83,9 @@ extension QuantizationTask {
   /// Stage: for every layer, operand and width, how much the output suffers when it alone is as narrow. Common samples for
   /// all of them, so that their noise cancels.
   func sensitivities(_ choices: PrecisionChoices, _ search: PrecisionSearch) throws -> [LayerSensitivity] {
-    let slices = spreadSamples(recipe.mixedPrecision?.samples ?? 1)
-    let inputs = try slices.map(input)
-    let float = try makeExecutor(model, QuantizationTable(), nil)
-    let expected = try inputs.map(float.run)
+    let error = try OutputError(self, samples: recipe.mixedPrecision?.samples ?? 1)
     let widest = Dictionary(uniqueKeysWithValues: search.layers.map { ($0.path, $0.widest) })
-    func error(_ widths: [String: LayerWidths]) throws -> Double {
-      let network = choices.network(widths)
-      let executor = try makeExecutor(network.model, network.table, nil)
-      var (sum, count) = (0.0, 0)
-      for (input, expected) in zip(inputs, expected) {
-        let found = try executor.run(input)
-        for (a, b) in zip(found.values, expected.values) { sum += (Double(a) - Double(b)) * (Double(a) - Double(b)) }
-        count += found.count
-      }
-      return sum / Double(count)
-    }
-    let base = try error(widest)
+    let base = try error(choices.network(widest))
     let total = search.layers.reduce(0) { $0 + $1.weights.count + $1.activations.count - 2 }
     var done = 0
     return try search.layers.map { layer in
@@ -107,7 +93,7 @@ extension QuantizationTask {
       func measure(_ change: (inout LayerWidths) -> Void) throws -> Double {
         var widths = widest
         change(&widths[layer.path, default: layer.widest])
-        let added = try error(widths) - base
+        let added = try error(choices.network(widths)) - base
         done += 1
         try progress(WorkProgress(stage: "measuring sensitivities", unit: "choices", done: done, total: total))
         // A change for the better is luck of the samples.
@@ -116,16 +102,6 @@ extension QuantizationTask {
       for bits in layer.weights.dropFirst() { sensitivity.weight[bits] = try measure { $0.weight = bits } }
       for bits in layer.activations.dropFirst() { sensitivity.activation[bits] = try measure { $0.activation = bits } }
       return sensitivity
-    }
-  }
-
-  /// `count` samples, evenly spread over the steps that have any.
-  private func spreadSamples(_ count: Int) -> [SampleSlice] {
-    let steps = set.counts.indices.filter { set.counts[$0] > 0 }
-    return (0..<count).map { index in
-      let step = steps[index * steps.count / count % steps.count]
-      let first = index % set.counts[step]
-      return SampleSlice(step: step, range: first..<(first + 1))
     }
   }
 }

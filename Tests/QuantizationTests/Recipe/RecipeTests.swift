@@ -21,6 +21,8 @@ import Testing
       Recipe.plainValue.setting("weights.rounding", Recipe.gptqValue).setting("weights.bias_correction", true),
       Recipe.plainValue.setting("activations", "float"),
       Recipe.plainValue.setting("activations.ema", ["decay": 0.95, "batch": 16]),
+      Recipe.plainValue.setting("adaptive_ranges", ["ranges": ["min_max", "l24_80"], "samples": 4])
+        .setting("activations.ema", ["decay": 0.95, "batch": 4]),
       Recipe.plainValue.setting("sampler", ["sampler": "ddim", "steps": 10]),
       Recipe.plainValue.setting("calibration.labels", [1, 3]),
       Recipe.plainValue.setting("float_layers", ["conv_in", "time_embedding.**:input"]),
@@ -82,7 +84,7 @@ import Testing
       ),
       (
         Recipe.plainValue.setting("weights.range", "l24_8"),
-        "a.yaml: weights.range: expected one of min_max, l24_80, l24_100, l1_80, cosine_80, kl_50, percentile, found \"l24_8\" (did you mean \"l24_80\"?)"
+        "a.yaml: weights.range: expected one of min_max, l24_80, l24_100, l1_80, l2_80, l4_80, cosine_80, kl_50, percentile, found \"l24_8\" (did you mean \"l24_80\"?)"
       ),
       (
         Recipe.plainValue.setting("weights.symmetric", false).setting("weights.range", "l24_100"),
@@ -180,6 +182,20 @@ import Testing
       (
         Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("order", "module")),
         "a.yaml: reconstruction.order: expected one of execution, definition, found \"module\""
+      ),
+      (
+        Recipe.plainValue.setting("activations", "float").setting(
+          "adaptive_ranges", ["ranges": ["min_max"], "samples": 4]),
+        "a.yaml: adaptive_ranges.ranges: expected two or more different ranges to choose from"
+      ),
+      (
+        Recipe.plainValue.setting("activations", "float").setting(
+          "adaptive_ranges", ["ranges": ["min_max", "l3"], "samples": 4]),
+        "a.yaml: adaptive_ranges.ranges[1]: expected one of min_max, l24_80, l24_100, l1_80, l2_80, l4_80, cosine_80, kl_50, percentile, found \"l3\""
+      ),
+      (
+        Recipe.plainValue.setting("adaptive_ranges", ["ranges": ["min_max", "l24_80"], "samples": 4]),
+        "a.yaml: adaptive_ranges.ranges: searches batch by batch; give activations.ema decay and batch"
       ),
       (
         Recipe.plainValue.setting("temporal_features", nil),
