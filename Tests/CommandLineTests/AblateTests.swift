@@ -15,7 +15,7 @@ import Testing
     let text = """
       method: rtn
       weights: {bits: \(bits), symmetric: true, range: min_max, rounding: nearest, bias_correction: false}
-      activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
+      activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float, attention_products: float}
       adaptive_ranges: none
       activation_tables: shared
       temporal_features: computed

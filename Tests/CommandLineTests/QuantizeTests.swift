@@ -21,7 +21,7 @@ import Testing
         range: min_max
         rounding: {method: gptq, samples_per_step: 2, damping: 0.01, order: activity, upstream: float}
         bias_correction: true
-      activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float}
+      activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float, attention_products: float}
       adaptive_ranges: none
       activation_tables: \(tables)
       temporal_features: computed

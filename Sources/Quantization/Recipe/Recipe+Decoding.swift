@@ -25,7 +25,8 @@ extension Recipe {
       AdaptiveRanges($0, weights: ranged.0, activations: ranged.1)
     }
     if adaptiveRanges != nil, method == "mixed" {
-      reader.report("adaptive_ranges", "method mixed searches widths on the ranges of its sections; set adaptive_ranges to none")
+      reader.report(
+        "adaptive_ranges", "method mixed searches widths on the ranges of its sections; set adaptive_ranges to none")
     }
     if case .map? = reader.value("activation_tables"), let tables = reader.map("activation_tables") {
       activationTables = tables.choice("scope")

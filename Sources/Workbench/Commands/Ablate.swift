@@ -9,6 +9,7 @@ package struct AblateCommand: Sendable {
   package var recipes: [String]
   package var preset: String?
   package var sampler: String?
+  package var effort: Effort
   package var size: VariantComparison.Size
   package var reference: String?
   package var scheduler: String?
@@ -18,13 +19,14 @@ package struct AblateCommand: Sendable {
   package var json: Bool
 
   package init(
-    model: String, recipes: [String], preset: String?, sampler: String?, size: VariantComparison.Size,
+    model: String, recipes: [String], preset: String?, sampler: String?, effort: Effort, size: VariantComparison.Size,
     reference: String?, scheduler: String?, out: String?, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
     self.recipes = recipes
     self.preset = preset
     self.sampler = sampler
+    self.effort = effort
     self.size = size
     self.reference = reference
     self.scheduler = scheduler
@@ -40,7 +42,7 @@ package struct AblateCommand: Sendable {
     let float = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "ablate") }
     let entries = try entries(session.assets)
-    let prepared = try prepare(entries, for: float, session.assets)
+    let prepared = try prepare(entries, for: float, session)
     let compute = try Compute(threads: threads, batch: batch)
     let sampler = prepared[0].recipe.sampler
     let run = try RunFolder(
@@ -92,13 +94,14 @@ package struct AblateCommand: Sendable {
 
   /// All of them for one sampler, and every check that can be made before long work.
   private func prepare(
-    _ entries: [Entry], for float: ModelSource, _ assets: Assets
+    _ entries: [Entry], for float: ModelSource, _ session: Session
   ) throws -> [(title: String, recipe: PreparedRecipe)] {
     let prepared = try entries.map { entry in
       var recipe = entry.recipe
       if let sampler { recipe.sampler = .named(sampler) }
       _ = try recipe.selection(in: float.model.graph)
-      return (entry.title, try PreparedRecipe(name: entry.name, recipe, for: float, assets: assets))
+      let prepared = try PreparedRecipe(name: entry.name, recipe, for: float, assets: session.assets)
+      return (entry.title, prepared.scaled(to: effort, console: session.console))
     }
     if prepared.contains(where: { $0.1.sampler.configuration != prepared[0].1.sampler.configuration }) {
       throw AblationError.samplersDiffer(

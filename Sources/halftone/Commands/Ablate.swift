@@ -22,6 +22,9 @@ struct Ablate: ParsableCommand {
   @Option(
     help: ArgumentHelp("Sampler of all recipes, by name or path (default: the one they name).", valueName: "FILE|NAME"))
   var sampler: String?
+  @Option(
+    help: "How many samples and iterations: the recipes' (balanced), fewer (fast), or as in the papers (paper).")
+  var effort: QuantizationEffort = .balanced
   @Option(help: ArgumentHelp("Images per recipe and seed.", valueName: "N")) var count: Int = 500
   @Option(help: ArgumentHelp("Number of seeds: 0, 1, ….", valueName: "K")) var seeds: Int = 3
   @Option(help: ArgumentHelp("Images whose steps are compared one by one.", valueName: "N")) var stepImages: Int = 16
@@ -50,6 +53,7 @@ struct Ablate: ParsableCommand {
   func run() throws {
     try AblateCommand(
       model: model, recipes: recipes?.split(separator: ",").map(String.init) ?? [], preset: preset, sampler: sampler,
+      effort: effort,
       size: .init(
         images: count, seeds: (0..<seeds).map { UInt64($0) }, comparedImages: stepImages,
         timingRounds: Self.timingRounds),

@@ -171,7 +171,8 @@ import Testing
     #expect(rule.grid(ValueRange(lower: -1, upper: 2.55)).zeroPoint == 128)
   }
 
-  @Test("the right operand of an attention product has its zero point in the middle, one-sided or not", arguments: [4, 8])
+  @Test(
+    "the right operand of an attention product has its zero point in the middle, one-sided or not", arguments: [4, 8])
   func rightOperand(bits: Int) {
     let rule = GridRule(.attention, bits: bits, symmetric: true, estimator: .minMax)
     for range in [(0.0, 3.0), (-3, 0), (-3, 1), (0, 0)].map(ValueRange.init) {

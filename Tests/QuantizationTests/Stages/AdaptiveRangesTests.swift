@@ -52,7 +52,8 @@ import Testing
         let bias = parameter.dropLast("weight".count) + "bias"
         changed.model = Model(
           graph: tiny.model.graph,
-          parameters: network.model.parameters.merging([String(bias): candidate.model.parameters[String(bias)]!]) { $1 })
+          parameters: network.model.parameters.merging([String(bias): candidate.model.parameters[String(bias)]!]) { $1 }
+        )
         return (changed, try Self.error(changed, tiny, set))
       }
       let best = errors.indices.min { errors[$0].1 < errors[$1].1 }!
@@ -65,7 +66,9 @@ import Testing
     #expect(kinds.count > 1)
   }
 
-  @Test("each activation's quantiser is one of the candidates', and together they suffer less", arguments: ["shared", "all"])
+  @Test(
+    "each activation's quantiser is one of the candidates', and together they suffer less",
+    arguments: ["shared", "all"])
   func activations(tables: String) throws {
     let tiny = try TinyModel()
     let recipe = try Self.recipe {
