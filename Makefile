@@ -11,7 +11,7 @@ QUICK ?=
 
 # Debian and Ubuntu names. The libraries are needed to build and to run; dataset-fashion-mnist holds the images that
 # the embedded model was trained on, which the tests and the shipped statistics are checked against.
-PACKAGES := pkg-config libopenblas-dev libpng-dev libhdf5-dev zlib1g-dev dataset-fashion-mnist
+PACKAGES := pkg-config libopenblas-dev libpng-dev libjpeg-dev libhdf5-dev zlib1g-dev dataset-fashion-mnist
 
 # One build serves the demo and the tests: release, without @testable (the tests use `package` access).
 BUILD := $(SWIFT) build -c release

@@ -49,6 +49,7 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
     .target(name: "CKernels"),
     .target(name: "CSystem"),
@@ -57,7 +58,7 @@ let package = Package(
     module(
       "Formats",
       [
-        "Tensors", "CPNG", "CHDF5", "CZlib", "CSystem", .product(name: "Yams", package: "Yams"),
+        "Tensors", "CJPEG", "CPNG", "CHDF5", "CZlib", "CSystem", .product(name: "Yams", package: "Yams"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module("Diffusion", ["Tensors"]),
@@ -76,7 +77,8 @@ let package = Package(
       swiftSettings: settings),
 
     .target(
-      name: "TestSupport", dependencies: ["Tensors", "Formats"], path: "Tests/TestSupport", swiftSettings: settings),
+      name: "TestSupport", dependencies: ["Tensors", "Formats", "Models"], path: "Tests/TestSupport",
+      swiftSettings: settings),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     tests("FormatsTests", ["Formats"]),
     tests("DiffusionTests", ["Diffusion", "Formats"]),

@@ -18,6 +18,8 @@ package enum EvaluationError: HalftoneError, Equatable {
   /// Images that no file holds.
   case imagesMissing([ClosedRange<Int>])
   case imagesUnexpected([ClosedRange<Int>], expected: ClosedRange<Int>)
+  /// Two files that should be of the same images.
+  case imagesDiffer(first: String, [ClosedRange<Int>], second: String, [ClosedRange<Int>])
   /// A statistics file of another program, which holds no exact sums.
   case notExact(file: String, purpose: String)
   case extractorsDiffer(FeatureExtractorIdentity, FeatureExtractorIdentity)
@@ -46,6 +48,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .imagesOverlap, .shardsOverlap: "E-STATS-OVERLAP"
     case .imagesMissing: "E-STATS-GAP"
     case .imagesUnexpected: "E-STATS-RANGE"
+    case .imagesDiffer: "E-STATS-IMAGES"
     case .notExact: "E-STATS-EXACT"
     case .extractorsDiffer: "E-STATS-EXTRACTOR"
     case .dimensionsDiffer: "E-STATS-DIMENSION"
@@ -63,7 +66,7 @@ package enum EvaluationError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .imagesOverlap, .shardsOverlap, .imagesMissing, .imagesUnexpected: .conflict
+    case .imagesOverlap, .shardsOverlap, .imagesMissing, .imagesUnexpected, .imagesDiffer: .conflict
     case .unknownExtractor, .unknownMode: .usage
     case .linearAlgebra(let error): error.exit
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
@@ -96,6 +99,8 @@ package enum EvaluationError: HalftoneError, Equatable {
       "images are missing: \(ImageIndexSet.text(ranges))"
     case .imagesUnexpected(let ranges, let expected):
       "images outside \(ImageIndexSet.text([expected])): \(ImageIndexSet.text(ranges))"
+    case .imagesDiffer(let first, let a, let second, let b):
+      "\(printable(first)) is of images \(ImageIndexSet.text(a)), \(printable(second)) of \(ImageIndexSet.text(b))"
     case .notExact(let file, let purpose):
       "\(printable(file)): mean and covariance without the exact sums, which \(purpose) needs"
     case .extractorsDiffer(let a, let b):
@@ -129,11 +134,12 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .imagesOverlap, .shardsOverlap: "merge only statistics of disjoint image ranges"
     case .imagesMissing: "add the missing files, or give --allow-gaps to merge what there is"
     case .imagesUnexpected: "leave out the files that belong to another run, or correct --indices"
+    case .imagesDiffer: "compute both in one pass: halftone stats PATH --out main.npz --spatial-out spatial.npz"
     case .notExact: "compute the statistics from the images: halftone stats PATH --out stats.npz"
     case .extractorsDiffer, .dimensionsDiffer: "compute both with one extractor: halftone stats PATH --features NAME"
     case .unknownExtractor(let name, let known), .unknownMode(let name, _, let known):
       nearest(name, in: known).map { "did you mean \"\($0)\"?" }
-    case .imageShape: "the extractor never resizes or converts colours; choose one made for these images"
+    case .imageShape: "it never resizes or converts colours; --features inception=WEIGHTS takes images of any size"
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
       .tooFewImages, .tooFewForMetric, .statistics, .notPositive, .pairShapes, .linearAlgebra:
       nil

@@ -22,7 +22,7 @@ import Testing
       #expect(finished.output == "\(temporary.file(out)): 6 images, fashion-mnist-classifier features\n")
       #expect(
         finished.errors.hasSuffix(
-          "warning: \(form): 6 images for 128 features; below 129 the covariance has no full rank, and the distance is biased upwards\n"
+          "warning: \(form): 6 images for 128 features; below 129 the covariance has no full rank, and the distance is biased upwards; score --metrics kid is not\n"
         ))
     }
     let bytes = forms.map { FileManager.default.contents(atPath: temporary.file($0.1)) }
@@ -174,6 +174,16 @@ import Testing
         "Precision and recall on features of an unknown extractor, k = 3: 0.900000 and 0.046154",
         "Density and coverage on features of an unknown extractor, k = 5: 1.482667 and 0.792308",
       ])
+    // As statistics in our layout: the same distance, of features that are still unknown.
+    for name in ["a", "b"] {
+      #expect(
+        try halftone.run(
+          "stats", "convert", temporary.file(name + ".npz"), "--format", "halftone", "--out",
+          temporary.file(name + "-stats.npz")
+        ).status == 0)
+    }
+    let converted = try halftone.run("fid", temporary.file("a-stats.npz"), temporary.file("b-stats.npz"), "--quiet")
+    #expect(converted.output.split(separator: "\n").first == lines.first)
     let classifier = try halftone.run(
       "score", temporary.file("a.npz"), temporary.file("b.npz"), "--metrics", "classifier-score", "--quiet")
     #expect(classifier.status == 2 && classifier.errors.contains("E-SCORE-CLASSIFIER"))
@@ -283,7 +293,8 @@ import Testing
     #expect(
       missing.errors == """
         error[E-FEATURES-WEIGHTS]: the extractor inception needs a file with its weights
-        hint: get it from https://github.com/mseitzer/pytorch-fid/releases (pt_inception-2015-12-05-6726825d.pth), SHA-256 \
+        hint: get it from \
+        https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth, SHA-256 \
         6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2, and give --features inception=PATH or \
         HALFTONE_INCEPTION=PATH
 

@@ -101,7 +101,7 @@ import Testing
     #expect(
       error?.description == """
         error[E-FEATURES-IMAGE]: fashion-mnist-classifier takes images of 1x28x28 (channels x height x width), found 3x32x32
-        hint: the extractor never resizes or converts colours; choose one made for these images
+        hint: it never resizes or converts colours; --features inception=WEIGHTS takes images of any size
         """)
   }
 

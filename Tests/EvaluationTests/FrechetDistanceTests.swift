@@ -154,7 +154,7 @@ import Testing
     let result = try FrechetDistance.compute(gaussian([0, 0], s, count: 2), unknown, names: ("a.npz", "b.npz"))
     #expect(
       result.warnings == [
-        "a.npz: 2 images for 2 features; below 3 the covariance has no full rank, and the distance is biased upwards",
+        "a.npz: 2 images for 2 features; below 3 the covariance has no full rank, and the distance is biased upwards; score --metrics kid is not",
         "b.npz: the number of images is unknown",
         "b.npz: the feature extractor is unknown",
       ])

@@ -109,6 +109,45 @@ import Testing
     adm.tensors["sigma_s"] = nil
     #expect(
       try StatisticsFormat.adm.convert(adm, file: "ref.npz").warnings
-        == ["ref.npz: no mu_s and sigma_s; guided-diffusion's evaluator reads them for sFID"])
+        == [
+          "ref.npz: no mu_s and sigma_s, which guided-diffusion's evaluator reads for sFID; --spatial names a file with them"
+        ])
+  }
+
+  /// Statistics of the same images at two places of one network become one file of guided-diffusion's layout, and are read
+  /// back from it to the bit.
+  @Test func twoPlacesOfOneNetworkAreJoined() throws {
+    func archive(_ name: String, _ digest: String, _ images: Range<Int>) throws -> TensorArchive {
+      let identity = FeatureExtractorIdentity(name: name, mode: "adm: words", digest: digest)
+      var sums = FeatureAccumulator(extractor: identity, dimension: 5)
+      try sums.add(features.rows(images), images: images)
+      return try sums.archive()
+    }
+    let (pool, spatial) = (try archive("inception", "00", 0..<50), try archive("inception-spatial", "00", 0..<50))
+    let joined = try StatisticsFormat.adm.joining(pool, file: "pool.npz", spatial: spatial, file: "spatial.npz")
+    let (adm, warnings) = try StatisticsFormat.adm.convert(joined, file: "pool.npz")
+    #expect(adm.names == ["mu", "mu_s", "sigma", "sigma_s"] && warnings.isEmpty)
+    #expect(adm.tensors["mu"] == pool.tensors["mu"] && adm.tensors["mu_s"] == spatial.tensors["mu"])
+    #expect(adm.tensors["sigma_s"] == spatial.tensors["sigma"])
+    let read = try #require(try FeatureStatistics.spatial(archive: adm, file: "adm.npz"))
+    let original = try FeatureStatistics(archive: spatial, file: "spatial.npz")
+    #expect(read.mean == original.mean && read.covariance == original.covariance)
+
+    func refusal(_ other: TensorArchive) -> String? {
+      thrownError { _ = try StatisticsFormat.adm.joining(pool, file: "pool.npz", spatial: other, file: "s.npz") }
+        .map { "\($0)" }
+    }
+    #expect(
+      try refusal(archive("inception-spatial", "00", 1..<50)) == """
+        error[E-STATS-IMAGES]: pool.npz is of images 0-49, s.npz of 1-49
+        hint: compute both in one pass: halftone stats PATH --out main.npz --spatial-out spatial.npz
+        """)
+    #expect(
+      try refusal(archive("inception-spatial", "11", 0..<50)) == """
+        error[E-STATS-EXTRACTOR]: the statistics come from different feature extractors:
+          inception (adm: words; weights 00)
+          inception-spatial (adm: words; weights 11)
+        hint: compute both with one extractor: halftone stats PATH --features NAME
+        """)
   }
 }

@@ -27,6 +27,12 @@ package struct ClassifierScore: Sendable, Equatable {
   /// Standard deviation over the splits (divisor: their number).
   package let deviation: Double
   package let splits: Int
+  /// 95 % of the mean over splits for the choice of images: splits share none, so their scores are independent. nil for
+  /// another number of splits than the standard one, of which Student's t is known here.
+  package var interval: ClosedRange<Double>? {
+    guard splits == GroupJackknife.groupCount else { return nil }
+    return GroupJackknife.interval(mean, squaredErrors: [deviation * deviation / Double(splits - 1)])
+  }
   package let warnings: [String]
 
   /// IS only for the published Inception network.

@@ -31,9 +31,17 @@ package struct FrechetDistance: Sendable, Equatable {
     _ a: FeatureStatistics, _ b: FeatureStatistics, names: (String, String) = ("the first", "the second"),
     pool: WorkerPool? = nil
   ) throws(EvaluationError) -> FrechetDistance {
+    let sides = try sides(a, b, names: names, pool: pool)
+    return try compute(sides.generated, sides.reference)
+  }
+
+  /// Both sides' decompositions: most of the work of a distance.
+  /// - Throws: as `compute`.
+  package static func sides(
+    _ a: FeatureStatistics, _ b: FeatureStatistics, names: (String, String), pool: WorkerPool? = nil
+  ) throws(EvaluationError) -> (generated: FrechetSide, reference: FrechetSide) {
     try requireComparable(a, b)
-    guard let pool else { return try compute(FrechetSide(a, name: names.0), FrechetSide(b, name: names.1)) }
-    // The two decompositions are most of the work, and independent.
+    guard let pool else { return try (FrechetSide(a, name: names.0), FrechetSide(b, name: names.1)) }
     let found = Mutex<[Result<FrechetSide, EvaluationError>?]>([nil, nil])
     pool.parallel(2) { side in
       let result = Result { () throws(EvaluationError) in
@@ -43,7 +51,7 @@ package struct FrechetDistance: Sendable, Equatable {
     }
     let sides = found.withLock { $0 }
     guard let first = sides[0], let second = sides[1] else { preconditionFailure("a side was not computed") }
-    return try compute(first.get(), second.get())
+    return try (first.get(), second.get())
   }
 
   /// As above, of sides whose decompositions are there already.

@@ -10,8 +10,7 @@ import Tensors
 package struct FrechetExtrapolation: Sendable, Equatable {
   /// At 1/n = 0; may be negative by as much as it scatters.
   package let distance: Double
-  /// A 95 % interval of it for the choice of generated images: leave-one-group-out jackknife over 10 random groups, with
-  /// Student's t of 9 degrees of freedom.
+  /// A 95 % interval of it for the choice of generated images, by `GroupJackknife`.
   package let interval: ClosedRange<Double>
   /// Distance per 1/n.
   package let slope: Double
@@ -25,10 +24,7 @@ package struct FrechetExtrapolation: Sendable, Equatable {
   }
 
   package static let mostParts = 5
-  package static let groupCount = 10
   package static let smallestCount = 40
-  /// Student's t: 97.5 % of 9 degrees of freedom.
-  private static let studentsT = 2.262157162740992
 
   /// 11 lines of up to 15 distances each. Memory for each thread: five d x d matrices of Double.
   /// - Parameter seed: of the order that parts and groups are cut from.
@@ -39,13 +35,9 @@ package struct FrechetExtrapolation: Sendable, Equatable {
     guard generated.count >= smallestCount else {
       throw .tooFewForMetric(metric: "an extrapolation", needed: smallestCount, found: generated.count)
     }
-    let order = ScoreRandom.choice(generated.count, of: generated.count, seed: seed, .groups, 0)
+    let order = ScoreRandom.choice(generated.count, of: generated.count, seed: seed, .generatedGroups, 0)
     // All images, then all but one group, group after group.
-    let sets =
-      [order]
-      + (0..<groupCount).map { group in
-        order.indices.filter { $0 % groupCount != group }.map { order[$0] }
-      }
+    let sets = [order] + GroupJackknife.withoutGroups(generated.count, seed: seed, .generatedGroups)
     let most = partLimit(generated.count, dimension: generated.dimension)
     let tasks = sets.indices.flatMap { set in
       (1...most).flatMap { parts in (0..<parts).map { (set: set, parts: parts, part: $0) } }
@@ -66,10 +58,10 @@ package struct FrechetExtrapolation: Sendable, Equatable {
       if let distance = try result?.get() { points[task.set][task.parts - 1].sum += distance }
     }
     let lines = points.map { line($0.map { Point(count: $0.count, distance: $0.sum / $0.parts) }) }
-    let margin = studentsT * jackknifeError(lines.dropFirst().map(\.intercept))
+    let error = GroupJackknife.squaredError(lines.dropFirst().map(\.intercept))
     let centre = lines[0].intercept
     return FrechetExtrapolation(
-      distance: centre, interval: centre - margin...centre + margin, slope: lines[0].slope,
+      distance: centre, interval: GroupJackknife.interval(centre, squaredErrors: [error]), slope: lines[0].slope,
       points: points[0].map { Point(count: $0.count, distance: $0.sum / $0.parts) },
       warnings: warnings(generated.count, most, dimension: generated.dimension))
   }
@@ -87,13 +79,6 @@ package struct FrechetExtrapolation: Sendable, Equatable {
         "extrapolation: \(count) images for \(dimension) features; below \(4 * (dimension + 1)) the bias is not a multiple of "
           + "1/N, and the result is off by more than its interval says"
       ]
-  }
-
-  /// Standard error from estimates that each leave one group out.
-  private static func jackknifeError(_ estimates: [Double]) -> Double {
-    let count = Double(estimates.count)
-    let mean = estimates.reduce(0, +) / count
-    return (estimates.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } * (count - 1) / count).squareRoot()
   }
 
   /// Least squares of distance over 1/n.

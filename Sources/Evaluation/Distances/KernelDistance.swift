@@ -98,7 +98,8 @@ package struct KernelDistance: Sendable, Equatable {
     return (withinX + withinY) / (m * (m - 1)) - 2 * between / (m * m)
   }
 
-  private static func kernelSum(
+  /// sum_{ij} k(x_i, y_j), or over i≠j.
+  static func kernelSum(
     _ x: DoubleMatrix, _ y: DoubleMatrix, skipsDiagonal: Bool
   ) throws(LinearAlgebraError) -> Double {
     let gamma = 1 / Double(x.columns)

@@ -4,7 +4,8 @@ import Tensors
 /// The published weights of the FID network: pytorch-fid's and torch-fidelity's files are the same bytes.
 package enum InceptionWeights {
   package static let digest = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-  package static let source = "https://github.com/mseitzer/pytorch-fid/releases (pt_inception-2015-12-05-6726825d.pth)"
+  package static let source =
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
   package static let variable = "HALFTONE_INCEPTION"
 
   /// Whether features of this identity are what FID (or sFID, KID, IS) is defined on.

@@ -65,14 +65,19 @@ package struct FeatureAccumulator: Sendable, Equatable {
   /// Adds another accumulator's images.
   /// - Throws: `EvaluationError` when the extractors or dimensions differ, or when an image is in both.
   package mutating func merge(_ other: FeatureAccumulator) throws(EvaluationError) {
-    guard extractor == other.extractor else { throw .extractorsDiffer(extractor, other.extractor) }
-    guard dimension == other.dimension else { throw .dimensionsDiffer(dimension, other.dimension) }
+    try requireSameFeatures(as: other)
     let common = images.intersection(other.images)
     guard common.isEmpty else { throw .imagesOverlap(common.ranges) }
     images.formUnion(other.images)
     for i in sums.indices { sums[i] += other.sums[i] }
     for i in products.indices { products[i] += other.products[i] }
     vanished += other.vanished
+  }
+
+  /// - Throws: `EvaluationError` when the extractors or dimensions differ.
+  func requireSameFeatures(as other: FeatureAccumulator) throws(EvaluationError) {
+    guard extractor == other.extractor else { throw .extractorsDiffer(extractor, other.extractor) }
+    guard dimension == other.dimension else { throw .dimensionsDiffer(dimension, other.dimension) }
   }
 
   /// Mean and covariance of everything added.
@@ -92,7 +97,9 @@ package struct FeatureAccumulator: Sendable, Equatable {
       }
     }
     let mean = sums.map { FixedPoint.mean(sum: $0, count: count) }
-    return FeatureStatistics(count: count, mean: mean, covariance: covariance, extractor: extractor, exact: self)
+    return FeatureStatistics(
+      count: count, mean: mean, covariance: covariance, extractor: extractor == .unknown ? nil : extractor,
+      exact: self)
   }
 
   // MARK: Checks

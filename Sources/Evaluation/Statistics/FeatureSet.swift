@@ -53,6 +53,13 @@ package struct FeatureSet: Sendable {
       positions.flatMap { values[($0 * dimension)..<(($0 + 1) * dimension)].map(Double.init) })
   }
 
+  /// The images at `positions`, in that order.
+  func subset(_ positions: [Int]) -> FeatureSet {
+    var out = FeatureSet(extractor: extractor, dimension: dimension)
+    out.values = positions.flatMap { values[($0 * dimension)..<(($0 + 1) * dimension)] }
+    return out
+  }
+
   /// |x|^2 of each row.
   func squaredNorms() -> [Double] {
     (0..<count).map { row in
@@ -71,7 +78,7 @@ package struct FeatureSet: Sendable {
 
 /// Random choices of a metric: a sequence for each (seed, purpose, number), the same on every machine.
 enum ScoreRandom {
-  enum Purpose: Int { case firstSubset = 1, secondSubset, groups, splits }
+  enum Purpose: Int { case firstSubset = 1, secondSubset, generatedGroups, splits, referenceGroups }
 
   /// `count` different numbers below `total`, in random order: the first part of a Fisher-Yates shuffle.
   static func choice(_ count: Int, of total: Int, seed: UInt64, _ purpose: Purpose, _ number: Int) -> [Int] {

@@ -14,6 +14,9 @@ package struct FeatureExtractorIdentity: Sendable, Hashable, CustomStringConvert
     self.digest = digest
   }
 
+  /// Of features that another program made without saying how.
+  package static let unknown = FeatureExtractorIdentity(name: "unknown", mode: "unknown", digest: "unknown")
+
   package var description: String { "\(printable(name)) (\(printable(mode)); weights \(printable(digest)))" }
 }
 
@@ -45,13 +48,24 @@ package struct FeatureStatistics: Sendable {
 
   package var dimension: Int { mean.count }
 
+  /// FID's authors advise 10000 images or more for its 2048 features; as many for each feature of other extractors.
+  private var fewImages: Int { (10_000 * dimension + 2047) / 2048 }
+
   /// What a reader of scores should know about these statistics. - Parameter name: how messages call them.
   package func warnings(name: String) -> [String] {
     var out: [String] = []
     if let count, count < dimension + 1 {
       out.append(
         "\(name): \(count) images for \(dimension) features; below \(dimension + 1) the covariance has no full rank, "
-          + "and the distance is biased upwards")
+          + "and the distance is biased upwards; score --metrics kid is not")
+    } else if let count, count < fewImages {
+      out.append(
+        "\(name): \(count) images for \(dimension) features; below \(fewImages) the distance is "
+          + "noticeably biased upwards, so compare it only with distances of as many images; score --metrics "
+          + "kid,frechet-infinity is not")
+    }
+    if dimension > 0 && (0..<dimension).allSatisfy({ covariance[$0, $0] == 0 }) {
+      out.append("\(name): all images have the same features")
     }
     if count == nil { out.append("\(name): the number of images is unknown") }
     if extractor == nil { out.append("\(name): the feature extractor is unknown") }

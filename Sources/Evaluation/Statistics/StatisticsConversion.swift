@@ -32,12 +32,34 @@ extension StatisticsFormat {
       guard try FeatureStatistics.spatial(archive: archive, file: file) != nil else {
         return (
           Self.moments(of: archive, main),
-          ["\(file): no mu_s and sigma_s; guided-diffusion's evaluator reads them for sFID"]
+          [
+            "\(file): no mu_s and sigma_s, which guided-diffusion's evaluator reads for sFID; --spatial names a file with them"
+          ]
         )
       }
       let spatial = [StatisticsEntry.spatialMean, StatisticsEntry.spatialCovariance]
       return (Self.moments(of: archive, main + spatial), [])
     }
+  }
+
+  /// The entries of two files as those of one that has both pairs.
+  /// - Throws: `EvaluationError` for files that are no statistics, and for ones of different networks, ways of preparing
+  ///   pixels or numbers of images, where both files say.
+  package func joining(
+    _ archive: TensorArchive, file: String, spatial: TensorArchive, file spatialFile: String
+  ) throws(EvaluationError) -> TensorArchive {
+    let main = try FeatureStatistics(archive: archive, file: file)
+    let other = try FeatureStatistics(archive: spatial, file: spatialFile)
+    if let a = main.extractor, let b = other.extractor, a.mode != b.mode || a.digest != b.digest {
+      throw .extractorsDiffer(a, b)
+    }
+    if let a = main.exact, let b = other.exact, a.images != b.images {
+      throw .imagesDiffer(first: file, a.images.ranges, second: spatialFile, b.images.ranges)
+    }
+    var out = archive
+    out.tensors[StatisticsEntry.spatialMean] = spatial.tensors[StatisticsEntry.mean]
+    out.tensors[StatisticsEntry.spatialCovariance] = spatial.tensors[StatisticsEntry.covariance]
+    return out
   }
 
   private static func moments(of archive: TensorArchive, _ names: [String]) -> TensorArchive {

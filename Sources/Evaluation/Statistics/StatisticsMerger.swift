@@ -11,6 +11,7 @@ package struct StatisticsMerger {
   /// Adds one part. - Parameter name: how messages call it.
   /// - Throws: `EvaluationError` when extractors or dimensions differ, or images are in an earlier part, which is named.
   package mutating func add(_ shard: FeatureAccumulator, name: String) throws(EvaluationError) {
+    try total?.requireSameFeatures(as: shard)
     let overlaps = shards.compactMap { earlier -> ShardOverlap? in
       let common = earlier.images.intersection(shard.images)
       return common.isEmpty ? nil : ShardOverlap(first: earlier.name, second: name, images: common.ranges)

@@ -48,6 +48,33 @@ package enum PNGProblem: FormatProblem {
   }
 }
 
+/// Problems of JPEG images.
+package enum JPEGProblem: FormatProblem {
+  case signature(found: String?)
+  case pixels(width: Int, height: Int, limit: Int)
+  case colours(components: Int)
+  /// In libjpeg's words.
+  case decoding(String)
+
+  package var wording: (id: String, text: String, hint: String?) {
+    switch self {
+    case .signature(let found):
+      ("E-JPEG-SIGNATURE", "not a JPEG image" + (found.map { "; it looks like \($0)" } ?? ""), nil)
+    case .pixels(let width, let height, let limit):
+      ("E-JPEG-PIXELS", "\(width) x \(height) pixels, over the limit of \(limit) in all", nil)
+    case .colours(let components):
+      (
+        "E-JPEG-COLOUR",
+        components == 4
+          ? "CMYK, expected grey or RGB" : "\(components) components of an unknown kind, expected grey or RGB",
+        "convert it to RGB first: with which colour profile changes every score"
+      )
+    case .decoding(let text):
+      ("E-JPEG-DATA", printable(text), truncationHint)
+    }
+  }
+}
+
 /// Problems of IDX files (the format of the MNIST family).
 package enum IDXProblem: FormatProblem {
   case magic(found: [UInt8])
@@ -108,7 +135,10 @@ package enum ImageSetProblem: FormatProblem {
         "convert with the rule clamp(rint((x + 1) * 127.5)) for images in [-1, 1]"
       )
     case .notImages(let found):
-      ("E-IMG-KIND", "expected a folder of PNGs, an .npz or .npy of samples or an IDX file, found \(found)", nil)
+      (
+        "E-IMG-KIND",
+        "expected a folder or ZIP file of images, an .npz or .npy of samples or an IDX file, found \(found)", nil
+      )
     case .index(let text):
       ("E-IMG-INDEX", text, nil)
     }

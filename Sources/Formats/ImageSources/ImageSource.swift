@@ -74,11 +74,14 @@ package struct ImageBatch: Sendable, Equatable {
   package let shape: ImageShape
   /// Samples, N H W C.
   package let pixels: [UInt8]
+  /// Of the files they came from, where they did.
+  package let origins: ImageOrigins
 
-  package init(start: Int, shape: ImageShape, pixels: [UInt8]) {
+  package init(start: Int, shape: ImageShape, pixels: [UInt8], origins: ImageOrigins = .init()) {
     self.start = start
     self.shape = shape
     self.pixels = pixels
+    self.origins = origins
   }
 
   package var count: Int { pixels.count / shape.count }
@@ -100,27 +103,30 @@ package struct ImageSourceOptions: Sendable, Equatable {
   }
 }
 
-/// Opens whatever holds images: a folder or ZIP file of PNGs or a run folder, samples in an .npz or .npy, an IDX file (also
+/// Opens whatever holds images: a folder or ZIP file of PNGs and JPEGs or a run folder, samples in an .npz or .npy, an IDX file (also
 /// gzipped). What a file is, is decided by its first bytes, never by its name.
 package enum ImageSources {
   package static func open(_ path: String, options: ImageSourceOptions = .init()) throws -> any ImageSource {
-    if Folder.kind(of: path) == .folder { return try PNGImages(folder: path, options: options) }
+    if Folder.kind(of: path) == .folder { return try ImageFiles(folder: path, options: options) }
     let file = try InputFile(path)
     let start = try file.read(at: 0, count: min(8, file.size))
     if start.starts(with: Array("PK".utf8)) {
-      return try holdsPNGs(file) ? PNGImages(archive: ZipArchive(file), options: options) : SampleArray(archive: file)
+      return try holdsImages(file)
+        ? ImageFiles(archive: ZipArchive(file), options: options) : SampleArray(archive: file)
     }
     if start.starts(with: [0x93] + Array("NUMPY".utf8)) { return try SampleArray(array: file) }
     if start.starts(with: [0x1f, 0x8b]) || start.starts(with: [0, 0]) { return try IDXImages(file) }
     let found =
       if start.isEmpty { "an empty file" } else if start.starts(with: [0x89] + Array("PNG".utf8)) {
         "a single PNG image"
+      } else if start.starts(with: JPEG.signature) {
+        "a single JPEG image"
       } else { "a file that starts with bytes \(start.map { hexadecimal($0) }.joined(separator: " "))" }
     throw FormatError.images(path, .notImages(found))
   }
 
   /// Whether a ZIP file is one of images, not of arrays.
-  package static func holdsPNGs(_ file: InputFile) throws -> Bool {
-    try ZipArchive(file).members.contains { $0.name.lowercased().hasSuffix(".png") }
+  package static func holdsImages(_ file: InputFile) throws -> Bool {
+    try ZipArchive(file).members.contains { ImageFile.isNamedAsImage($0.name) }
   }
 }

@@ -10,6 +10,7 @@ import Tensors
 package enum PNG {
   /// 4096 x 4096: above every image that diffusion models are scored on, small enough to be no bomb.
   package static let pixelLimit = 1 << 24
+  static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
   static let sizeLimit = 256 << 20
 
   package static func read(_ path: String, pixelLimit: Int = pixelLimit) throws -> PixelImage {
@@ -17,26 +18,30 @@ package enum PNG {
   }
 
   package static func decode(_ bytes: [UInt8], file: String, pixelLimit: Int = pixelLimit) throws -> PixelImage {
+    try decodeNotingAlpha(bytes, file: file, pixelLimit: pixelLimit).image
+  }
+
+  /// As `decode`, and whether an opaque alpha channel was dropped.
+  static func decodeNotingAlpha(
+    _ bytes: [UInt8], file: String, pixelLimit: Int = pixelLimit
+  ) throws -> (image: PixelImage, droppedAlpha: Bool) {
     do {
       let chunks = try PNGChunks(bytes, pixelLimit: pixelLimit)
-      return try image(samples(bytes, chunks), header: chunks.header, channels: chunks.channels)
+      let decoded = try image(samples(bytes, chunks), header: chunks.header, channels: chunks.channels)
+      return (decoded, decoded.channels < chunks.channels)
     } catch {
       throw FormatError.png(file, error)
     }
   }
 
   private static func samples(_ bytes: [UInt8], _ chunks: PNGChunks) throws(PNGProblem) -> [UInt8] {
-    var message = [CChar](repeating: 0, count: Int(HT_PNG_MESSAGE_SIZE))
+    var message = CMessage(capacity: Int(HT_PNG_MESSAGE_SIZE))
     var samples = [UInt8](repeating: 0, count: chunks.header.width * chunks.header.height * chunks.channels)
     let status = ht_png_decode(
       bytes, bytes.count, UInt32(chunks.header.width), UInt32(chunks.header.height), Int32(chunks.channels), &samples,
-      &message)
-    guard status == 0 else { throw .decoding(text(message)) }
+      &message.characters)
+    guard status == 0 else { throw .decoding(message.text) }
     return samples
-  }
-
-  private static func text(_ message: [CChar]) -> String {
-    String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   /// Drops the alpha channel of `samples`, which must be opaque.
@@ -64,14 +69,14 @@ package enum PNG {
         free(UnsafeMutablePointer(mutating: entry.value))
       }
     }
-    var message = [CChar](repeating: 0, count: Int(HT_PNG_MESSAGE_SIZE))
+    var message = CMessage(capacity: Int(HT_PNG_MESSAGE_SIZE))
     var encoded: UnsafeMutablePointer<UInt8>?
     var count = 0
     let status = ht_png_encode(
       image.pixels, UInt32(image.width), UInt32(image.height), Int32(image.channels), entries, Int32(entries.count),
-      &encoded, &count, &message)
+      &encoded, &count, &message.characters)
     defer { free(encoded) }
-    precondition(status == 0, "libpng cannot encode a checked image: \(text(message))")
+    precondition(status == 0, "libpng cannot encode a checked image: \(message.text)")
     return Array(UnsafeBufferPointer(start: encoded, count: count))
   }
 

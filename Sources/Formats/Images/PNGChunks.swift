@@ -44,9 +44,7 @@ struct PNGChunks {
   }
 
   init(_ bytes: [UInt8], pixelLimit: Int) throws(PNGProblem) {
-    guard bytes.starts(with: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) else {
-      throw .signature(found: otherFormat(bytes))
-    }
+    guard bytes.starts(with: PNG.signature) else { throw .signature(found: otherFormat(bytes)) }
     var position = 8
     repeat {
       guard position < bytes.count else { throw .missing("IEND") }
@@ -140,10 +138,10 @@ struct PNGChunks {
   }
 }
 
-/// What a file that is no PNG looks like, for messages.
-private func otherFormat(_ bytes: [UInt8]) -> String? {
+/// What a file that is not of the format it should be looks like, for messages.
+func otherFormat(_ bytes: [UInt8]) -> String? {
   if bytes.isEmpty { return "an empty file" }
-  if bytes.starts(with: [0xff, 0xd8, 0xff]) { return "a JPEG image" }
+  if bytes.starts(with: JPEG.signature) { return "a JPEG image" }
   if bytes.starts(with: Array("GIF8".utf8)) { return "a GIF image" }
   if bytes.starts(with: Array("RIFF".utf8)) { return "a WebP image" }
   if bytes.starts(with: Array("BM".utf8)) { return "a BMP image" }

@@ -24,29 +24,28 @@ package struct FrechetCommand: Sendable {
   package func run(_ session: Session) throws {
     let compute = try Compute(threads: threads, batch: batch)
     let scoring = try FeatureScoring(options, session: session, compute: compute)
-    let a = try scoring.statistics(of: first, session: session)
-    let b = try scoring.statistics(of: second, session: session)
-    let result = try FrechetDistance.compute(a, b, names: (first, second), pool: compute.pool)
-    for warning in result.warnings { session.console.note("warning: \(warning)") }
-    if json { return try session.console.result(JSONWriter.compact(report(result, a, b))) }
-    try session.console.result("\(result.title): \(fixed(result.distance, 6))\n\(featureLine(a, b))")
+    let a = try scoring.scored(first, session: session)
+    let b = try scoring.scored(second, session: session)
+    let result = try FrechetDistance.compute(
+      a.statistics, b.statistics, names: (first, second), pool: compute.pool)
+    let warnings = distinct(a.warnings + b.warnings + result.warnings)
+    for warning in warnings { session.console.note("warning: \(warning)") }
+    if json { return try session.console.result(JSONWriter.compact(value(result, a, b, warnings))) }
+    try session.console.result(
+      "\(result.title): \(fixed(result.distance, 6))\n\(featureLine(a.statistics, b.statistics))")
   }
 
-  private func report(
-    _ result: FrechetDistance, _ a: FeatureStatistics, _ b: FeatureStatistics
+  private func value(
+    _ result: FrechetDistance, _ a: ScoredSet, _ b: ScoredSet, _ warnings: [String]
   ) -> ConfigurationValue {
-    func side(_ path: String, _ statistics: FeatureStatistics) -> ConfigurationValue {
-      ["path": .string(path), "images": statistics.count.map { .integer($0) } ?? .null]
-    }
-    let identity = a.extractor ?? b.extractor
+    let identity = a.statistics.extractor ?? b.statistics.extractor
     return [
       "metric": .string(result.title), "distance": .number(result.distance), "mean_term": .number(result.meanTerm),
       "trace_term": .number(result.traceTerm), "residual": .number(result.residual),
       "extractor": identity.map {
         ["name": .string($0.name), "mode": .string($0.mode), "digest": .string($0.digest)]
       } ?? .null,
-      "first": side(first, a), "second": side(second, b),
-      "warnings": .list(result.warnings.map { .string($0) }),
+      "first": ScoreReport.side(a), "second": ScoreReport.side(b), "warnings": .list(warnings.map { .string($0) }),
     ]
   }
 }

@@ -11,6 +11,8 @@ package struct ScoreCommand: Sendable {
   package var metrics: [ScoreMetric]?
   package var options: ScoringOptions
   package var subsets: KernelDistance.Subsets
+  /// Whether scores get intervals that cost more than they do.
+  package var intervals: Bool
   package var seed: UInt64
   package var json: Bool
   package var threads: Int
@@ -18,13 +20,14 @@ package struct ScoreCommand: Sendable {
 
   package init(
     generated: String, reference: String, metrics: [ScoreMetric]?, options: ScoringOptions, kernelSubsets: Int,
-    kernelSubsetSize: Int, seed: UInt64, json: Bool, threads: Int, batch: Int
+    kernelSubsetSize: Int, intervals: Bool, seed: UInt64, json: Bool, threads: Int, batch: Int
   ) {
     self.generated = generated
     self.reference = reference
     self.metrics = metrics
     self.options = options
     subsets = KernelDistance.Subsets(count: kernelSubsets, size: kernelSubsetSize)
+    self.intervals = intervals
     self.seed = seed
     self.json = json
     self.threads = threads
@@ -37,10 +40,13 @@ package struct ScoreCommand: Sendable {
     let wanted = metrics ?? ScoreMetric.standard
     let spatial = wanted.contains(.spatialFrechet)
     if spatial && scoring.extractor.spatial == nil { throw ScoreError.noSpatial(path: scoring.definition.name) }
-    let a = try scoring.scored(
-      generated, keepsFeatures: wanted.contains { $0.needsFeatures.first }, spatial: spatial, session: session)
-    let b = try scoring.scored(
-      reference, keepsFeatures: wanted.contains { $0.needsFeatures.second }, spatial: spatial, session: session)
+    func needs(_ metricNeeds: (ScoreMetric) -> Bool) -> ScoringNeeds {
+      ScoringNeeds(
+        features: wanted.contains { metricNeeds($0) || intervals && $0 == .frechet }, spatial: spatial,
+        spatialFeatures: spatial && intervals)
+    }
+    let a = try scoring.scored(generated, needs { $0.needsFeatures.first }, session: session)
+    let b = try scoring.scored(reference, needs { $0.needsFeatures.second }, session: session)
     let feasible = try feasible(wanted, a, b, session)
     var report = ScoreReport(a, b, seed: seed)
     for metric in feasible { try add(metric, to: &report, a, b, scoring, compute) }
@@ -72,25 +78,30 @@ package struct ScoreCommand: Sendable {
   ) throws {
     switch metric {
     case .frechet:
-      report.add(try FrechetDistance.compute(a.statistics, b.statistics, names: (a.path, b.path), pool: compute.pool))
+      try addFrechet(to: &report, a.statistics, a.features, b.statistics, b.features, compute, isSpatial: false)
     case .spatialFrechet:
       guard let first = a.spatial else { throw ScoreError.noSpatial(path: a.path) }
       guard let second = b.spatial else { throw ScoreError.noSpatial(path: b.path) }
-      report.add(try FrechetDistance.compute(first, second, names: (a.path, b.path), pool: compute.pool), spatial: true)
+      try addFrechet(
+        to: &report, first, a.spatialFeatures, second, b.spatialFeatures, compute, isSpatial: true)
     case .frechetInfinity:
       guard let features = a.features else { return }
       let side = try FrechetSide(b.statistics, name: b.path)
       report.add(try FrechetExtrapolation.compute(generated: features, reference: side, seed: seed, pool: compute.pool))
     case .kernelDistance:
       guard let first = a.features, let second = b.features else { return }
-      report.add(try KernelDistance.compute(first, second, subsets: subsets, seed: seed, pool: compute.pool))
+      let result = try KernelDistance.compute(first, second, subsets: subsets, seed: seed, pool: compute.pool)
+      report.add(result, try intervals ? result.interval(first, second, seed: seed, pool: compute.pool) : nil)
     case .precisionRecall, .densityCoverage:
       guard let first = a.features, let second = b.features else { return }
       let scores =
-        try report.manifold
-        ?? ManifoldScores.compute(
-          generated: first, reference: second, pool: compute.pool)
-      report.add(scores, metric)
+        try report.manifold ?? ManifoldScores.compute(generated: first, reference: second, pool: compute.pool)
+      let found =
+        try !intervals
+        ? nil
+        : report.manifoldIntervals
+          ?? scores.intervals(generated: first, reference: second, seed: seed, pool: compute.pool)
+      report.add(scores, found, metric)
     case .classifierScore:
       guard let features = a.features else { return }
       guard a.isExtracted, let head = scoring.extractor.head else { throw ScoreError.noClassifier(path: a.path) }
@@ -100,5 +111,21 @@ package struct ScoreCommand: Sendable {
           ? try ClassifierScore.computeConsecutively(features, head: head)
           : try ClassifierScore.compute(features, head: head, seed: seed))
     }
+  }
+
+  /// A set's statistics may be those of more images than its features: then there is no interval for the choice of them.
+  private func addFrechet(
+    to report: inout ScoreReport, _ first: FeatureStatistics, _ firstFeatures: FeatureSet?,
+    _ second: FeatureStatistics, _ secondFeatures: FeatureSet?, _ compute: Compute, isSpatial: Bool
+  ) throws {
+    guard intervals, let features = firstFeatures, features.count == first.count else {
+      let distance = try FrechetDistance.compute(first, second, names: (generated, reference), pool: compute.pool)
+      return report.add(distance, nil, spatial: isSpatial)
+    }
+    let sides = try FrechetDistance.sides(first, second, names: (generated, reference), pool: compute.pool)
+    let other = secondFeatures?.count == second.count ? secondFeatures : nil
+    let interval = try FrechetDistance.interval(
+      sides, generated: features, reference: other, seed: seed, pool: compute.pool)
+    report.add(try FrechetDistance.compute(sides.generated, sides.reference), interval, spatial: isSpatial)
   }
 }

@@ -11,18 +11,21 @@ package struct StatsCommand: Sendable {
   /// The first image's index, where the names do not say it.
   package var firstIndex: Int?
   package var out: String
+  /// Where statistics of the spatial features go; nil: nowhere.
+  package var spatialOut: String?
   package var threads: Int
   package var batch: Int
 
   package init(
-    images: String, options: ScoringOptions, indices: ClosedRange<Int>?, firstIndex: Int?, out: String, threads: Int,
-    batch: Int
+    images: String, options: ScoringOptions, indices: ClosedRange<Int>?, firstIndex: Int?, out: String,
+    spatialOut: String? = nil, threads: Int, batch: Int
   ) {
     self.images = images
     self.options = options
     self.indices = indices
     self.firstIndex = firstIndex
     self.out = out
+    self.spatialOut = spatialOut
     self.threads = threads
     self.batch = batch
   }
@@ -34,10 +37,18 @@ package struct StatsCommand: Sendable {
     let scoring = try FeatureScoring(
       options, session: session, compute: Compute(threads: threads, batch: batch))
     let selection = try ImageSelection(scoring.images(images), indices: indices, firstIndex: firstIndex)
-    let accumulator = try scoring.accumulate(selection, session: session)
-    try NPZ.write(accumulator.archive(), to: out)
+    let found = try scoring.accumulate(selection, spatial: spatialOut != nil, session: session)
+    let written =
+      [(out, found.main)]
+      + [(spatialOut, found.spatial)].compactMap { out, sums in
+        if let out, let sums { (out, sums) } else { nil }
+      }
+    for (out, sums) in written { try NPZ.write(sums.archive(), to: out) }
     if let kept = scoring.kept, kept.isTemporary { kept.discard() }
-    for warning in try accumulator.statistics().warnings(name: images) { session.console.note("warning: \(warning)") }
-    try session.console.result("\(out): \(accumulator.images.count) images, \(accumulator.extractor.name) features")
+    for warning in try found.warnings + found.main.statistics().warnings(name: images) {
+      session.console.note("warning: \(warning)")
+    }
+    try session.console.result(
+      written.map { "\($0.0): \($0.1.images.count) images, \($0.1.extractor.name) features" }.joined(separator: "\n"))
   }
 }

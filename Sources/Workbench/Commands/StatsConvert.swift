@@ -6,18 +6,27 @@ import Tensors
 package struct StatsConvertCommand: Sendable {
   package typealias Format = StatisticsFormat
 
+  /// Statistics in any layout, or features.
   package var input: String
+  /// Statistics of the same images' spatial features, for the layout that has a place for them.
+  package var spatial: String?
   package var format: Format
   package var out: String
 
-  package init(input: String, format: Format, out: String) {
+  package init(input: String, spatial: String? = nil, format: Format, out: String) {
     self.input = input
+    self.spatial = spatial
     self.format = format
     self.out = out
   }
 
   package func run(_ session: Session) throws {
-    let (archive, warnings) = try format.convert(StatisticsFiles.required(input), file: input)
+    if spatial != nil && format != .adm { throw ScoreError.spatialFormat(format) }
+    var main = try StatisticsFiles.required(input)
+    if let spatial {
+      main = try format.joining(main, file: input, spatial: StatisticsFiles.required(spatial), file: spatial)
+    }
+    let (archive, warnings) = try format.convert(main, file: input)
     try NPZ.write(archive, to: out)
     for warning in warnings { session.console.note("warning: \(warning)") }
     try session.console.result("\(out): \(archive.names.joined(separator: ", ")) (\(format.rawValue))")

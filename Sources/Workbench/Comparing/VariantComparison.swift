@@ -154,7 +154,7 @@ package struct VariantComparison {
     return try variants.map { variant in
       try variant.stores.map { store in
         let drawn = try ImageSelection(ImageSources.open(store.folder), indices: images)
-        let statistics = try scoring.accumulate(drawn, session: session).statistics()
+        let statistics = try scoring.accumulate(drawn, session: session).main.statistics()
         return try FrechetDistance.compute(statistics, target, names: (variant.name, stem(of: reference)))
       }
     }

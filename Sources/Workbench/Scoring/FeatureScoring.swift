@@ -30,29 +30,34 @@ package struct FeatureScoring {
       path, options: ImageSourceOptions(recursive: options.recursive, mixedSizes: !definition.modes.isEmpty))
   }
 
-  /// Sums the features of the selected images, a leaf in memory at a time.
-  package func accumulate(_ selection: ImageSelection, session: Session) throws -> FeatureAccumulator {
-    var accumulator = FeatureAccumulator(extractor: extractor.identity, dimension: extractor.dimension)
-    try forEachLeaf(of: selection, spatial: false, session: session) { features, _, indices in
-      try accumulator.add(features, images: indices, pool: pool)
+  /// Exact sums of the selected images' features, a leaf in memory at a time.
+  /// - Parameter spatial: whether those of the extractor's spatial features are wanted too.
+  func accumulate(_ selection: ImageSelection, spatial: Bool = false, session: Session) throws -> AccumulatedFeatures {
+    if spatial && extractor.spatial == nil { throw ScoreError.noSpatial(path: definition.name) }
+    var main = FeatureAccumulator(extractor: extractor.identity, dimension: extractor.dimension)
+    var other = extractor.spatial.map { FeatureAccumulator(extractor: $0.identity, dimension: $0.dimension) }
+    let warnings = try forEachLeaf(of: selection, spatial: spatial, session: session) { features, more, indices in
+      try main.add(features, images: indices, pool: pool)
+      if let more { try other?.add(more, images: indices, pool: pool) }
     }
-    return accumulator
+    return AccumulatedFeatures(main: main, spatial: spatial ? other : nil, warnings: warnings)
   }
 
   /// Hands over the features of the selected images, leaf by leaf, with the images' indices.
   /// - Parameter spatial: whether the extractor's spatial features are wanted too.
+  /// - Returns: what scores of these images should be read with.
   func forEachLeaf(
     of selection: ImageSelection, spatial: Bool, session: Session,
     _ body: (_ features: Tensor, _ spatial: Tensor?, _ indices: [Int]) throws -> Void
-  ) throws {
+  ) throws -> [String] {
     let source = selection.source
     let leaf = KeptFeatures.leafSize(source.shape)
     let kept = selection.count > leaf || self.kept?.isTemporary == false ? self.kept : nil
     for skipped in source.skipped { session.console.note("skipped \(skipped)") }
     let progress = Progress("extracting features", unit: "images", total: selection.count, console: session.console)
-    var (done, shapes) = (0, Set<ImageShape>())
+    var (done, survey) = (0, ImageSurvey(path: source.path))
     try source.forEachBatch(of: leaf, in: selection.positions) { images in
-      shapes.insert(images.shape)
+      survey.add(images)
       let key = kept.map { _ in KeptFeatures.key(images, extractor.identity) }
       let indices = (images.start..<(images.start + images.count)).map(selection.index)
       if let key, let found = kept?.read(key, count: images.count, extractor, spatial: spatial) {
@@ -66,11 +71,7 @@ package struct FeatureScoring {
       done += images.count
     }
     progress.finish(Double(selection.count))
-    if shapes.count > 1 {
-      session.console.note(
-        "warning: \(source.path): images of \(shapes.count) sizes, each resized for itself; sets of one size compare better"
-      )
-    }
+    return survey.warnings
   }
 
   /// A leaf's features, a network call at a time. - Throws: `Stopped` after a stop signal.
@@ -99,4 +100,12 @@ package struct FeatureScoring {
   package func statistics(of path: String, session: Session) throws -> FeatureStatistics {
     try scored(path, session: session).statistics
   }
+}
+
+/// What a pass over images gives.
+struct AccumulatedFeatures {
+  let main: FeatureAccumulator
+  /// nil where it was not wanted.
+  let spatial: FeatureAccumulator?
+  let warnings: [String]
 }

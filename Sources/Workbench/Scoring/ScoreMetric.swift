@@ -1,3 +1,4 @@
+import Evaluation
 import Tensors
 
 /// What `score` computes.
@@ -44,6 +45,10 @@ package enum ScoreError: HalftoneError, Equatable {
   case notFeatures(path: String, dims: [Int], type: ElementType)
   /// sFID where there are no spatial features.
   case noSpatial(path: String)
+  /// A set without a covariance.
+  case oneImage(path: String)
+  /// `--spatial` with a layout that has no place for it.
+  case spatialFormat(StatisticsFormat)
   /// A classifier's score of features that no known classifier made.
   case noClassifier(path: String)
 
@@ -52,14 +57,16 @@ package enum ScoreError: HalftoneError, Equatable {
     case .needsImages: "E-SCORE-IMAGES"
     case .notFeatures: "E-SCORE-FEATURES"
     case .noSpatial: "E-SCORE-SPATIAL"
+    case .oneImage: "E-SCORE-COUNT"
+    case .spatialFormat: "E-SCORE-SPATIAL"
     case .noClassifier: "E-SCORE-CLASSIFIER"
     }
   }
 
   package var exit: ExitStatus {
     switch self {
-    case .needsImages, .noSpatial, .noClassifier: .usage
-    case .notFeatures: .refusedInput
+    case .needsImages, .noSpatial, .spatialFormat, .noClassifier: .usage
+    case .notFeatures, .oneImage: .refusedInput
     }
   }
 
@@ -70,6 +77,8 @@ package enum ScoreError: HalftoneError, Equatable {
     case .notFeatures(let path, let dims, let type):
       "\(printable(path)): array \"features\" is \(type.rawValue) \(dims), expected F32 [images, dimension]"
     case .noSpatial(let path): "\(printable(path)): no spatial features, which sfid is defined on"
+    case .oneImage(let path): "\(printable(path)): one image; a covariance needs at least 2"
+    case .spatialFormat(let format): "the layout \(format.rawValue) has no place for spatial features"
     case .noClassifier(let path):
       "\(printable(path)): features of an unknown extractor; no classifier is known for them"
     }
@@ -78,7 +87,8 @@ package enum ScoreError: HalftoneError, Equatable {
   package var hint: String? {
     switch self {
     case .needsImages: "give the images, or --metrics frechet"
-    case .notFeatures: nil
+    case .notFeatures, .oneImage: nil
+    case .spatialFormat: "give --format adm"
     case .noSpatial: "give images and --features inception, or statistics with mu_s and sigma_s"
     case .noClassifier: "give the images"
     }

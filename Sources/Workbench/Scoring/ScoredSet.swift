@@ -10,52 +10,72 @@ package struct ScoredSet: Sendable {
   package var spatial: FeatureStatistics?
   /// nil for a statistics file, and where nothing needs them.
   package var features: FeatureSet?
+  package var spatialFeatures: FeatureSet?
   /// Whether the features are the extractor's own, made here.
   package let isExtracted: Bool
+  /// About its images; those about its statistics come with each distance.
+  package var warnings: [String] = []
+}
+
+/// What is wanted of a set beyond its statistics.
+package struct ScoringNeeds: Sendable {
+  /// Single images' features: 4 N d bytes.
+  package var features = false
+  /// Statistics of the spatial features.
+  package var spatial = false
+  /// Single images' spatial features.
+  package var spatialFeatures = false
 }
 
 extension FeatureScoring {
   /// Reads a statistics file as it is, an archive with an array `features` (N x d) as features of an unknown extractor, and
-  /// anything else through the extractor, in one pass.
-  /// - Parameters:
-  ///   - keepsFeatures: whether single images' features are wanted: 4 N d bytes.
-  ///   - spatial: whether statistics of the spatial features are wanted.
-  package func scored(
-    _ path: String, keepsFeatures: Bool = false, spatial: Bool = false, session: Session
-  ) throws -> ScoredSet {
-    if let archive = try StatisticsFiles.archive(path) { return try scored(path, archive) }
+  /// anything else through the extractor, in one pass. A statistics file may hold images beside (guided-diffusion's
+  /// references do): they are read where single images' features are wanted.
+  package func scored(_ path: String, _ needs: ScoringNeeds = .init(), session: Session) throws -> ScoredSet {
+    if let archive = try StatisticsFiles.archive(path) { return try scored(path, archive, needs, session) }
     if let features = try StatisticsFiles.features(path) { return try scored(path, features) }
-    var accumulator = FeatureAccumulator(extractor: extractor.identity, dimension: extractor.dimension)
+    return try extracted(path, needs, session)
+  }
+
+  private func extracted(_ path: String, _ needs: ScoringNeeds, _ session: Session) throws -> ScoredSet {
+    let selection = try ImageSelection(images(path))
+    if selection.count < 2 { throw ScoreError.oneImage(path: path) }
+    var sums = FeatureAccumulator(extractor: extractor.identity, dimension: extractor.dimension)
     var set = FeatureSet(extractor: extractor.identity, dimension: extractor.dimension)
     var spatialSums = extractor.spatial.map { FeatureAccumulator(extractor: $0.identity, dimension: $0.dimension) }
-    try forEachLeaf(of: ImageSelection(images(path)), spatial: spatial, session: session) { features, other, indices in
-      try accumulator.add(features, images: indices, pool: pool)
-      if let other { try spatialSums?.add(other, images: indices, pool: pool) }
-      if keepsFeatures { try set.add(features) }
+    var spatialSet = extractor.spatial.map { FeatureSet(extractor: $0.identity, dimension: $0.dimension) }
+    let warnings = try forEachLeaf(of: selection, spatial: needs.spatial, session: session) {
+      features, spatialFeatures, indices in
+      try sums.add(features, images: indices, pool: pool)
+      if needs.features { try set.add(features) }
+      guard let spatialFeatures else { return }
+      try spatialSums?.add(spatialFeatures, images: indices, pool: pool)
+      if needs.spatialFeatures { try spatialSet?.add(spatialFeatures) }
     }
     return ScoredSet(
-      path: path, statistics: try accumulator.statistics(), spatial: spatial ? try spatialSums?.statistics() : nil,
-      features: keepsFeatures ? set : nil, isExtracted: true)
+      path: path, statistics: try sums.statistics(), spatial: needs.spatial ? try spatialSums?.statistics() : nil,
+      features: needs.features ? set : nil, spatialFeatures: needs.spatialFeatures ? spatialSet : nil,
+      isExtracted: true, warnings: warnings)
   }
 
   /// A statistics file. Of files that hold both, the spatial pair is what a spatial extractor means.
-  private func scored(_ path: String, _ archive: TensorArchive) throws -> ScoredSet {
+  private func scored(
+    _ path: String, _ archive: TensorArchive, _ needs: ScoringNeeds, _ session: Session
+  ) throws -> ScoredSet {
     let main = try FeatureStatistics(archive: archive, file: path)
     let spatial = try FeatureStatistics.spatial(archive: archive, file: path)
     let wantsSpatial = definition.name == InceptionTap.spatial.name
+    let images =
+      try needs.features && StatisticsFiles.holdsImages(path)
+      ? extracted(path, ScoringNeeds(features: true), session) : nil
     return ScoredSet(
-      path: path, statistics: wantsSpatial ? spatial ?? main : main, spatial: spatial, isExtracted: false)
+      path: path, statistics: wantsSpatial ? spatial ?? main : main, spatial: spatial, features: images?.features,
+      isExtracted: images != nil, warnings: images?.warnings ?? [])
   }
 
   private func scored(_ path: String, _ features: Tensor) throws -> ScoredSet {
-    let identity = FeatureExtractorIdentity(name: "unknown", mode: "unknown", digest: "unknown")
-    var accumulator = FeatureAccumulator(extractor: identity, dimension: features.dims[1])
-    try accumulator.add(features, images: 0..<features.dims[0])
-    let exact = try accumulator.statistics()
-    return ScoredSet(
-      path: path,
-      statistics: FeatureStatistics(
-        count: exact.count, mean: exact.mean, covariance: exact.covariance, extractor: nil),
+    ScoredSet(
+      path: path, statistics: try StatisticsFiles.accumulated(features).statistics(),
       features: try FeatureSet(features, extractor: nil), isExtracted: false)
   }
 }

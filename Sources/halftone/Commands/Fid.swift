@@ -5,7 +5,7 @@ struct Fid: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Fréchet distance between two sets of images or their statistics.",
     discussion: """
-      A and B are statistics files, folders or ZIP files of PNGs, run folders, samples or IDX files, in any mix. The result is \
+      A and B are statistics files, folders or ZIP files of PNGs and JPEGs, run folders, samples or IDX files, in any mix. The result is \
       named after its feature extractor; only on features of the published Inception network is it FID.
 
       Examples:

@@ -18,7 +18,7 @@ struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Compute feature statistics of a set of images (what 'halftone stats PATH' does).",
       discussion: """
-        PATH is a folder or ZIP file of PNGs, a run folder, samples in an .npz or .npy, or an IDX file (also gzipped). Images of a run \
+        PATH is a folder or ZIP file of PNGs and JPEGs, a run folder, samples in an .npz or .npy, or an IDX file (also gzipped). Images of a run \
         folder have the indices in their names, all others are numbered as they come; parts of one set with different \
         indices can be merged exactly.
 
@@ -33,6 +33,10 @@ struct Stats: ParsableCommand {
     @Option(help: ArgumentHelp("Index of the first image, where names do not say it (default: 0).", valueName: "K"))
     var firstIndex: Int?
     @Option(help: ArgumentHelp("Where to write the statistics.", valueName: "stats.npz")) var out: String
+    @Option(
+      help: ArgumentHelp(
+        "Where to write statistics of the spatial features, of --features inception.", valueName: "spatial.npz"))
+    var spatialOut: String?
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var common: CommonOptions
 
@@ -45,7 +49,7 @@ struct Stats: ParsableCommand {
     func run() throws {
       try StatsCommand(
         images: path, options: features.scoring, indices: indices?.bounds, firstIndex: firstIndex, out: out,
-        threads: compute.threads, batch: compute.batch
+        spatialOut: spatialOut, threads: compute.threads, batch: compute.batch
       ).run(session(common))
     }
   }
@@ -80,15 +84,26 @@ struct Stats: ParsableCommand {
         halftone: mean, covariance and exact sums (mergeable); pytorch-fid: mu and sigma; adm: mu, sigma, mu_s, sigma_s as \
         guided-diffusion's evaluator has them. Numbers keep their bits.
 
-        Example:
+        Examples:
           halftone stats convert w8a8.npz --format pytorch-fid --out fid-stats.npz
+          halftone stats outputs/w8a8 --features inception=WEIGHTS --mode adm --out pool.npz --spatial-out spatial.npz
+          halftone stats convert pool.npz --spatial spatial.npz --format adm --out adm.npz
         """)
 
-    @Argument(help: ArgumentHelp("Statistics file in any of the layouts.", valueName: "stats.npz")) var input: String
+    @Argument(
+      help: ArgumentHelp(
+        "Statistics in any of the layouts, or an .npz with an array 'features' (images x dimension).",
+        valueName: "stats.npz"))
+    var input: String
+    @Option(
+      help: ArgumentHelp("Statistics of the same images' spatial features, for adm.", valueName: "spatial.npz"))
+    var spatial: String?
     @Option(help: ArgumentHelp("Layout to write.")) var format: StatsConvertCommand.Format
     @Option(help: ArgumentHelp("Where to write it.", valueName: "out.npz")) var out: String
     @OptionGroup var common: CommonOptions
 
-    func run() throws { try StatsConvertCommand(input: input, format: format, out: out).run(session(common)) }
+    func run() throws {
+      try StatsConvertCommand(input: input, spatial: spatial, format: format, out: out).run(session(common))
+    }
   }
 }

@@ -33,13 +33,13 @@ import Testing
       #expect(symlink(folder, folder + "/loop") == 0)
       #expect(symlink(folder + "/none", folder + "/dangling.png") == 0)
       let source = try #require(
-        try ImageSources.open(folder, options: .init(recursive: true)) as? PNGImages)
+        try ImageSources.open(folder, options: .init(recursive: true)) as? ImageFiles)
       #expect(source.names == ["Z.png", "a.PNG", "a/10.png", "a/2.png", "b.png", "é.png"])
       #expect(try Self.levels(source) == [4, 2, 3, 1, 0, 5])
       #expect(
         source.skipped == [
           ".hidden.png (hidden)", "dangling.png (a link that leads nowhere)", "loop (a link to a folder)",
-          "notes.txt (not a .png file)",
+          "notes.txt (not a .png, .jpg or .jpeg file)",
         ])
       // Folders in a set count only when asked for.
       let flat = try ImageSources.open(folder)
@@ -81,7 +81,7 @@ import Testing
       }
       let flat = try open([member("b.png", 1), member("a.png", 0), ("notes.txt", []), member("c/d.png", 2)])
       #expect(try Self.levels(flat) == [0, 1])
-      #expect(flat.skipped == ["notes.txt (not a .png file)", "c/d.png (in a folder of the set)"])
+      #expect(flat.skipped == ["notes.txt (not a .png, .jpg or .jpeg file)", "c/d.png (in a folder of the set)"])
       let all = try open([member("b.png", 1), member("a.png", 0), member("c/d.png", 2)], recursive: true)
       #expect(try Self.levels(all) == [0, 1, 2])
       // The folder that everything lies in is passed over.
@@ -148,13 +148,66 @@ import Testing
 
   @Test func foldersWithoutImagesSayWhatTheyHold() throws {
     try withTemporaryFolder { folder in
-      try AtomicFile.write("", to: folder + "/a.jpg")
+      try AtomicFile.write("", to: folder + "/a.webp")
       let error = thrownError { _ = try ImageSources.open(folder) } as? FormatError
       #expect(error?.id == "E-IMG-EMPTY")
-      #expect(
-        error?.hint
-          == "skipped: a.jpg (a JPEG: compression changes scores; convert both sets to PNG the same way)")
+      #expect(error?.hint == "skipped: a.webp (not a .png, .jpg or .jpeg file)")
     }
+  }
+
+  /// What a file is, its first bytes say; batches count what a score should be read with.
+  @Test func jpegsAndAlphaAreCounted() throws {
+    try withTemporaryFolder { folder in
+      let jpeg = try InputFile.contents(of: Fixtures.path("jpeg/colours-420.jpg"), limit: 1 << 20)
+      let decoded = try JPEG.decode(jpeg, file: "jpeg")
+      for name in ["a.jpg", "b.JPEG", "c.png"] { try AtomicFile.write(jpeg, to: "\(folder)/\(name)") }
+      try PNG.write(decoded, to: folder + "/d.jpg")
+      let set = try ImageSources.open(folder)
+      var batches: [ImageBatch] = []
+      try set.forEachBatch(of: 3) { batches.append($0) }
+      #expect(batches.map(\.origins) == [ImageOrigins(jpegs: 3), ImageOrigins()])
+      #expect(
+        batches[0].pixels == decoded.pixels + decoded.pixels + decoded.pixels && batches[1].pixels == decoded.pixels)
+      try AtomicFile.write(storedZip([("x.jpg", jpeg), ("y.jpg", Array("RIFF".utf8))]), to: folder + "/set.zip")
+      let zip = try ImageSources.open(folder + "/set.zip")
+      var origins: [ImageOrigins] = []
+      let error = thrownError { try zip.forEachBatch(of: 1) { origins.append($0.origins) } }
+      #expect(origins == [ImageOrigins(jpegs: 1)])
+      #expect(
+        error.map { "\($0)" }
+          == "error[E-JPEG-SIGNATURE]: \(folder)/set.zip/y.jpg: not a JPEG image; it looks like a WebP image")
+    }
+    try withTemporaryFolder { folder in
+      // Grey with alpha, 2 x 1, both pixels opaque: a stored block in zlib's format.
+      try AtomicFile.write(Self.greyAlphaPNG([7, 255, 9, 255]), to: folder + "/a.png")
+      try PNG.write(PixelImage(height: 1, width: 2, channels: 1, pixels: [7, 9]), to: folder + "/b.png")
+      try ImageSources.open(folder).forEachBatch(of: 2) { batch in
+        #expect(batch.pixels == [7, 9, 7, 9] && batch.origins == ImageOrigins(droppedAlphas: 1))
+      }
+      try AtomicFile.write(Self.greyAlphaPNG([7, 255, 9, 254]), to: folder + "/a.png")
+      #expect(throws: FormatError.png(folder + "/a.png", .transparent(x: 1, y: 0))) {
+        try ImageSources.open(folder)
+      }
+    }
+  }
+
+  /// A PNG file of one row of two pixels, grey and alpha.
+  private static func greyAlphaPNG(_ samples: [UInt8]) -> [UInt8] {
+    func big(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
+    func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
+      var crc = UInt32.max
+      for byte in Array(type.utf8) + data {
+        crc ^= UInt32(byte)
+        for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xedb8_8320 : crc >> 1 }
+      }
+      return big(UInt32(data.count)) + Array(type.utf8) + data + big(~crc)
+    }
+    let row = [0] + samples
+    var (a, b): (UInt32, UInt32) = (1, 0)
+    for byte in row { (a, b) = ((a + UInt32(byte)) % 65521, (b + a + UInt32(byte)) % 65521) }
+    let stream: [UInt8] = [0x78, 0x01, 1, UInt8(row.count), 0, ~UInt8(row.count), 0xff] + row + big(b << 16 | a)
+    return [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+      + chunk("IHDR", big(2) + big(1) + [8, 4, 0, 0, 0]) + chunk("IDAT", stream) + chunk("IEND", [])
   }
 
   @Test func samplesInNumPyArrays() throws {
@@ -213,6 +266,7 @@ import Testing
     try withTemporaryFolder { folder in
       for (bytes, found) in [
         (PNG.encode(Self.image(1)), "a single PNG image"), ([], "an empty file"),
+        ([0xff, 0xd8, 0xff, 0xe0], "a single JPEG image"),
         (Array("hello world".utf8), "a file that starts with bytes 68 65 6c 6c 6f 20 77 6f"),
       ] {
         try AtomicFile.write(bytes, to: folder + "/file")

@@ -11,7 +11,7 @@ import Testing
     "Kernels": ["CKernels"], "KernelsBase": ["CKernels"], "KernelsAVX2": ["CKernels"],
     "KernelsAVX512VNNI": ["CKernels"],
     "Tensors": Set(kernels).union(["CKernels", "COpenBLAS"]),
-    "Formats": ["Tensors", "CPNG", "CHDF5", "CZip", "CZlib", "CSystem", "Yams", "CYaml", "Crypto"],
+    "Formats": ["Tensors", "CJPEG", "CPNG", "CHDF5", "CZlib", "CSystem", "Yams", "CYaml", "Crypto"],
     "Diffusion": ["Tensors"],
     // The fast executors fill the argument structures of the kernel table, which are declared in CKernels.
     "Models": ["Tensors", "Diffusion", "CKernels"],

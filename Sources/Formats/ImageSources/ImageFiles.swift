@@ -1,12 +1,12 @@
 import Tensors
 
-/// The PNG images of a folder or of a ZIP file, in the order of their relative paths' bytes, so that neither locale nor file
+/// The PNG and JPEG images of a folder or of a ZIP file, in the order of their relative paths' bytes, so that neither locale nor file
 /// system shows. Of a run folder (one that holds run.json) only the part below images/ counts.
 ///
 /// Images laid out as a run's (`000123/123456.png`, all of them) have the indices that their names say, so that parts of one
 /// run in different folders know who they are; any other set's are numbered as they come. Folders inside a set count when
 /// they are a run's or when asked for.
-package struct PNGImages: ImageSource {
+package struct ImageFiles: ImageSource {
   package let path: String
   /// Of the first image.
   package let shape: ImageShape
@@ -14,7 +14,7 @@ package struct PNGImages: ImageSource {
   /// Relative to the set.
   package let names: [String]
 
-  private let load: @Sendable (_ name: String) throws -> PixelImage
+  private let load: @Sendable (_ name: String) throws -> DecodedImage
   private let options: ImageSourceOptions
   /// The indices in the names, ascending; nil where the layout is not a run's.
   private let indices: [Int]?
@@ -32,7 +32,7 @@ package struct PNGImages: ImageSource {
     var options = options
     if isRun { options.recursive = true }
     try self.init(path: path, names: listing.names, skipped: listing.skipped, options: options) {
-      try PNG.read("\(path)/\($0)")
+      try ImageFile.read("\(path)/\($0)")
     }
   }
 
@@ -54,14 +54,16 @@ package struct PNGImages: ImageSource {
     try self.init(path: archive.file.path, names: names, skipped: skipped, options: options) { name in
       let file = "\(archive.file.path)/\(root)\(name)"
       guard let member = members[root + name] else { throw FormatError.zip(archive.file.path, .missing(root + name)) }
-      guard member.size <= PNG.sizeLimit else { throw FormatError.png(file, .header("\(member.size) bytes")) }
-      return try PNG.decode(archive.stream(member).read(member.size), file: file)
+      guard member.size <= PNG.sizeLimit else {
+        throw FormatError.file(file, .tooLarge(size: member.size, limit: PNG.sizeLimit))
+      }
+      return try ImageFile.decode(archive.stream(member).read(member.size), file: file)
     }
   }
 
   private init(
     path: String, names all: [String], skipped: [String], options: ImageSourceOptions,
-    load: @escaping @Sendable (String) throws -> PixelImage
+    load: @escaping @Sendable (String) throws -> DecodedImage
   ) throws {
     let sorted = all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let isRun = !sorted.isEmpty && sorted.allSatisfy { Self.runIndex($0) != nil }
@@ -70,7 +72,7 @@ package struct PNGImages: ImageSource {
     let skipped = skipped + sorted.filter { !counts($0) }.map { "\(printable($0)) (in a folder of the set)" }
     guard let first = names.first else { throw FormatError.images(path, .empty(skipped: skipped)) }
     (self.path, self.names, self.skipped, self.load, self.options) = (path, names, skipped, load, options)
-    shape = try load(first).shape
+    shape = try load(first).image.shape
     indices = isRun ? names.compactMap(Self.runIndex) : nil
   }
 
@@ -87,14 +89,9 @@ package struct PNGImages: ImageSource {
       ? root + "images/" : root
   }
 
-  /// Why a file is no image of the set; nil for PNGs.
-  fileprivate static func reasonToSkip(_ name: String) -> String? {
-    let lower = name.lowercased()
-    if lower.utf8.count > 4 && lower.hasSuffix(".png") { return nil }
-    if lower.hasSuffix(".jpg") || lower.hasSuffix(".jpeg") {
-      return "a JPEG: compression changes scores; convert both sets to PNG the same way"
-    }
-    return "not a .png file"
+  /// Why a file is no image of the set; nil for images.
+  static func reasonToSkip(_ name: String) -> String? {
+    ImageFile.isNamedAsImage(name) ? nil : "not a .png, .jpg or .jpeg file"
   }
 
   /// The index in `000123/123456.png`; nil for names of any other form.
@@ -115,52 +112,24 @@ package struct PNGImages: ImageSource {
     of size: Int, in positions: Range<Int>, _ body: (ImageBatch) throws -> Void
   ) throws {
     precondition(size > 0 && positions.lowerBound >= 0 && positions.upperBound <= count)
-    var (start, batchShape, pixels) = (positions.lowerBound, shape, [UInt8]())
+    var (start, batchShape, pixels, origins) = (positions.lowerBound, shape, [UInt8](), ImageOrigins())
     func handOver(to end: Int) throws {
-      if start < end { try body(ImageBatch(start: start, shape: batchShape, pixels: pixels)) }
-      (start, pixels) = (end, [])
+      if start < end { try body(ImageBatch(start: start, shape: batchShape, pixels: pixels, origins: origins)) }
+      (start, pixels, origins) = (end, [], ImageOrigins())
     }
     for position in positions {
-      let image = try load(names[position])
+      let decoded = try load(names[position])
+      let image = decoded.image
       guard image.shape == shape || options.mixedSizes else {
         throw FormatError.images(
           path, .mixedSizes(first: names[0], firstShape: shape, other: names[position], otherShape: image.shape))
       }
-      if image.shape != batchShape || position - start == size { try handOver(to: position) }
+      if image.shape != batchShape { try handOver(to: position) }
       batchShape = image.shape
       pixels += image.pixels
+      origins += decoded.origin
+      if position + 1 - start == size { try handOver(to: position + 1) }
     }
     try handOver(to: positions.upperBound)
   }
-}
-
-/// What lies in a folder and the folders inside it.
-private struct FolderListing {
-  var names: [String] = []
-  var skipped: [String] = []
-
-  /// Links to folders are passed over, so that no loop of links can be entered.
-  mutating func collect(_ folder: String, prefix: String, depth: Int) throws {
-    // In the order of the paths' bytes: "a/b" against "a.png" compares "/" with ".".
-    let entries = try Folder.names(in: folder).map { name in
-      let kind = Folder.kind(of: "\(folder)/\(name)")
-      return (name: name, kind: kind, key: kind == .folder ? name + "/" : name)
-    }
-    for entry in entries.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
-      let relative = prefix + entry.name
-      let full = "\(folder)/\(entry.name)"
-      switch entry.kind {
-      case _ where entry.name.hasPrefix("."): skip(relative, "hidden")
-      case .folder where Folder.isLink(full): skip(relative, "a link to a folder")
-      case .folder where depth == 8: skip(relative, "nested too deep")
-      case .folder: try collect(full, prefix: relative + "/", depth: depth + 1)
-      case .file:
-        if let reason = PNGImages.reasonToSkip(entry.name) { skip(relative, reason) } else { names.append(relative) }
-      case .other: skip(relative, "not a regular file")
-      case nil: skip(relative, "a link that leads nowhere")
-      }
-    }
-  }
-
-  private mutating func skip(_ name: String, _ reason: String) { skipped.append("\(printable(name)) (\(reason))") }
 }
