@@ -99,7 +99,7 @@ package struct QuantizedModel: Sendable, Equatable {
     return parameters
   }
 
-  /// The model to execute, its quantised weights dequantised: executors take the codes from `table`.
+  /// The model to execute, together with `table`: its quantised weights are the table's codes and nothing else.
   /// - Parameters: graph: what `network` describes; file: what messages name.
   /// - Throws: `E-QM-GRAPH` with every weight, site and parameter that does not fit the graph.
   package func model(graph: Graph, file: String) throws(QuantizationError) -> Model {
@@ -129,12 +129,11 @@ package struct QuantizedModel: Sendable, Equatable {
     problems += selfTestProblems(graph)
     if !problems.isEmpty { throw .otherGraph(file: file, problems: problems) }
     var complete = parameters
-    for layer in layers { complete[layer.parameter] = table.weights[layer.path]?.dequantized }
-    // Nothing reads them.
-    for parameter in graph.parameters where complete[parameter.name] == nil {
+    // Executors compile the layers that read them, and run none.
+    for parameter in graph.parameters where complete[parameter.name] == nil && !stored.contains(parameter.name) {
       complete[parameter.name] = Tensor(parameter.dims)
     }
-    return Model(graph: graph, parameters: complete)
+    return Model(graph: graph, parameters: complete, coded: stored)
   }
 
   private func selfTestProblems(_ graph: Graph) -> [String] {

@@ -161,7 +161,7 @@ struct ModelDescription {
     guard let table = source.quantized?.table, let arithmetics else { return [] }
     let idle = graph.idleParameters(keeping: table.features.keys)
     return graph.layerWeights.compactMap { path, name in
-      guard let parameter = source.model.parameters[name], !idle.contains(name) else { return nil }
+      guard let parameter = graph.parameter(name), !idle.contains(name) else { return nil }
       let weight = table.weights[path]
       let input = table.activations[Site(node: path, role: .input)]
       let rowLength = parameter.count / max(parameter.dims[0], 1)
