@@ -39,6 +39,33 @@ import Testing
     }
   }
 
+  @Test func gradientsAreTimedBesideTheForwardPass() throws {
+    let command = [
+      "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--gradients", "--batch",
+      "1,2", "--threads", "2", "--repeat", "2", "--quiet",
+    ]
+    let report = try JSON.parse(Array(try halftone.run(command + ["--json"]).output.utf8), file: "report")
+    guard case .list(let rows)? = report["gradients"] else {
+      Issue.record("no gradients in \(report)")
+      return
+    }
+    #expect(rows.map { $0["batch"] } == [.integer(1), .integer(2)])
+    for row in rows {
+      guard case .number(let float)? = row["float_milliseconds_per_image"],
+        case .number(let backward)? = row["backward_milliseconds_per_image"], case .number(let rate)? = row["rate"]
+      else {
+        Issue.record("incomplete row \(row)")
+        continue
+      }
+      #expect(float > 0 && backward > 0 && abs(rate - 2 * float / backward) < 1e-9 * rate)
+    }
+    #expect(try halftone.run(command).output.contains("| rate of backward to float |"))
+    let refused = try halftone.run(command + ["--ops"])
+    #expect(refused.status == 2)
+    #expect(
+      refused.errors.hasPrefix("error[E-USAGE]: --gradients takes neither --quantized nor --ops nor --driven\n"))
+  }
+
   @Test func missedSpeedupIsAFailedCheck() throws {
     let finished = try halftone.run(
       "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--quantized",

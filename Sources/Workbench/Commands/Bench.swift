@@ -14,6 +14,8 @@ package struct BenchCommand: Sendable {
   package var threads: [Int]
   package var rounds: Int
   package var showsWork: Bool
+  /// Times gradients of the float model instead of predictions.
+  package var timesGradients: Bool
   package var json: Bool
   /// Rounds are made when standard input asks for them.
   package var isDriven: Bool
@@ -22,7 +24,7 @@ package struct BenchCommand: Sendable {
 
   package init(
     model: String, randomWeights: Bool, quantized: [String], scheduler: String?, batches: [Int], threads: [Int],
-    rounds: Int, showsWork: Bool, json: Bool, isDriven: Bool, requiredSpeedup: Double?
+    rounds: Int, showsWork: Bool, timesGradients: Bool, json: Bool, isDriven: Bool, requiredSpeedup: Double?
   ) {
     self.model = model
     self.randomWeights = randomWeights
@@ -32,6 +34,7 @@ package struct BenchCommand: Sendable {
     self.threads = threads
     self.rounds = rounds
     self.showsWork = showsWork
+    self.timesGradients = timesGradients
     self.json = json
     self.isDriven = isDriven
     self.requiredSpeedup = requiredSpeedup
@@ -44,6 +47,10 @@ package struct BenchCommand: Sendable {
       ? try ModelSource.random(model, scheduler: scheduler, seed: 0, assets: session.assets)
       : try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "bench") }
+    if timesGradients {
+      try showGradients(of: float, session)
+      return .success
+    }
     var variants = [ExecutorKind.float, .winograd].map {
       BenchmarkVariant(name: $0.rawValue, source: float, executor: $0)
     }
@@ -84,6 +91,23 @@ package struct BenchCommand: Sendable {
     return BenchmarkVariant(
       name: prepared.name,
       source: try ModelSource(quantized, name: prepared.name, process: float.process, graph: float.model.graph))
+  }
+
+  private func showGradients(of float: ModelSource, _ session: Session) throws {
+    let rows = try GradientBenchmark(source: float, rounds: rounds).run(
+      threads: threads, batches: batches, session: session)
+    if json {
+      return try session.console.result(
+        JSONWriter.compact([
+          "schema": 1, "model": .string(float.name), "rounds": .integer(rounds),
+          "gradients": GradientBenchmark.value(of: rows),
+        ]))
+    }
+    try session.console.result(
+      GradientBenchmark.table(of: rows).markdown
+        + "\n\n\(float.name): medians of \(rounds) interleaved rounds, \(try KernelTable.selected().name) kernels, "
+        + "\(Machine.current.processor), \(Machine.current.logicalCores) logical cores. Forward and backward: every result "
+        + "kept, gradients of all parameters and of the image. Rate: multiplications per second; backward has twice as many.")
   }
 
   private func show(_ report: BenchmarkReport, _ session: Session) throws {

@@ -25,6 +25,7 @@ struct Bench: ParsableCommand {
   var threads = CountList([WorkerPool.processorCount])
   @Option(name: .customLong("repeat"), help: ArgumentHelp("Rounds.", valueName: "R")) var rounds: Int = 15
   @Flag(help: "Show where the time goes, by kind of work.") var ops = false
+  @Flag(help: "Time gradients of the float model, as reconstruction forms them, instead.") var gradients = false
   @Option(
     help: ArgumentHelp("Exit status 1 when a quantised model is less than X times as fast as float.", valueName: "X"))
   var requireSpeedup: Double?
@@ -45,14 +46,17 @@ struct Bench: ParsableCommand {
     if let requireSpeedup, !(requireSpeedup > 0 && requireSpeedup.isFinite) {
       throw ValidationError("--require-speedup \(requireSpeedup): expected a positive number")
     }
+    if gradients, !quantized.isEmpty || ops || driven {
+      throw ValidationError("--gradients takes neither --quantized nor --ops nor --driven")
+    }
     if requireSpeedup != nil, quantized.isEmpty { throw ValidationError("--require-speedup needs --quantized") }
   }
 
   func run() throws {
     let status = try BenchCommand(
       model: model, randomWeights: randomWeights, quantized: quantized, scheduler: source.scheduler,
-      batches: batch.counts, threads: threads.counts, rounds: rounds, showsWork: ops, json: json,
-      isDriven: driven, requiredSpeedup: requireSpeedup
+      batches: batch.counts, threads: threads.counts, rounds: rounds, showsWork: ops,
+      timesGradients: gradients, json: json, isDriven: driven, requiredSpeedup: requireSpeedup
     ).run(session(common))
     if status == .gateFailed { throw GateFailed() }
   }
