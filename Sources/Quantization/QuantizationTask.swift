@@ -19,14 +19,17 @@ package struct QuantizationTask: Sendable {
   package let journal: (any ReconstructionJournal)?
   /// The sites the recipe quantises.
   let selection: SiteSelection
+  /// Where values of a reconstruction lie that exceed the recipe's bound; nil: they are refused.
+  let folder: String?
 
   /// - Throws: when a pattern of the recipe matches nothing, the network takes no timestep, or the set cannot feed the
   ///   tables that the recipe asks for: before any long work.
   package init(
     model: Model, recipe: Recipe, set: any CalibrationSource, makeExecutor: @escaping ExecutorFactory, pool: WorkerPool,
-    progress: @escaping ProgressHandler, journal: (any ReconstructionJournal)? = nil
+    progress: @escaping ProgressHandler, journal: (any ReconstructionJournal)? = nil, folder: String? = nil
   ) throws(QuantizationError) {
     self.journal = journal
+    self.folder = folder
     self.model = model
     self.recipe = recipe
     self.set = set

@@ -18,7 +18,7 @@ package enum TFMQ: QuantizationMethod {
 
   package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
     let rounded = try task.withKeptFeatures(task.firstRounding())
-    let learned = try task.withActivations(task.reconstructed(rounded))
-    return try task.withSelectedFeatures(learned)
+    let temporal = try task.withSelectedFeatures(task.reconstructedTemporalBlock(rounded))
+    return try task.withActivations(task.reconstructedBlocks(temporal))
   }
 }

@@ -43,6 +43,12 @@ extension Recipe {
       reader.report(
         "temporal_features", "keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq")
     }
+    if case .selected = temporalFeatures, activations != nil, activationTables == .shared {
+      reader.report(
+        "temporal_features",
+        "selected chooses between kept features and finite set calibration; set activation_tables to temporal_block or all"
+      )
+    }
     splitInputs = reader.choice("split_inputs")
     smoothing = reader.section("smoothing", or: "none").map {
       .init(samplesPerStep: $0.int("samples_per_step", in: 1...65536))

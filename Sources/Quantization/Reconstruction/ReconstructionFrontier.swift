@@ -25,11 +25,11 @@ struct ReconstructionFrontier {
     return (read + unread).sorted()
   }
 
-  /// Bytes of both networks' values and of the executor at the moment they are most.
+  /// Bytes of both networks' values and of the executor at the moment they are most, and of the executor alone.
   /// - Parameter quantized: layers whose inputs are.
-  func bytes(batch: Int, quantized: Set<Int>) -> Int {
+  func bytes(batch: Int, quantized: Set<Int>) -> (all: Int, executor: Int) {
     var alive = Set(units.first?.segment.inputs ?? [])
-    var most = 0
+    var (most, largest) = (0, 0)
     for (number, unit) in units.enumerated() {
       alive.formUnion(unit.segment.inputs)
       alive.formUnion(unit.segment.outputs)
@@ -39,8 +39,9 @@ struct ReconstructionFrontier {
         graph, segment: unit.segment, targets: GradientTargets(parameters: parameters, inputs: []), batch: batch,
         quantized: quantized.intersection(unit.segment.nodes))
       most = max(most, 2 * values + executor)
+      largest = max(largest, executor)
       alive.subtract(finished(after: number))
     }
-    return most
+    return (most, largest)
   }
 }

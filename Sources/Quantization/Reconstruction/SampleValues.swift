@@ -5,10 +5,11 @@ import Tensors
 /// kept once per distinct call.
 final class SampleValues {
   private struct Rows {
-    let memory: AlignedBuffer
+    /// What keeps `base` alive.
+    let owner: AnyObject
+    let base: UnsafeMutablePointer<Float>
     let size: Int
     let isShared: Bool
-    var base: UnsafeMutablePointer<Float> { memory.pointer() }
   }
 
   /// Samples.
@@ -16,19 +17,28 @@ final class SampleValues {
   /// By sample: which distinct call it belongs to.
   let keys: [Int]
   let keyCount: Int
+  /// Where rows lie; nil: in memory.
+  private let folder: String?
   private var rows: [Int: Rows] = [:]
 
-  init(keys: [Int], keyCount: Int) {
+  init(keys: [Int], keyCount: Int, folder: String? = nil) {
     count = keys.count
     self.keys = keys
     self.keyCount = keyCount
+    self.folder = folder
   }
 
   /// Makes room for a node's values. - Parameter shared: one row per key instead of one per sample.
   func reserve(_ node: Int, size: Int, shared: Bool) throws(KernelError) {
     if rows[node] != nil { return }
-    rows[node] = Rows(
-      memory: try AlignedBuffer(byteCount: 4 * size * (shared ? keyCount : count)), size: size, isShared: shared)
+    let bytes = 4 * size * (shared ? keyCount : count)
+    if let folder {
+      let buffer = try DiskBuffer(byteCount: bytes, in: folder)
+      rows[node] = Rows(owner: buffer, base: buffer.pointer(), size: size, isShared: shared)
+    } else {
+      let buffer = try AlignedBuffer(byteCount: bytes)
+      rows[node] = Rows(owner: buffer, base: buffer.pointer(), size: size, isShared: shared)
+    }
   }
 
   func release(_ node: Int) { rows[node] = nil }

@@ -12,16 +12,19 @@ final class WalkValues {
   private let samples: ReconstructionSamples
   private let passes: SegmentPasses
   private let frontier: ReconstructionFrontier
+  private let folder: String?
   /// Of both networks.
   private(set) var expected: SampleValues
   private(set) var quantized: SampleValues
   /// Units whose outputs are there; nil before the first.
   private var position: Int?
 
+  /// - Parameter folder: where values lie; nil: in memory.
   init(
     _ units: [ReconstructionUnit], _ learning: RegionLearning, of model: Model, set: any CalibrationSource,
-    _ samples: ReconstructionSamples, pool: WorkerPool
+    _ samples: ReconstructionSamples, folder: String?, pool: WorkerPool
   ) {
+    self.folder = folder
     self.units = units
     self.learning = learning
     float = QuantizedNetwork(model: model)
@@ -55,8 +58,8 @@ final class WalkValues {
   }
 
   private func begin(_ network: QuantizedNetwork) throws {
-    expected = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
-    quantized = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
+    expected = SampleValues(keys: samples.keys, keyCount: samples.distinct.count, folder: folder)
+    quantized = SampleValues(keys: samples.keys, keyCount: samples.distinct.count, folder: folder)
     try loadImages(into: expected)
     try loadImages(into: quantized)
     try passes.runTemporal(float, into: expected)

@@ -27,69 +27,83 @@ extension QuantizationTask {
     return walks
   }
 
-  /// Stage: what is learned by gradients: the rounding of weights block by block (BRECQ: Li et al. 2021; AdaRound: Nagel et
-  /// al. 2020), so that each block's output comes near the float network's although its inputs come from the blocks
-  /// quantised before it; the same on the network's output; the steps of activations with them (QDrop: Wei et al. 2022) or
-  /// afterwards (LSQ: Esser et al. 2020).
+  /// Stage: everything that is learned by gradients: the temporal block, then the rest.
+  package func reconstructed(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
+    try reconstructedBlocks(reconstructedTemporalBlock(network))
+  }
+
+  /// Stage: what is learned of everything that an image passes through: the rounding of weights block by block (BRECQ: Li
+  /// et al. 2021; AdaRound: Nagel et al. 2020), so that each block's output comes near the float network's although its
+  /// inputs come from the blocks quantised before it; the same on the network's output; the steps of activations with them
+  /// (QDrop: Wei et al. 2022) or afterwards (LSQ: Esser et al. 2020).
   ///
   /// In execution order every calibration sample passes through both networks once. The temporal block's results are one
   /// row per call.
   /// - Parameter network: weights as they were rounded first; activations are float.
   /// - Returns: the network with activations' quantisers where learning needed them.
-  /// - Throws: `E-RECON-MEMORY` before any work when the kept values exceed the recipe's bound.
-  package func reconstructed(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
+  /// - Throws: `E-RECON-MEMORY` before any work when the kept values exceed the recipe's bound and there is no folder for
+  ///   them, or a batch alone exceeds it.
+  package func reconstructedBlocks(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
     guard let settings = recipe.reconstruction, !network.table.weights.isEmpty else { return network }
-    let walks = walks
     let samples = try ReconstructionSamples(set, perStep: settings.samplesPerStep)
-    let quantizedInputs = Set(
-      selection.activations.filter { $0.role == .input }.compactMap { model.graph.node(at: $0.node)?.index })
-    for walk in walks {
-      let needed = ReconstructionFrontier(walk.units, graph: model.graph, samples: samples).bytes(
-        batch: walk.learning.batch, quantized: walk.learning.activations == nil ? [] : quantizedInputs)
-      guard needed <= settings.memory << 20 else {
-        throw QuantizationError.reconstructionMemory(
-          needed: needed, bound: settings.memory << 20, samplesPerStep: settings.samplesPerStep,
-          fitting: settings.samplesPerStep * (settings.memory << 20) / needed)
-      }
-    }
+    let isSpilling = try checkMemory(samples)
     var network = network
-    if let learning = settings.temporalBlock {
-      network = try reconstructedTemporalBlock(network, RegionLearning(learning), number: 0)
-    }
-    for walk in walks {
+    for (walk, isSpilling) in zip(walks, isSpilling) {
       if walk.learning.activations != nil { network = try withActivations(network) }
-      network = try reconstructed(network, walk, samples)
+      network = try reconstructed(network, walk, samples, folder: isSpilling ? folder : nil)
     }
     return network
+  }
+
+  /// By walk: whether its values exceed the recipe's bound, and lie in the task's folder.
+  private func checkMemory(_ samples: ReconstructionSamples) throws -> [Bool] {
+    guard let settings = recipe.reconstruction else { return [] }
+    let quantizedInputs = Set(
+      selection.activations.filter { $0.role == .input }.compactMap { model.graph.node(at: $0.node)?.index })
+    let bound = settings.memory << 20
+    return try walks.map { walk in
+      let needed = ReconstructionFrontier(walk.units, graph: model.graph, samples: samples).bytes(
+        batch: walk.learning.batch, quantized: walk.learning.activations == nil ? [] : quantizedInputs)
+      if needed.all > bound, folder == nil || needed.executor > bound {
+        let fitting = folder == nil ? settings.samplesPerStep * bound / needed.all : 0
+        throw QuantizationError.reconstructionMemory(
+          needed: needed.all, bound: bound, samplesPerStep: settings.samplesPerStep, fitting: fitting)
+      }
+      return needed.all > bound
+    }
   }
 
   /// Stage: the activations' quantisers, where reconstruction has not needed them already.
   package func withActivations(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
     var network = network
     if network.table.activations.isEmpty { network.table.activations = try chosenActivations(network) }
-    return network
+    return network.table.features.isEmpty ? network : network.keeping(network.table.features)
   }
 
-  /// Temporal information aware reconstruction (Huang et al. 2024, section 3.2): the weights of the temporal block learned
-  /// jointly on all temporal features, over every sampling step and class, before any other block. The samples are the
-  /// finite set itself; activations are float.
-  private func reconstructedTemporalBlock(
-    _ start: QuantizedNetwork, _ learning: RegionLearning, number: Int
-  ) throws -> QuantizedNetwork {
-    guard let unit = model.graph.temporalUnit, learning.concerns(unit, of: start) else { return start }
+  /// Stage: temporal information aware reconstruction (Huang et al. 2024, section 3.2): the weights of the temporal block
+  /// learned jointly on all temporal features, over every sampling step and class, before any other block. The samples are
+  /// the finite set itself; activations are float.
+  /// - Throws: as `reconstructedBlocks`, before this work too.
+  package func reconstructedTemporalBlock(_ start: QuantizedNetwork) throws -> QuantizedNetwork {
+    guard let settings = recipe.reconstruction, let temporal = settings.temporalBlock,
+      let unit = model.graph.temporalUnit
+    else { return start }
+    let learning = RegionLearning(temporal)
+    guard learning.concerns(unit, of: start) else { return start }
+    _ = try checkMemory(ReconstructionSamples(set, perStep: settings.samplesPerStep))
     let samples = ReconstructionSamples(steps: set.provenance.steps, classes: model.graph.classCount)
     let float = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
     try SegmentPasses(batch: learning.batch, pool: pool, samples: samples).runTemporal(
       QuantizedNetwork(model: model), into: float)
     var network = start
     network.apply(
-      try region(number, unit.name, of: network) { iteration in
+      try region(0, unit.name, of: network) { iteration in
         try progress(
           WorkProgress(
             stage: "reconstructing \(unit.name)", unit: "iterations", done: iteration, total: learning.iterations))
       } _: {
         try RegionReconstruction(
-          unit, of: start, learning, interval: 1, seed: UInt64(recipe.calibration.seed), number: number,
+          unit, of: start, learning, interval: 1, seed: UInt64(recipe.calibration.seed), number: 0,
           samples: samples, float: float, quantized: float, pool: pool)
       })
     return network
@@ -97,11 +111,11 @@ extension QuantizationTask {
 
   /// One walk through the network, unit by unit.
   private func reconstructed(
-    _ start: QuantizedNetwork, _ walk: Walk, _ samples: ReconstructionSamples
+    _ start: QuantizedNetwork, _ walk: Walk, _ samples: ReconstructionSamples, folder: String?
   ) throws -> QuantizedNetwork {
     let (learning, units) = (walk.learning, walk.units)
     var network = start
-    let values = WalkValues(units, learning, of: model, set: set, samples, pool: pool)
+    let values = WalkValues(units, learning, of: model, set: set, samples, folder: folder, pool: pool)
     let learned = units.count { learning.concerns($0, of: network) }
     var done = 0
     for position in order(of: units) where learning.concerns(units[position], of: network) {

@@ -10,13 +10,16 @@ extension QuantizationTask {
   }
 
   /// Stage: of each temporal feature, what comes nearer to the float network's over all steps and classes: the quantised
-  /// block's or the kept one (the same paper, disturbance-aware selection). Of equals the block's, which takes no memory.
+  /// block's, its activations by finite set calibration, or the kept one (the same paper, disturbance-aware selection). Of
+  /// equals the block's, which takes no memory. Before the rest is learned, which then sees what was chosen.
   ///
   /// Differs: the paper does not give its measure and granularity; here they are the recipe's, feature by feature.
   package func withSelectedFeatures(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
     guard case .selected(let bits, let measure) = recipe.temporalFeatures else { return network }
     let float = try features(of: QuantizedNetwork(model: model))
-    let quantised = try features(of: network)
+    var block = network
+    block.table.activations = try temporalRanges(network)
+    let quantised = try features(of: block)
     var chosen: [String: KeptFeature] = [:]
     for (path, expected) in float {
       guard let found = quantised[path] else { continue }

@@ -7,12 +7,15 @@ package enum KernelError: HalftoneError, Equatable {
   /// The Int32 sum of an output channel could overflow.
   case accumulatorOverflow(channel: Int, bound: Int)
   case outOfMemory(bytes: Int)
+  /// Values that were to lie on the disk.
+  case outOfDisk(folder: String, bytes: Int, reason: String)
 
   package var id: String {
     switch self {
     case .unknownInstructionSet, .unavailableInstructionSet: "E-ISA"
     case .accumulatorOverflow: "E-ACCUMULATOR"
     case .outOfMemory: "E-MEMORY"
+    case .outOfDisk: "E-DISK"
     }
   }
 
@@ -20,7 +23,7 @@ package enum KernelError: HalftoneError, Equatable {
     switch self {
     case .unknownInstructionSet, .unavailableInstructionSet: .usage
     case .accumulatorOverflow: .refusedInput
-    case .outOfMemory: .resource
+    case .outOfMemory, .outOfDisk: .resource
     }
   }
 
@@ -34,6 +37,8 @@ package enum KernelError: HalftoneError, Equatable {
       "output channel \(channel) can sum to \(bound) in integer arithmetic, more than the \(Int32.max) that 32 bits hold"
     case .outOfMemory(let bytes):
       "the system granted no \(bytes) bytes of memory"
+    case .outOfDisk(let folder, let bytes, let reason):
+      "\(printable(folder)) has no room for \(bytes) bytes of values: \(reason)"
     }
   }
 
@@ -42,6 +47,7 @@ package enum KernelError: HalftoneError, Equatable {
     case .unknownInstructionSet, .unavailableInstructionSet: "unset HALFTONE_ISA to use the fastest one available"
     case .accumulatorOverflow: "leave this layer in float"
     case .outOfMemory: "use a smaller batch or fewer threads"
+    case .outOfDisk: "free some room, or write to another disk"
     }
   }
 }

@@ -27,7 +27,7 @@ package struct Quantizer {
     let console = session.console
     let folder = ReconstructionFolder(
       beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
-    let network = try network(set: set, session: session, journal: folder)
+    let network = try network(set: set, session: session, journal: folder, folder: parentFolder(of: path))
     let quantized = try artefact(of: network, set: set, name: path)
     try QuantizedModelFile.write(quantized, to: path)
     try folder.remove()
@@ -43,12 +43,12 @@ package struct Quantizer {
 
   /// The model in memory. - Parameter name: what errors call it.
   package func quantized(set: any CalibrationSource, name: String, session: Session) throws -> QuantizedModel {
-    try artefact(of: network(set: set, session: session, journal: nil), set: set, name: name)
+    try artefact(of: network(set: set, session: session, journal: nil, folder: nil), set: set, name: name)
   }
 
-  /// - Parameter journal: where finished regions are remembered.
+  /// - Parameters: journal: where finished regions are remembered; folder: where values lie that memory does not hold.
   private func network(
-    set: any CalibrationSource, session: Session, journal: (any ReconstructionJournal)?
+    set: any CalibrationSource, session: Session, journal: (any ReconstructionJournal)?, folder: String?
   ) throws -> QuantizedNetwork {
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
@@ -56,7 +56,7 @@ package struct Quantizer {
       model: source.model, recipe: prepared.recipe, set: set,
       makeExecutor: { model, table, observer in
         try FloatExecutor(model, simulating: table, pool: pool, kernels: kernels, observer: observer)
-      }, pool: pool, progress: reporter.report, journal: journal)
+      }, pool: pool, progress: reporter.report, journal: journal, folder: folder)
     let network = try task.run()
     reporter.finish()
     return network

@@ -49,7 +49,7 @@ import Testing
       drawn([.init("distribution", "tdac"), .init("radius", 3), .init("diversity", 1.2)]),
       Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", ["scope": "all", "interval": 5]),
       Recipe.plainValue.setting("method", "tfmq").setting("temporal_features", ["source": "kept", "bits": 32]),
-      Recipe.plainValue.setting("method", "tfmq").setting(
+      Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", "all").setting(
         "temporal_features", ["source": "selected", "bits": 8, "disturbance": "cosine"]),
       Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("order", "definition")),
       Recipe.plainValue.setting("split_inputs", "shortcuts").setting("smoothing", ["samples_per_step": 4]),
@@ -215,7 +215,13 @@ import Testing
         "a.yaml: temporal_features.disturbance: belongs to source selected, and this recipe says kept"
       ),
       (
-        Recipe.plainValue.setting("method", "tfmq").setting("temporal_features", ["source": "selected", "bits": 8]),
+        Recipe.plainValue.setting("method", "tfmq").setting(
+          "temporal_features", ["source": "selected", "bits": 8, "disturbance": "cosine"]),
+        "a.yaml: temporal_features: selected chooses between kept features and finite set calibration; set activation_tables to temporal_block or all"
+      ),
+      (
+        Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", "all").setting(
+          "temporal_features", ["source": "selected", "bits": 8]),
         "a.yaml: temporal_features.disturbance: missing; expected one of relative_error, cosine"
       ),
       (

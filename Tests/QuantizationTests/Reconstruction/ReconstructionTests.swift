@@ -1,3 +1,4 @@
+import Foundation
 import Models
 import Quantization
 import Synchronization
@@ -179,6 +180,40 @@ import Testing
         == "reconstruction keeps \((needed + (1 << 20) - 1) >> 20) MiB of values for 64 samples per step, more than the 1 MiB of reconstruction.memory_mib"
     )
     #expect(error?.hint == "set reconstruction.samples_per_step to \(fitting) or less, or raise the bound")
+  }
+
+  @Test("values that exceed the bound lie on the disk where there is a folder, to the same codes") func spilling()
+    throws
+  {
+    let tiny = try TinyModel()
+    var recipe = try Self.recipe("blocks") { $0.setting("iterations", 16).setting("upstream", "mixed") }
+    recipe.reconstruction?.samplesPerStep = 64
+    recipe.calibration.trajectories = 64
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 4)
+    try withTemporaryFolder { (folder: String) throws -> Void in
+      func run(memory: Int, folder: String?) throws -> QuantizationTable {
+        recipe.reconstruction?.memory = memory
+        let task = try QuantizationTask(
+          model: tiny.model, recipe: recipe, set: set,
+          makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) }, pool: WorkerPool(threads: 2),
+          progress: { _ in }, folder: folder)
+        return try task.reconstructed(Self.nearest(tiny)).table
+      }
+      #expect(try run(memory: 1, folder: folder) == run(memory: 64, folder: nil))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+      let missing = folder + "/missing"
+      let error = thrownError { _ = try run(memory: 1, folder: missing) } as? KernelError
+      guard case .outOfDisk(missing, _, let reason) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(error?.id == "E-DISK" && error?.message.hasSuffix(" bytes of values: \(reason)") == true)
+      // A batch alone that exceeds the bound is refused all the same.
+      recipe.reconstruction?.blocks?.batch = 4096
+      recipe.reconstruction?.samplesPerStep = 4
+      let refusal = thrownError { _ = try run(memory: 1, folder: folder) } as? QuantizationError
+      #expect(refusal?.hint == "raise reconstruction.memory_mib, or lower reconstruction.batch")
+    }
   }
 
   /// Every weight at its nearest code of a coarse grid.
