@@ -67,6 +67,32 @@ import Testing
     }
   }
 
+  @Test func layersThatReadTheSameCodesShareThem() throws {
+    let example = try #require(ExecutorCase.all.first { $0.name.hasPrefix("attention") })
+    func run(_ table: QuantizationTable) throws -> (Tensor, [String: Int]) {
+      let profile = ExecutionProfile()
+      var input = example.input
+      input.stepIndex = 0
+      let result = try IntegerExecutor(example.model, table: table, profile: profile).run(input)
+      return (result, Dictionary(uniqueKeysWithValues: profile.byTime.map { ($0.work, $0.calls) }))
+    }
+    // Queries, keys and values read one normalisation; with equal quantisers its codes are written once for all three.
+    let readers = ["q", "k", "v"].map { Site(node: $0, role: .input) }
+    var table = try TableMaker.table(for: example, weightBits: 8)
+    #expect(Set(readers.map { table.activations[$0]?.rows }).count == 1)
+    let (shared, work) = try run(table)
+    let images = example.input.x.dims[0]
+    #expect(work["norm, quantise"] == images)
+    #expect(work["norm, copy"] == nil)
+    // The same grid under another key is not known to be equal: written for each.
+    let rows = try #require(table.activations[readers[1]]?.rows)
+    table.activations[readers[1]] = ActivationQuantizers(key: .step, rows: rows)
+    let (apart, more) = try run(table)
+    #expect(more["norm, quantise"] == nil)
+    #expect(more["norm, copy"] == images)
+    #expect(shared == apart)
+  }
+
   @Test func oneIntegerLayerIsExact() throws {
     for example in ExecutorCase.all.prefix(5) {
       for bits in [8, 4] {

@@ -10,6 +10,9 @@ struct FusionPlan {
   let isExternal: [Bool]
   /// For each root, the member nodes that read it, directly or through reshapes.
   private let readers: [[Int]]
+  /// Normalisations that several layers read as the same codes, attention's queries, keys and values above all: they are
+  /// written once, as codes, for all of them.
+  private(set) var isShared: Set<Int> = []
 
   init(graph: Graph, temporal: Bool) {
     self.graph = graph
@@ -26,6 +29,28 @@ struct FusionPlan {
     isExternal[Self.root(of: graph.output, in: graph)] = true
     self.isExternal = isExternal
     self.readers = readers
+  }
+
+  /// Marks the normalisations whose readers are all 1x1 layers that `codes` calls equal.
+  mutating func shareNormalizations(codes: (_ reader: Node, _ other: Node) -> Bool) {
+    for node in graph.nodes where isMember[node.index] && !isExternal[node.index] {
+      guard case .groupNorm = node.op else { continue }
+      let layers = readers[node.index].map { graph.nodes[$0] }
+      guard let first = layers.first, layers.count > 1, layers.allSatisfy(Self.readsPixelByPixel),
+        layers.allSatisfy({ codes($0, first) })
+      else { continue }
+      isShared.insert(node.index)
+    }
+  }
+
+  private static func readsPixelByPixel(_ node: Node) -> Bool {
+    switch node.op {
+    case .linear: true
+    case .conv2d(let convolution):
+      convolution.dims[2...] == [1, 1] && convolution.stride == 1
+        && convolution.padding == Convolution.Padding(leading: 0, trailing: 0)
+    default: false
+    }
   }
 
   static func isReshape(_ op: Op) -> Bool {
@@ -63,6 +88,7 @@ struct FusionPlan {
 
   /// Whether the node's value exists only inside its reader's preparation.
   func isAbsorbed(_ node: Node) -> Bool {
+    if isShared.contains(node.index) { return true }
     guard let own = stage(node.op), own < 4, let reader = soleReader(of: node.index), let theirs = stage(reader.op)
     else { return false }
     return own < theirs && root(of: reader.inputs[0]) == node.index

@@ -11,6 +11,8 @@ struct ProgramCompiler {
   private var steps: [ProgramStep] = []
   private var buffers: [Int: BufferID] = [:]
   private var absorbed: Set<Int> = []
+  /// Codes that several layers read, by the node they are of.
+  private var sharedCodes: [Int: BufferID] = [:]
   private var slots = 0
   private var widestNorm = 1
 
@@ -19,6 +21,14 @@ struct ProgramCompiler {
     self.table = table
     self.arithmetic = arithmetic
     fusion = FusionPlan(graph: model.graph, temporal: temporal)
+    if arithmetic == .integer {
+      fusion.shareNormalizations { reader, other in
+        let inputs = [reader, other].map { table.activations[Site(node: $0.path, role: .input)] }
+        let weights = [reader, other].map { table.weights[$0.path] }
+        return inputs[0] != nil && inputs[0] == inputs[1] && weights[0] != nil && weights[1] != nil
+          && weights[0]?.inputScales == weights[1]?.inputScales
+      }
+    }
   }
 
   private var graph: Graph { model.graph }
@@ -193,7 +203,11 @@ struct ProgramCompiler {
       pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
     let readsSource =
       layer.arithmetic == .float && preparation.isIdentity && preparation.segments.count == 1 && halo.isBare
-    let scratch = readsSource ? nil : reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * 4)
+    let written = sharedCodes[root]
+    let scratch =
+      readsSource ? nil : written ?? reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * 4)
+    if let written { planner.touch(written, at: now) }
+    if fusion.isShared.contains(root) { sharedCodes[root] = scratch }
 
     var last = node
     let epilogue =
@@ -207,6 +221,7 @@ struct ProgramCompiler {
         Contraction(
           path: node.path, arithmetic: layer.arithmetic, parts: layer.parts, bias: layer.bias,
           temporalBias: epilogue.temporalBias, preparation: preparation, halo: halo, scratch: scratch,
+          isPrepared: written != nil,
           tapOffsets: halo.tapOffsets(layer.kernel), winograd: winograd, stride: layer.stride, residual: residual,
           output: buffer(for: last),
           outputHeight: spatial.0, outputWidth: spatial.1, outputChannels: out.channels, slot: slots,

@@ -9,14 +9,16 @@ extension ProgramRunner {
     let input: UnsafeMutableRawPointer
     if let scratch = contraction.scratch {
       input = arena + program.offset(scratch)
-      timed(contraction.preparation.work(toCodes: isInteger)) {
-        fillBorder(of: halo, at: input, codes: isInteger ? slot.input : nil)
-        prepare(
-          contraction.preparation,
-          into: Destination(
-            base: input + halo.firstElement * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
-            pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil,
-            factors: isInteger ? contraction.inputFactors : nil))
+      if !contraction.isPrepared {
+        timed(contraction.preparation.work(toCodes: isInteger)) {
+          fillBorder(of: halo, at: input, codes: isInteger ? slot.input : nil)
+          prepare(
+            contraction.preparation,
+            into: Destination(
+              base: input + halo.firstElement * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
+              pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil,
+              factors: isInteger ? contraction.inputFactors : nil))
+        }
       }
     } else {
       input = UnsafeMutableRawPointer(floats(contraction.preparation.segments[0].buffer))

@@ -145,6 +145,8 @@ struct Contraction: Sendable {
   let halo: Halo
   /// Holds the prepared input; nil when the source itself is read.
   var scratch: BufferID?
+  /// Whether an earlier contraction of the same input has filled it.
+  let isPrepared: Bool
   /// Elements from an output pixel's first input element to each tap.
   let tapOffsets: [Int32]
   /// Present where the weights are transformed.
