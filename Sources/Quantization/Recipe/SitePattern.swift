@@ -2,7 +2,9 @@ import Models
 import Tensors
 
 /// A glob over node paths, optionally for one role: `conv_in`, `up_blocks.*.upsamplers.*.conv`, `time_embedding.**`,
-/// `time_embedding.linear_1:input`. `*` stands for any text without a dot, `**` for any text, `?` for one character.
+/// `time_embedding.linear_1:input`. `*` stands for any text without a dot, `**` for any text, `?` for one character. A
+/// negative part counts from the end of its list, as in `up_blocks.-1.resnets.*`, so that a recipe fits networks of any
+/// depth.
 package struct SitePattern: Sendable, Equatable, CustomStringConvertible {
   package let text: String
   private let path: [Character]
@@ -28,6 +30,28 @@ package struct SitePattern: Sendable, Equatable, CustomStringConvertible {
 
   package func matches(_ site: Site) -> Bool {
     (role == nil || role == site.role) && Self.matches(path[...], Array(site.node)[...])
+  }
+
+  /// The patterns that this one stands for in a network: itself, or, where a part counts from the end, one for each list
+  /// of that place that is long enough.
+  /// - Parameter nodes: paths of the network's layers.
+  func resolved(among nodes: [String]) -> [SitePattern] {
+    let parts = String(path).split(separator: ".", omittingEmptySubsequences: false)
+    guard let position = parts.firstIndex(where: { $0.first == "-" && Int($0) != nil }),
+      let offset = Int(parts[position])
+    else { return [self] }
+    let before = parts[..<position].joined(separator: ".")
+    var lengths: [String: Int] = [:]
+    for node in nodes {
+      let own = node.split(separator: ".")
+      guard own.count > position, let index = Int(own[position]) else { continue }
+      let list = own[..<position].joined(separator: ".")
+      if Self.matches(Array(before)[...], Array(list)[...]) { lengths[list] = max(lengths[list] ?? 0, index + 1) }
+    }
+    return lengths.sorted { $0.key < $1.key }.filter { $0.value + offset >= 0 }.flatMap { list, length in
+      let name = ([Substring(list), "\(length + offset)"] + parts[(position + 1)...]).joined(separator: ".")
+      return SitePattern(name + (role.map { ":\($0)" } ?? ""))?.resolved(among: nodes) ?? []
+    }
   }
 
   /// Wildcards are tried greedily from the left with memory of failed positions, so that time stays the product of the
@@ -72,11 +96,14 @@ extension Recipe {
   /// - Throws: `E-RECIPE-PATTERN` naming every `float_layers` pattern that matches nothing.
   package func selection(in graph: Graph) throws(QuantizationError) -> SiteSelection {
     let sites = graph.sites.filter { $0.role != .output }
-    let unmatched = floatLayers.filter { pattern in !sites.contains { pattern.matches($0) } }
-    if !unmatched.isEmpty {
-      let layers = sites.filter { $0.role == .weight }.map(\.node)
-      throw .patterns(unmatched.map { .init(pattern: $0.text, near: Self.similar(to: $0.text, in: layers)) })
+    let layers = sites.filter { $0.role == .weight }.map(\.node)
+    let patterns = floatLayers.map { ($0, $0.resolved(among: layers)) }
+    let unmatched = patterns.filter { _, resolved in !sites.contains { site in resolved.contains { $0.matches(site) } }
     }
+    if !unmatched.isEmpty {
+      throw .patterns(unmatched.map { .init(pattern: $0.0.text, near: Self.similar(to: $0.0.text, in: layers)) })
+    }
+    let float = patterns.flatMap(\.1)
     // What is kept is not quantised where it would be computed.
     var idle = Set<String>()
     if case .kept = temporalFeatures {
@@ -84,7 +111,7 @@ extension Recipe {
       idle = Set(graph.idleNodes(keeping: features).map { graph.nodes[$0].path })
     }
     let chosen = sites.filter { site in
-      !idle.contains(site.node) && !floatLayers.contains { $0.matches(site) }
+      !idle.contains(site.node) && !float.contains { $0.matches(site) }
     }
     return SiteSelection(
       weights: weights == nil ? [] : chosen.filter { $0.role == .weight }.map(\.node),

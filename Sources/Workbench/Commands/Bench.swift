@@ -107,7 +107,8 @@ package struct BenchCommand: Sendable {
       GradientBenchmark.table(of: rows).markdown
         + "\n\n\(float.name): medians of \(rounds) interleaved rounds, \(try KernelTable.selected().name) kernels, "
         + "\(Machine.current.processor), \(Machine.current.logicalCores) logical cores. Forward and backward: every result "
-        + "kept, gradients of all parameters and of the image. Rate: multiplications per second; backward has twice as many.")
+        + "kept, gradients of all parameters and of the image. Rate: multiplications per second; backward has twice as many."
+    )
   }
 
   private func show(_ report: BenchmarkReport, _ session: Session) throws {

@@ -324,6 +324,26 @@ import Testing
     #expect(!matches("conv?", "conv12"))
   }
 
+  @Test("parts that count from the end are those of each network") func fromTheEnd() throws {
+    let graph = try TinyModel().model.graph
+    func chosen(_ pattern: String) throws -> [String] {
+      let value = Recipe.plainValue.setting("float_layers", [.string(pattern)])
+      let kept = try Recipe(value, file: "r").selection(in: graph).weights
+      return graph.layerWeights.map(\.path).filter { !kept.contains($0) }
+    }
+    #expect(
+      try chosen("up_blocks.-1.resnets.*.conv2") == ["up_blocks.1.resnets.0.conv2", "up_blocks.1.resnets.1.conv2"])
+    #expect(
+      try chosen("up_blocks.*.resnets.-1.conv2:weight") == [
+        "up_blocks.0.resnets.1.conv2", "up_blocks.1.resnets.1.conv2",
+      ])
+    #expect(try chosen("up_blocks.-2.resnets.-2.conv1") == ["up_blocks.0.resnets.0.conv1"])
+    for pattern in ["up_blocks.-3.resnets.*", "conv_in.-1", "-1", "up_blocks.-9223372036854775808.resnets.0.conv1"] {
+      let error = thrownError { _ = try chosen(pattern) } as? QuantizationError
+      #expect(error?.id == "E-RECIPE-PATTERN", "\(pattern)")
+    }
+  }
+
   @Test("roles") func roles() {
     #expect(matches("conv_in:weight", "conv_in", .weight))
     #expect(!matches("conv_in:weight", "conv_in", .input))
