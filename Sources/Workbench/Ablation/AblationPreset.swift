@@ -50,10 +50,16 @@ package struct AblationPreset: Sendable {
   ) -> Row {
     let base: Changes = [
       ("weights.rounding", "nearest"), ("weights.bias_correction", false), ("reconstruction.network", "none"),
-      ("reconstruction.blocks", blocks), ("activation_tables", tables), ("temporal_features", features),
+      ("reconstruction.blocks", blocks), ("reconstruction.samples_per_step", 16), ("activation_tables", tables),
+      ("temporal_features", features), ("float_layers", floatLayers),
     ]
     return Row(title, name, base + (isReconstructed ? [] : [("reconstruction.temporal_block", "none")]))
   }
+
+  /// The paper's choice; the recipe leaves more float.
+  private static let floatLayers: ConfigurationValue = [
+    "conv_in", "conv_out", "**.conv_shortcut:input", "**.downsamplers.**:input",
+  ]
 
   /// AdaRound block by block, with a hundredth of the paper's iterations.
   private static let blocks: ConfigurationValue = [
