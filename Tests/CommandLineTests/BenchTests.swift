@@ -41,8 +41,8 @@ import Testing
 
   @Test func gradientsAreTimedBesideTheForwardPass() throws {
     let command = [
-      "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--gradients", "--batch",
-      "1,2", "--threads", "2", "--repeat", "2", "--quiet",
+      "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--gradients",
+      "--batch", "1,2", "--threads", "2", "--repeat", "2", "--quiet",
     ]
     let report = try JSON.parse(Array(try halftone.run(command + ["--json"]).output.utf8), file: "report")
     guard case .list(let rows)? = report["gradients"] else {
