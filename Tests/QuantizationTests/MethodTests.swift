@@ -85,10 +85,7 @@ import Testing
       #expect(zero.allSatisfy { -128...127 ~= -$0 && -128...127 ~= largest - $0 })
     }
     // What is left of the float output is signal: a mistake in tables or codes destroys it.
-    let samples = set.samples(step: 2, 0..<min(4, set.counts[2]))
-    let input = NetworkInput(
-      x: samples.x, timesteps: .init(repeating: set.provenance.steps[2].timestep, count: samples.count),
-      labels: samples.labels, stepIndex: 2)
+    let input = set.input(step: 2, 0..<min(4, set.counts[2]))
     let float = try ReferenceExecutor(tiny.model).run(input)
     let quantised = try ReferenceExecutor(network.model, simulating: table).run(input)
     let error = zip(float.values, quantised.values).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
@@ -120,9 +117,7 @@ import Testing
     let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
     let table = try tiny.task(recipe, set).run().table
     #expect(table == QuantizationTable())
-    let samples = set.samples(step: 0, 0..<2)
-    let input = NetworkInput(
-      x: samples.x, timesteps: .init(repeating: set.provenance.steps[0].timestep, count: 2), stepIndex: 0)
+    let input = set.input(step: 0, 0..<2)
     #expect(try ReferenceExecutor(tiny.model).run(input) == ReferenceExecutor(tiny.model, simulating: table).run(input))
   }
 

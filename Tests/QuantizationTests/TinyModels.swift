@@ -127,3 +127,13 @@ extension Recipe {
     "scope": "blocks", "iterations": 40, "batch": 4, "learning_rate": 0.01, "drop": 0, "power": 2.4, "loss": "equal",
   ]
 }
+
+extension CalibrationSet {
+  /// One step's samples as a call of the network.
+  func input(step: Int, _ range: Range<Int>) -> NetworkInput {
+    let samples = samples(step: step, range)
+    return NetworkInput(
+      x: samples.x, timesteps: .init(repeating: provenance.steps[step].timestep, count: samples.count),
+      labels: samples.labels, stepIndex: step)
+  }
+}

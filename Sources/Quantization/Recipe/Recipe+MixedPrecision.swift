@@ -11,14 +11,6 @@ extension Recipe {
     package var activationBits: [Int]
     /// Calibration samples that errors are measured on, spread over the steps.
     package var samples: Int
-
-    package init(budget: Budget, share: Double, weightBits: [Int], activationBits: [Int], samples: Int) {
-      self.budget = budget
-      self.share = share
-      self.weightBits = weightBits
-      self.activationBits = activationBits
-      self.samples = samples
-    }
   }
 
   /// What is counted.

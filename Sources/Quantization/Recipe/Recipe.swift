@@ -94,18 +94,6 @@ package struct Recipe: Sendable, Equatable {
     package var average: MovingAverage?
     package var upstream: Upstream
     package var attentionProducts: AttentionProducts
-
-    package init(
-      bits: Int, symmetric: Bool, range: RangeEstimator, average: MovingAverage?, upstream: Upstream,
-      attentionProducts: AttentionProducts
-    ) {
-      self.bits = bits
-      self.symmetric = symmetric
-      self.range = range
-      self.average = average
-      self.upstream = upstream
-      self.attentionProducts = attentionProducts
-    }
   }
 
   /// Whether queries, keys, probabilities and values are quantised where attention multiplies them. Q-Diffusion's code
@@ -164,8 +152,6 @@ package struct Recipe: Sendable, Equatable {
   package struct Correction: Sendable, Equatable {
     /// Calibration samples per sampling step that the noise of quantisation is measured on.
     package var samplesPerStep: Int
-
-    package init(samplesPerStep: Int) { self.samplesPerStep = samplesPerStep }
 
     /// What `+ptqd` after a recipe's name asks for.
     package static let usual = Correction(samplesPerStep: 16)

@@ -99,9 +99,7 @@ import Testing
     let (tensors, header) = artefact.encode()
     #expect(try QuantizedModel(tensors: tensors, header: header, file: "a") == artefact)
 
-    let samples = set.samples(step: 1, 0..<2)
-    let input = NetworkInput(
-      x: samples.x, timesteps: .init(repeating: set.provenance.steps[1].timestep, count: 2), labels: nil, stepIndex: 1)
+    let input = set.input(step: 1, 0..<2)
     let simulated = try ReferenceExecutor(network.model, simulating: network.table).run(input)
     let executed = try IntegerExecutor(network.model, table: network.table).run(input)
     #expect(relativeError(executed, simulated) < 1e-2)

@@ -153,9 +153,7 @@ import Testing
     #expect(read.parameters["conv_out.bias"] == network.model.parameters["conv_out.bias"])
     #expect(read.parameters["conv_out.bias"] != tiny.model.parameters["conv_out.bias"])
     let model = try read.model(graph: tiny.model.graph, file: "m")
-    let samples = set.samples(step: 1, 0..<2)
-    let input = NetworkInput(
-      x: samples.x, timesteps: .init(repeating: set.provenance.steps[1].timestep, count: 2), stepIndex: 1)
+    let input = set.input(step: 1, 0..<2)
     #expect(
       try ReferenceExecutor(model, simulating: read.table).run(input)
         == ReferenceExecutor(network.model, simulating: network.table).run(input))

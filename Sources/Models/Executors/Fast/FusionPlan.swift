@@ -12,7 +12,7 @@ struct FusionPlan {
   private let readers: [[Int]]
   /// Normalisations that several layers read as the same codes, attention's queries, keys and values above all: they are
   /// written once, as codes, for all of them.
-  private(set) var isShared: Set<Int> = []
+  private(set) var isShared: [Bool]
 
   init(graph: Graph, temporal: Bool) {
     self.graph = graph
@@ -29,6 +29,7 @@ struct FusionPlan {
     isExternal[Self.root(of: graph.output, in: graph)] = true
     self.isExternal = isExternal
     self.readers = readers
+    isShared = [Bool](repeating: false, count: graph.nodes.count)
   }
 
   /// Marks the normalisations whose readers are all 1x1 layers that `codes` calls equal.
@@ -39,7 +40,7 @@ struct FusionPlan {
       guard let first = layers.first, layers.count > 1, layers.allSatisfy(Self.readsPixelByPixel),
         layers.allSatisfy({ codes($0, first) })
       else { continue }
-      isShared.insert(node.index)
+      isShared[node.index] = true
     }
   }
 
@@ -88,7 +89,7 @@ struct FusionPlan {
 
   /// Whether the node's value exists only inside its reader's preparation.
   func isAbsorbed(_ node: Node) -> Bool {
-    if isShared.contains(node.index) { return true }
+    if isShared[node.index] { return true }
     guard let own = stage(node.op), own < 4, let reader = soleReader(of: node.index), let theirs = stage(reader.op)
     else { return false }
     return own < theirs && root(of: reader.inputs[0]) == node.index

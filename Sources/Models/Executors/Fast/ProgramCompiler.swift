@@ -207,7 +207,7 @@ struct ProgramCompiler {
     let scratch =
       readsSource ? nil : written ?? reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * 4)
     if let written { planner.touch(written, at: now) }
-    if fusion.isShared.contains(root) { sharedCodes[root] = scratch }
+    if fusion.isShared[root] { sharedCodes[root] = scratch }
 
     var last = node
     let epilogue =
