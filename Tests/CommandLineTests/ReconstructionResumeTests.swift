@@ -108,8 +108,8 @@ import Testing
         """
         effort fast:
           calibration.trajectories: 2 -> 1
-          reconstruction.samples_per_step: 2 -> 1
-          reconstruction.blocks.iterations: 64 -> 16
+          weights.rounding: nearest -> gptq
+          reconstruction.blocks: 64 iterations -> none
 
         """), "\(made.errors)")
     let unknown = try halftone.run(quantize("rtn-w8a8", out, "--effort", "most"))

@@ -6,73 +6,116 @@ package enum Effort: String, Sendable, CaseIterable {
 extension Recipe {
   /// The recipe with iterations and samples scaled to an effort, and what changed: `key: old -> new`.
   ///
-  /// - fast: a quarter of trajectories and iterations, half of the samples that rounding and reconstruction look at;
-  ///   trajectories never below the batch of moving averages.
+  /// - fast: a quarter of trajectories (never fewer than the batch of moving averages), of the samples that rounding and
+  ///   reconstruction look at and of iterations, half the batch for the network as a whole; where blocks' weights would be
+  ///   learned from nearest rounding, errors are compensated in closed form instead (GPTQ); ranges of activations are taken
+  ///   in one pass, with float activations upstream.
   /// - balanced: as written.
   /// - paper: 256 trajectories, and 20,000 iterations at Adam's rate 1e-3 for blocks and the temporal block (AdaRound,
   ///   BRECQ, TFMQ-DM), 5,000 for the steps of a block's activations (BRECQ, Q-Diffusion); eight times the iterations for
   ///   the network as a whole, which no paper does.
   package func scaled(to effort: Effort) -> (recipe: Recipe, changes: [String]) {
-    var recipe = self
-    var changes: [String] = []
-    func set<Number: Equatable>(_ key: String, _ path: WritableKeyPath<Recipe, Number>, _ value: Number) {
-      if recipe[keyPath: path] == value { return }
-      changes.append("\(key): \(recipe[keyPath: path]) -> \(value)")
-      recipe[keyPath: path] = value
-    }
-    let trajectories = calibration.trajectories
+    var scaling = EffortScaling(recipe: self)
     switch effort {
+    case .fast: scaling.makeFast()
     case .balanced: break
-    case .fast:
-      let fewest = activations?.average?.batch ?? 1
-      set("calibration.trajectories", \.calibration.trajectories, min(max(trajectories / 4, fewest), trajectories))
-    case .paper: set("calibration.trajectories", \.calibration.trajectories, max(trajectories, 256))
+    case .paper: scaling.makePaper()
     }
-    if effort == .fast, case .gptq(var settings)? = weights?.rounding {
-      let samples = max(settings.samplesPerStep / 2, 1)
-      if samples != settings.samplesPerStep {
-        changes.append("weights.rounding.samples_per_step: \(settings.samplesPerStep) -> \(samples)")
-        settings.samplesPerStep = samples
-        recipe.weights?.rounding = .gptq(settings)
-      }
+    return (scaling.recipe, scaling.changes)
+  }
+}
+
+private struct EffortScaling {
+  var recipe: Recipe
+  private(set) var changes: [String] = []
+
+  init(recipe: Recipe) { self.recipe = recipe }
+
+  mutating func makeFast() {
+    let trajectories = recipe.calibration.trajectories
+    let fewest = recipe.activations?.average?.batch ?? 1
+    set(
+      "calibration.trajectories", \.calibration.trajectories, min(max(trajectories / 4, fewest), trajectories))
+    if case .gptq(var settings)? = recipe.weights?.rounding {
+      let samples = max(settings.samplesPerStep / 4, 1)
+      note("weights.rounding.samples_per_step", settings.samplesPerStep, samples)
+      settings.samplesPerStep = samples
+      recipe.weights?.rounding = .gptq(settings)
     }
-    guard let reconstruction else { return (recipe, changes) }
-    if effort == .fast {
-      set(
-        "reconstruction.samples_per_step", \.reconstruction!.samplesPerStep, max(reconstruction.samplesPerStep / 2, 1))
+    compensateInsteadOfBlocks()
+    if recipe.activations?.upstream == .quantized {
+      recipe.activations?.upstream = .quantizedWeights
+      changes.append("activations.upstream: quantized -> quantized_weights")
     }
-    func scale(_ key: String, _ path: WritableKeyPath<Recipe, Learning?>, isNetwork: Bool) {
-      guard var learning = recipe[keyPath: path] else { return }
-      let before = learning
-      switch effort {
-      case .balanced: return
-      case .fast: learning.iterations = max(learning.iterations / 4, 1)
-      case .paper:
-        learning.iterations = isNetwork ? 8 * learning.iterations : max(learning.iterations, 20_000)
-        if !isNetwork { learning.learningRate = min(learning.learningRate, 1e-3) }
-      }
-      recipe[keyPath: path] = learning
-      if before.iterations != learning.iterations {
-        changes.append("reconstruction.\(key).iterations: \(before.iterations) -> \(learning.iterations)")
-      }
-      if before.learningRate != learning.learningRate {
-        changes.append("reconstruction.\(key).learning_rate: \(before.learningRate) -> \(learning.learningRate)")
-      }
+    guard let reconstruction = recipe.reconstruction else { return }
+    set(
+      "reconstruction.samples_per_step", \.reconstruction!.samplesPerStep, max(reconstruction.samplesPerStep / 4, 1))
+    scale("temporal_block", \.temporalBlock) { $0.iterations = max($0.iterations / 4, 1) }
+    scale("blocks", \.blocks) { $0.iterations = max($0.iterations / 4, 1) }
+    scale("network", \.network) {
+      $0.iterations = max($0.iterations / 4, 1)
+      $0.batch = max($0.batch / 2, 1)
     }
-    scale("temporal_block", \.reconstruction!.temporalBlock, isNetwork: false)
-    scale("blocks", \.reconstruction!.blocks, isNetwork: false)
-    scale("network", \.reconstruction!.network, isNetwork: true)
     if let steps = reconstruction.activationSteps {
-      let iterations =
-        switch (effort, steps.scope) {
-        case (.balanced, _): steps.iterations
-        case (.fast, _): max(steps.iterations / 4, 1)
-        case (.paper, .blocks): max(steps.iterations, 5000)
-        case (.paper, .network): 8 * steps.iterations
-        }
-      set(
-        "reconstruction.activation_steps.iterations", \.reconstruction!.activationSteps!.iterations, iterations)
+      setStepIterations(max(steps.iterations / 4, 1))
     }
-    return (recipe, changes)
+  }
+
+  mutating func makePaper() {
+    set("calibration.trajectories", \.calibration.trajectories, max(recipe.calibration.trajectories, 256))
+    func asInPapers(_ learning: inout Recipe.Learning) {
+      learning.iterations = max(learning.iterations, 20_000)
+      learning.learningRate = min(learning.learningRate, 1e-3)
+    }
+    scale("temporal_block", \.temporalBlock, asInPapers)
+    scale("blocks", \.blocks, asInPapers)
+    scale("network", \.network) { $0.iterations *= 8 }
+    if let steps = recipe.reconstruction?.activationSteps {
+      setStepIterations(steps.scope == .blocks ? max(steps.iterations, 5000) : 8 * steps.iterations)
+    }
+  }
+
+  /// GPTQ in the place of blocks that are learned from nearest rounding. Blocks whose activations are learned with the
+  /// weights (QDrop) stay.
+  private mutating func compensateInsteadOfBlocks() {
+    guard recipe.weights?.rounding == .nearest, let blocks = recipe.reconstruction?.blocks, blocks.activations == nil
+    else { return }
+    recipe.weights?.rounding = .gptq(
+      Recipe.ErrorCompensation(samplesPerStep: 2, damping: 0.01, order: .activity, upstream: .float))
+    recipe.reconstruction?.blocks = nil
+    changes.append("weights.rounding: nearest -> gptq")
+    changes.append("reconstruction.blocks: \(blocks.iterations) iterations -> none")
+    if let rest = recipe.reconstruction, rest.temporalBlock == nil, rest.network == nil, rest.activationSteps == nil {
+      recipe.reconstruction = nil
+    }
+  }
+
+  // MARK: Values that change
+
+  private mutating func set<Number: Equatable>(_ key: String, _ path: WritableKeyPath<Recipe, Number>, _ value: Number)
+  {
+    note(key, recipe[keyPath: path], value)
+    recipe[keyPath: path] = value
+  }
+
+  private mutating func setStepIterations(_ iterations: Int) {
+    set("reconstruction.activation_steps.iterations", \.reconstruction!.activationSteps!.iterations, iterations)
+  }
+
+  private mutating func scale(
+    _ key: String, _ path: WritableKeyPath<Recipe.Reconstruction, Recipe.Learning?>,
+    _ change: (inout Recipe.Learning) -> Void
+  ) {
+    guard let before = recipe.reconstruction?[keyPath: path] else { return }
+    var after = before
+    change(&after)
+    recipe.reconstruction?[keyPath: path] = after
+    note("reconstruction.\(key).iterations", before.iterations, after.iterations)
+    note("reconstruction.\(key).batch", before.batch, after.batch)
+    note("reconstruction.\(key).learning_rate", before.learningRate, after.learningRate)
+  }
+
+  private mutating func note<Number: Equatable>(_ key: String, _ old: Number, _ new: Number) {
+    if old != new { changes.append("\(key): \(old) -> \(new)") }
   }
 }

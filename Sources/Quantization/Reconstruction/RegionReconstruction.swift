@@ -135,13 +135,16 @@ final class RegionReconstruction {
     executor.forward(images: batch.count)
   }
 
-  /// One over each step's mean squared error at the start, from as many of its samples as a batch holds; 1 on average.
+  /// Samples of a step that its weight comes from: an error averaged over an image's pixels varies little between images.
+  private static let weighedSamples = 4
+
+  /// One over each step's mean squared error at the start, from the first of its samples; 1 on average.
   private func weighSteps() {
     let steps = (0..<samples.count).map { samples.call(of: $0).step }
     let count = (steps.max() ?? 0) + 1
     var inverses = [Double](repeating: 0, count: count)
     for step in 0..<count {
-      let batch = steps.indices.filter { steps[$0] == step }.prefix(executor.capacity)
+      let batch = steps.indices.filter { steps[$0] == step }.prefix(min(Self.weighedSamples, executor.capacity))
       if batch.isEmpty { continue }
       evaluate(Array(batch), dropping: false)
       let error = batch.enumerated().reduce(0.0) { $0 + squaredError($1.offset, $1.element) }

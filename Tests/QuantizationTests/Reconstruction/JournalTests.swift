@@ -130,9 +130,9 @@ import Testing
     let fast = recipe.scaled(to: .fast)
     #expect(
       fast.changes == [
-        "calibration.trajectories: 64 -> 16", "weights.rounding.samples_per_step: 4 -> 2",
-        "reconstruction.samples_per_step: 4 -> 2", "reconstruction.blocks.iterations: 40 -> 10",
-        "reconstruction.network.iterations: 40 -> 10",
+        "calibration.trajectories: 64 -> 16", "weights.rounding.samples_per_step: 4 -> 1",
+        "reconstruction.samples_per_step: 4 -> 1", "reconstruction.blocks.iterations: 40 -> 10",
+        "reconstruction.network.iterations: 40 -> 10", "reconstruction.network.batch: 4 -> 2",
       ])
     #expect(fast.recipe.reconstruction?.network?.iterations == 10)
     let paper = recipe.scaled(to: .paper)
@@ -141,5 +141,26 @@ import Testing
         "calibration.trajectories: 64 -> 256", "reconstruction.blocks.iterations: 40 -> 20000",
         "reconstruction.blocks.learning_rate: 0.02 -> 0.001", "reconstruction.network.iterations: 40 -> 320",
       ])
+  }
+  @Test("fast compensates errors instead of learning blocks from nearest rounding, unless activations are learned, too")
+  func closedForm() throws {
+    let value = Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue)
+      .setting("activations.upstream", "quantized")
+    let fast = try Recipe(value, file: "a.yaml").scaled(to: .fast)
+    #expect(
+      fast.changes == [
+        "calibration.trajectories: 4 -> 1", "weights.rounding: nearest -> gptq",
+        "reconstruction.blocks: 40 iterations -> none", "activations.upstream: quantized -> quantized_weights",
+      ])
+    #expect(fast.recipe.reconstruction == nil)
+    guard case .gptq(let settings)? = fast.recipe.weights?.rounding else {
+      Issue.record("weights are still rounded to the nearest code")
+      return
+    }
+    #expect(settings.samplesPerStep == 2 && settings.damping == 0.01)
+    let joint = try Recipe(
+      value.setting("reconstruction.blocks.activations", ["learning_rate": 0.001, "drop": 0.5]), file: "b.yaml")
+    #expect(joint.scaled(to: .fast).recipe.weights?.rounding == .nearest)
+    #expect(joint.scaled(to: .fast).recipe.reconstruction?.blocks?.iterations == 10)
   }
 }
