@@ -75,4 +75,14 @@ import Workbench
         + "hint: 'halftone list samplers' shows the names: ddim-100, ddim-50")
     #expect(throws: AssetError.self) { try assets.path(.sampler, "../samplers/ddim-50") }
   }
+
+  @Test("all stands for every recipe, by itself only") func everyRecipe() throws {
+    let root = try home()
+    for file in ["rtn-w8a8.yaml", "gptq-w4a8.yaml", "README.md"] {
+      try Data().write(to: root.appending(path: "calib/\(file)"))
+    }
+    let assets = try Assets.locate(environment: ["HALFTONE_HOME": root.path], executable: "/nowhere/bin/halftone")
+    #expect(AblateCommand.chosen(["all"], assets) == ["gptq-w4a8", "rtn-w8a8"])
+    #expect(AblateCommand.chosen(["all", "rtn-w8a8"], assets) == ["all", "rtn-w8a8"])
+  }
 }

@@ -45,7 +45,7 @@ package struct AblationReport: Sendable {
       table.add([
         row.title, shown(bytes: row.bytes), row.cost.map { "\(fixed($0.seconds, 1)) s" } ?? "",
         row.cost?.peakMemory.map { shown(bytes: $0) } ?? "", row.epsilonSNR.map { fixed($0, 1) } ?? "",
-        row.pairs.map(\.quality.pooled.text) ?? "", row.pairs?.meanSimilarity.map { fixed($0, 4) } ?? "",
+        row.psnr, row.pairs?.meanSimilarity.map { fixed($0, 4) } ?? "",
         row.distance.map { Self.spread($0, digits: 3) } ?? "",
         excess.map { Self.spread(($0.mean * 100, $0.deviation.map { $0 * 100 }), digits: 1) + " %" } ?? "",
         fixed(row.milliseconds * Double(steps.count), 1),
@@ -75,8 +75,9 @@ package struct AblationReport: Sendable {
     return """
       \(metric ?? "No reference, so no distances; N = \(size.images) images for each of \(seeds).") Over float: \
       at equal seeds, d / d(float) - 1. \(sampler), \(steps.count) steps.
-      PSNR (of the mean squared error) and SSIM (mean): against the float model's images at equal seeds. Epsilon SNR: mean \
-      over steps, on the float model's states, \(size.comparedImages) images.
+      PSNR and SSIM: mean over images, against the float model's at equal seeds; PSNR in parentheses: of the mean squared \
+      error, which the few images that turn into others decide. Epsilon SNR: mean over steps, on the float model's states, \
+      \(size.comparedImages) images.
       Quantised in: without the calibration set, which recipes share. ms per image: all steps; medians of \
       \(size.timingRounds) interleaved rounds, \(kernels) kernels, \(threads) threads, \(Machine.current.processor).
 

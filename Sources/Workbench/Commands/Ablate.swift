@@ -68,11 +68,16 @@ package struct AblateCommand: Sendable {
     try session.console.result("Report: \(run.file("report.md")), \(run.file("report.json"))")
   }
 
+  /// `all` alone stands for every shipped recipe.
+  package static func chosen(_ recipes: [String], _ assets: Assets) -> [String] {
+    recipes == ["all"] ? assets.names(.recipe) : recipes
+  }
+
   /// The recipes to compare, as they are written.
   private func entries(_ assets: Assets) throws -> [Entry] {
     guard recipes.isEmpty != (preset == nil) else { throw AblationError.selection }
     guard let preset else {
-      let named = try recipes.map { text -> Entry in
+      let named = try Self.chosen(recipes, assets).map { text -> Entry in
         let named = try NamedRecipe(text, assets: assets)
         return (named.name, named.name, named.recipe)
       }

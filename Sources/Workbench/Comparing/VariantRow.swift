@@ -36,6 +36,12 @@ package struct VariantRow: Sendable {
   /// Mean over steps, dB.
   package var epsilonSNR: Double? { stepErrors.flatMap(meanDecibels(of:)) }
 
+  /// Mean of the pairs' PSNR, in parentheses that of their mean squared error; empty for the float model.
+  package var psnr: String {
+    guard let quality = pairs?.quality else { return "" }
+    return quality.meanDecibels.map { "\(fixed($0, 2)) (\(quality.pooled.text))" } ?? quality.pooled.text
+  }
+
   /// Mean and standard deviation over seeds (of one seed: nil).
   package var distance: (mean: Double, deviation: Double?)? { Spread.of(distances.map(\.distance)) }
 

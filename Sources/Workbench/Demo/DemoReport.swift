@@ -31,12 +31,10 @@ package struct DemoReport: Sendable {
     for row in rows {
       let share = row.recipe == nil ? "" : " (\(fixed(Double(row.bytes) / Double(float.bytes), 3)))"
       let gain = row.recipe == nil ? "" : " (\(fixed(float.milliseconds / row.milliseconds, 2))x)"
-      let psnr = row.pairs.map(\.quality.pooled.text) ?? ""
       let snr = row.epsilonSNR.map { fixed($0, 1) } ?? ""
       table.add([
         row.title, shown(bytes: row.bytes) + share, fixed(row.milliseconds, 2) + gain,
-        fixed(row.distances[0].distance, 3),
-        psnr, snr,
+        fixed(row.distances[0].distance, 3), row.psnr, snr,
       ])
     }
     return table
@@ -49,8 +47,8 @@ package struct DemoReport: Sendable {
     \(steps) DDIM steps, equal seeds.
     Times: medians of \(size.comparison.timingRounds) interleaved rounds, \(kernels) kernels, \(threads) threads, \
     \(Machine.current.processor).
-    PSNR: of the mean squared error over \(size.comparison.images) pairs. Epsilon SNR: mean over steps, on the float model's states, \
-    \(size.comparison.comparedImages) images.
+    PSNR: mean over \(size.comparison.images) pairs, in parentheses of their mean squared error, which the few images that \
+    turn into others decide. Epsilon SNR: mean over steps, on the float model's states, \(size.comparison.comparedImages) images.
     """
   }
 

@@ -17,7 +17,8 @@ struct Ablate: ParsableCommand {
       """)
 
   @Argument(help: "Float model.") var model: String
-  @Option(help: ArgumentHelp("Recipes by name or path.", valueName: "A,B,…")) var recipes: String?
+  @Option(help: ArgumentHelp("Recipes by name or path, or all: every shipped one.", valueName: "A,B,…"))
+  var recipes: String?
   @Option(help: ArgumentHelp("A paper's ablation instead of --recipes.", valueName: "NAME")) var preset: String?
   @Option(
     help: ArgumentHelp("Sampler of all recipes, by name or path (default: the one they name).", valueName: "FILE|NAME"))
