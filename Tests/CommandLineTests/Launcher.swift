@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// How a run of the program ended.
@@ -72,16 +73,4 @@ struct Running {
     let status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
     return Finished(status: status, output: read(outputPath), errors: read(errorsPath))
   }
-}
-
-/// A folder that goes when the last reference does.
-final class TemporaryFolder {
-  let url: URL
-  var path: String { url.path }
-  init() throws {
-    url = FileManager.default.temporaryDirectory.appending(path: "halftone-test-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-  deinit { try? FileManager.default.removeItem(at: url) }
-  func file(_ name: String) -> String { url.appending(path: name).path }
 }

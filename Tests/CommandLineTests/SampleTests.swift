@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 /// What `sample` promises about pixels, interruptions and folders, on the embedded model.

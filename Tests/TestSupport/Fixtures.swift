@@ -12,14 +12,6 @@ package enum Fixtures {
   package static func golden(_ relative: String) -> String { path("golden/" + relative) }
 }
 
-/// A folder that exists while `body` runs.
-package func withTemporaryFolder<Result>(_ body: (_ path: String) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "halftone-test-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder.path)
-}
-
 /// The project's measure of disagreement: max |a - b| / max |b|. Differing counts, and NaN anywhere, are infinitely far.
 package func relativeError(_ a: [Float], _ b: [Float]) -> Double {
   guard a.count == b.count, !(a + b).contains(where: \.isNaN) else { return .infinity }

@@ -1,11 +1,16 @@
 import Foundation
+import TestSupport
 import Testing
 import Workbench
 
 @Suite struct AssetsTests {
+  let temporary: TemporaryFolder
+
+  init() throws { temporary = try TemporaryFolder() }
+
   /// A folder with the three asset folders and a few files in them.
   private func home() throws -> URL {
-    let root = FileManager.default.temporaryDirectory.appending(path: "halftone-assets-\(UUID().uuidString)")
+    let root = temporary.url.appending(path: "home")
     for folder in ["models/tiny-ddpm", "samplers", "calib"] {
       try FileManager.default.createDirectory(at: root.appending(path: folder), withIntermediateDirectories: true)
     }
@@ -37,7 +42,7 @@ import Workbench
   @Test func installedPrefixAndCheckoutAreFound() throws {
     let root = try home()
     // PREFIX/bin/halftone finds PREFIX/share/halftone.
-    let prefix = FileManager.default.temporaryDirectory.appending(path: "halftone-prefix-\(UUID().uuidString)")
+    let prefix = temporary.url.appending(path: "prefix")
     try FileManager.default.createDirectory(at: prefix.appending(path: "share"), withIntermediateDirectories: true)
     try FileManager.default.copyItem(at: root, to: prefix.appending(path: "share/halftone"))
     let installed = try Assets.locate(environment: [:], executable: prefix.path + "/bin/halftone")

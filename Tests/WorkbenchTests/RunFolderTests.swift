@@ -1,12 +1,16 @@
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 import Workbench
 
 @Suite struct RunFolderTests {
-  private func newPath() -> String {
-    FileManager.default.temporaryDirectory.appending(path: "halftone-run-\(UUID().uuidString)").path
-  }
+  let temporary: TemporaryFolder
+
+  init() throws { temporary = try TemporaryFolder() }
+
+  /// Of a folder that does not exist yet.
+  private func newPath(_ name: String = "run") -> String { temporary.file(name) }
 
   private func open(_ path: String, seed: Int = 1) throws -> RunFolder {
     try RunFolder(
@@ -27,7 +31,7 @@ import Workbench
   }
 
   @Test func movedFolderIsContinued() throws {
-    let (path, moved) = (newPath(), newPath())
+    let (path, moved) = (newPath(), newPath("moved"))
     _ = try open(path)
     try FileManager.default.moveItem(atPath: path, toPath: moved)
     #expect(try open(moved).isContinued)

@@ -1,16 +1,15 @@
 import Foundation
+import TestSupport
 import Testing
 import Workbench
 
 @Suite struct RunLockTests {
-  private func folder() throws -> String {
-    let url = FileManager.default.temporaryDirectory.appending(path: "halftone-lock-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    return url.path
-  }
+  let temporary: TemporaryFolder
+  var folder: String { temporary.path }
+
+  init() throws { temporary = try TemporaryFolder() }
 
   @Test func secondHolderIsRefusedAndNamed() throws {
-    let folder = try folder()
     let lock = try RunLock(folder: folder)
     let expected = RunError.locked(folder: folder, holder: .current)
     // flock belongs to the open file, so a second lock in this process is refused as another process's would be.
@@ -21,7 +20,6 @@ import Workbench
   }
 
   @Test func releaseRemovesTheFile() throws {
-    let folder = try folder()
     do {
       let lock = try RunLock(folder: folder)
       #expect(FileManager.default.fileExists(atPath: lock.path))
@@ -31,7 +29,6 @@ import Workbench
   }
 
   @Test func lockOfADeadProcessIsTakenOver() throws {
-    let folder = try folder()
     // A killed process leaves its words in the file, and the system has dropped its advisory lock.
     try "\(LockHolder.current.host) 999999999\n".write(toFile: folder + "/lock", atomically: true, encoding: .utf8)
     let lock = try RunLock(folder: folder)
