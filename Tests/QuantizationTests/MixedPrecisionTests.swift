@@ -88,6 +88,28 @@ import Testing
     #expect(relativeError(try IntegerExecutor(network.model, table: network.table).run(input), simulated) < 1e-2)
   }
 
+  @Test("learning keeps the widths that the search has chosen, and brings the output nearer") func learned() throws {
+    let tiny = try TinyModel()
+    let value = Self.value().setting("activations", "float").setting("mixed_precision.activation_bits", [32])
+      .setting("mixed_precision.share", 0.22)
+    let learning = Recipe.learningValue.setting("relaxation", "straight_through").setting("learning_rate", 0.01)
+    let learned = value.setting(
+      "reconstruction", Recipe.reconstructionValue.setting("blocks", "none").setting("network", learning))
+    let recipe = try Recipe(value, file: "a.yaml")
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
+    let before = try tiny.task(recipe, set).run()
+    let after = try tiny.task(Recipe(learned, file: "b.yaml"), set).run()
+    let widths = { (network: QuantizedNetwork) in network.table.weights.mapValues(\.quantizer.bits) }
+    #expect(widths(after) == widths(before) && Set(widths(after).values) == [4, 8])
+    #expect(after.sensitivities == before.sensitivities)
+    let input = set.input(step: 1, 0..<2)
+    let float = try ReferenceExecutor(tiny.model).run(input)
+    let errors = try [before, after].map {
+      relativeError(try ReferenceExecutor($0.model, simulating: $0.table).run(input), float)
+    }
+    #expect(errors[1] < errors[0])
+  }
+
   @Test("float is a width too") func float() throws {
     let tiny = try TinyModel()
     let value = Self.value([
