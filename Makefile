@@ -69,7 +69,7 @@ peers: build ## time other engines beside this one (installs PyTorch, ONNX Runti
 install: packages ## install the program and its models, samplers and recipes under PREFIX (default /usr/local)
 	$(INSTALL_BUILD)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/halftone"
-	install -m 755 "$$($(INSTALL_BUILD) --show-bin-path)/halftone" "$(DESTDIR)$(PREFIX)/bin/halftone"
+	install -s -m 755 "$$($(INSTALL_BUILD) --show-bin-path)/halftone" "$(DESTDIR)$(PREFIX)/bin/halftone"
 	cp -R models samplers calib LICENSE NOTICE "$(DESTDIR)$(PREFIX)/share/halftone/"
 	@echo "Installed $(DESTDIR)$(PREFIX)/bin/halftone"
 
