@@ -25,19 +25,17 @@ extension Recipe {
   }
 }
 
+/// A recipe while it is scaled, and what has changed so far.
 private struct EffortScaling {
   var recipe: Recipe
-  private(set) var changes: [String] = []
-
-  init(recipe: Recipe) { self.recipe = recipe }
+  var changes: [String] = []
 
   mutating func makeFast() {
     let trajectories = recipe.calibration.trajectories
     let fewest = recipe.activations?.average?.batch ?? 1
-    set(
-      "calibration.trajectories", \.calibration.trajectories, min(max(trajectories / 4, fewest), trajectories))
+    set("calibration.trajectories", \.calibration.trajectories, min(max(trajectories / 4, fewest), trajectories))
     if case .gptq(var settings)? = recipe.weights?.rounding {
-      let samples = max(settings.samplesPerStep / 4, 1)
+      let samples = Self.quarter(settings.samplesPerStep)
       note("weights.rounding.samples_per_step", settings.samplesPerStep, samples)
       settings.samplesPerStep = samples
       recipe.weights?.rounding = .gptq(settings)
@@ -49,16 +47,14 @@ private struct EffortScaling {
     }
     guard let reconstruction = recipe.reconstruction else { return }
     set(
-      "reconstruction.samples_per_step", \.reconstruction!.samplesPerStep, max(reconstruction.samplesPerStep / 4, 1))
-    scale("temporal_block", \.temporalBlock) { $0.iterations = max($0.iterations / 4, 1) }
-    scale("blocks", \.blocks) { $0.iterations = max($0.iterations / 4, 1) }
+      "reconstruction.samples_per_step", \.reconstruction!.samplesPerStep, Self.quarter(reconstruction.samplesPerStep))
+    scale("temporal_block", \.temporalBlock) { $0.iterations = Self.quarter($0.iterations) }
+    scale("blocks", \.blocks) { $0.iterations = Self.quarter($0.iterations) }
     scale("network", \.network) {
-      $0.iterations = max($0.iterations / 4, 1)
+      $0.iterations = Self.quarter($0.iterations)
       $0.batch = max($0.batch / 2, 1)
     }
-    if let steps = reconstruction.activationSteps {
-      setStepIterations(max(steps.iterations / 4, 1))
-    }
+    if let steps = reconstruction.activationSteps { setStepIterations(Self.quarter(steps.iterations)) }
   }
 
   mutating func makePaper() {
@@ -89,6 +85,8 @@ private struct EffortScaling {
       recipe.reconstruction = nil
     }
   }
+
+  private static func quarter(_ number: Int) -> Int { max(number / 4, 1) }
 
   // MARK: Values that change
 
