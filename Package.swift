@@ -62,13 +62,15 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module("Diffusion", ["Tensors"]),
-    module("Models", ["Tensors", "Diffusion", "CKernels"]),
-    module("Quantization", ["Tensors", "Diffusion", "Models"]),
-    module("Evaluation", ["Tensors", "Models"]),
+    module("Graphs", ["Tensors", "Diffusion"]),
+    module("Networks", ["Tensors", "Graphs"]),
+    module("Execution", ["Tensors", "Diffusion", "Graphs", "CKernels"]),
+    module("Quantization", ["Tensors", "Diffusion", "Graphs", "Execution", "Networks"]),
+    module("Evaluation", ["Tensors", "Graphs", "Networks", "Execution"]),
     module(
       "Workbench",
       [
-        "Tensors", "Formats", "Diffusion", "Models", "Quantization", "Evaluation", "CSystem",
+        "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "CSystem",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
@@ -77,12 +79,15 @@ let package = Package(
       swiftSettings: settings),
 
     .target(
-      name: "TestSupport", dependencies: ["Tensors", "Formats", "Models"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution"],
+      path: "Tests/TestSupport",
       swiftSettings: settings),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     tests("FormatsTests", ["Formats"]),
     tests("DiffusionTests", ["Diffusion", "Formats"]),
-    tests("ModelsTests", ["Models", "Formats"]),
+    tests("GraphsTests", ["Graphs", "Networks", "Formats"]),
+    tests("NetworksTests", ["Networks", "Execution", "Formats"]),
+    tests("ExecutionTests", ["Execution", "Networks", "Formats"]),
     tests("QuantizationTests", ["Quantization", "Formats"]),
     tests("EvaluationTests", ["Evaluation", "Formats"]),
     tests("WorkbenchTests", ["Workbench"]),

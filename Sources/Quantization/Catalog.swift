@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// A way to quantise a model. It reads like its paper's algorithm: a composition of stages, without loops of its own.
 ///

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// What can go wrong between a recipe, a model, a calibration set and an artefact.

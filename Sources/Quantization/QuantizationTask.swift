@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Tensors
 
 /// Makes the executor that calibration passes run on: the model, what to simulate, who watches.

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// What a method makes, and what its stages hand on: the table of codes and quantisers, and the float model that it

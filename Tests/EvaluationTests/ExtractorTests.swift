@@ -1,6 +1,8 @@
 import Evaluation
+import Execution
 import Formats
-import Models
+import Graphs
+import Networks
 import Tensors
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Evaluation
+import Execution
 import Formats
-import Models
+import Networks
 import Tensors
 import TestSupport
 import Testing

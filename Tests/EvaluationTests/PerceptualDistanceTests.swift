@@ -1,6 +1,6 @@
 import Evaluation
+import Execution
 import Formats
-import Models
 import Tensors
 import TestSupport
 import Testing

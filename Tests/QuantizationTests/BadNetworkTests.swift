@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Quantization
 import Tensors
 import TestSupport

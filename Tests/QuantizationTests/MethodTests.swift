@@ -1,6 +1,7 @@
-import Foundation
+import Execution
 import Formats
-import Models
+import Foundation
+import Graphs
 import Quantization
 import Tensors
 import TestSupport

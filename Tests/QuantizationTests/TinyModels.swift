@@ -1,6 +1,8 @@
 import Diffusion
+import Execution
 import Foundation
-import Models
+import Graphs
+import Networks
 import Quantization
 import Tensors
 import TestSupport

@@ -1,4 +1,4 @@
-import Models
+import Networks
 import Tensors
 
 /// Weights of the FID network that are a formula of names and indices, so that no test needs the large file

@@ -1,4 +1,6 @@
-import Models
+import Execution
+import Graphs
+import Networks
 import Tensors
 
 /// The 128 pooled features of the embedded Fashion-MNIST classifier (models/fashion-mnist-classifier): 28x28 grey images

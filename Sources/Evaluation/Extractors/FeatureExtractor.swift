@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Tensors
 
 /// Where an extractor's weights come from.

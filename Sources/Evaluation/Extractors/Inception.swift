@@ -1,4 +1,6 @@
-import Models
+import Execution
+import Graphs
+import Networks
 import Tensors
 
 /// The published weights of the FID network: pytorch-fid's and torch-fidelity's files are the same bytes.

@@ -1,4 +1,4 @@
-import Models
+import Networks
 import Tensors
 
 /// How pixels are prepared for the FID network: each program's own way, because the way changes scores.

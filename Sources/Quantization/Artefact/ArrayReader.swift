@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// Takes the arrays of an artefact one by one, checks them, and remembers everything that was wrong.

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// Names of the artefact's arrays. Float parameters stand under their own names.

@@ -1,5 +1,5 @@
 import Diffusion
-import Models
+import Graphs
 import Tensors
 
 /// A quantised model as it is stored: everything that running it needs, without the float model.

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// GPTQ (Frantar et al. 2022, "GPTQ: accurate post-training quantization"): weights rounded column by column, errors
 /// compensated by the columns that follow, on input moments averaged over all sampling steps. Activations as the recipe

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// Mixed precision: every layer's weight and input at the width that costs the least error for what it saves, found by a
 /// greedy search under a budget (the search of RFQuant: Luo et al. 2024, "One-shot weight-coupling learning", without its

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// PTQ4DM (Shang et al. 2023, "Post-training quantization on diffusion models"): a calibration set of normally distributed
 /// time steps (`calibration.distribution: ndtc`), ranges of least L2.4 error, one quantiser per activation for all steps.

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// Q-Diffusion (Li et al. 2023, "Q-Diffusion: quantizing diffusion models"): a calibration set of states at evenly spaced
 /// steps, one range per activation for all steps, and inputs of shortcuts quantised apart on the two sides of their

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// QDrop (Wei et al. 2022, "QDrop: randomly dropping quantization for extremely low-bit post-training quantization"): the
 /// rounding of weights and the steps of activations learned together, block by block, on inputs of which each element is

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// Round to nearest: the baseline of every comparison. Weights go to the nearest code of a range chosen per output channel
 /// (or, to see its effect alone, as another rounding of the recipe says); every activation site has one range over all

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// TFMQ-DM (Huang et al. 2024, "Temporal feature maintenance quantization for diffusion models"), its finite set
 /// calibration: activations get one quantiser per sampling step, in the temporal information block (the paper, section

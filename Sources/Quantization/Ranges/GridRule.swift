@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// Scale, zero point and code range of one granule, in Double while ranges are searched.

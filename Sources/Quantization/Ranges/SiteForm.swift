@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// How a site's values are taken apart before ranges are looked for, and what grid a range becomes: channels divided by

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// A glob over node paths, optionally for one role: `conv_in`, `up_blocks.*.upsamplers.*.conv`, `time_embedding.**`,

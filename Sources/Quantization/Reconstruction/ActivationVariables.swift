@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Tensors
 
 /// The steps of one activation site's quantisers while they are learned (LSQ: Esser et al. 2020, "Learned step size

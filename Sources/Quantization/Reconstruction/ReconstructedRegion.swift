@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// What reconstruction has made of one unit: codes and scales by layer path, learned biases by parameter, scales of

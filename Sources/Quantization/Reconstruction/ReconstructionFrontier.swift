@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Tensors
 
 /// Which values are alive while a network is walked unit by unit, and what they take.

@@ -1,5 +1,5 @@
 import Diffusion
-import Models
+import Graphs
 import Tensors
 
 /// The calibration samples of a reconstruction, and the distinct calls (sampling step and label) among them.

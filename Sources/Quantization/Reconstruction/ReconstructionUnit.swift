@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 
 /// What reconstruction treats as one: a region's nodes outside the temporal block, with what stands between it and the
 /// region before (the concatenation with a skip), so that units cover everything an image passes through.

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// Values of graph nodes for many calibration samples, channels-last. Values that depend on the step and label alone are

@@ -1,4 +1,5 @@
-import Models
+import Graphs
+import Execution
 import Tensors
 
 /// Carries the values of all samples through units of a network, a batch at a time: weights as the network has them,

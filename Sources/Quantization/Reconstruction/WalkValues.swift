@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// The values that units of a walk read, of all samples in the float and in the quantised network, carried from unit to

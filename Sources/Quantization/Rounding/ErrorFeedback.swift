@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// Rounding of a weight's rows column by column, where each column absorbs the output errors of those before it, in the

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// How the values at a layer's input become the vectors that each row of its weight is multiplied with: patches of an

@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Tensors
 
 /// How far a network's output is from the float network's, on common samples, so that their noise cancels between

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// What a layer costs at each width of its operands.
 package struct PrecisionCost: Sendable {

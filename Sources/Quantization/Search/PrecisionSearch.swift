@@ -1,4 +1,4 @@
-import Models
+import Graphs
 
 /// Widths of one layer's operands.
 package struct LayerWidths: Sendable, Equatable {

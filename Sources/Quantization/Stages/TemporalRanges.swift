@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Tensors
 
 extension QuantizationTask {

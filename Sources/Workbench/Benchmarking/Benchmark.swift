@@ -1,4 +1,5 @@
-import Models
+import Execution
+import Graphs
 import Tensors
 
 /// Times networks side by side. In every round each variant runs once, between two probes of the machine's peak rate, so

@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Tensors
 
 /// What a benchmark found, as tables and as JSON.

@@ -1,5 +1,5 @@
 import Diffusion
-import Models
+import Execution
 import Tensors
 
 /// Times what reconstruction does with a float network: the gradient executor's forward pass, which keeps every result,

@@ -1,5 +1,5 @@
 import Formats
-import Models
+import Graphs
 import Quantization
 import Tensors
 

@@ -1,7 +1,7 @@
 import Diffusion
 import Evaluation
 import Formats
-import Models
+import Graphs
 import Tensors
 
 /// `compare`: a quantised model against its float model at equal seeds.

@@ -1,6 +1,6 @@
 import Diffusion
+import Execution
 import Formats
-import Models
 import Quantization
 import Tensors
 

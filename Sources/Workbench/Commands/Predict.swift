@@ -1,6 +1,6 @@
 import Diffusion
+import Execution
 import Formats
-import Models
 import Tensors
 
 /// `predict`: one call of the network, for parity checks and debugging.

@@ -1,6 +1,6 @@
 import Diffusion
 import Formats
-import Models
+import Graphs
 import Tensors
 
 /// `sample`: draws images into a run folder.

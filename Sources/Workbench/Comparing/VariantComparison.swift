@@ -1,7 +1,7 @@
 import Diffusion
 import Evaluation
 import Formats
-import Models
+import Graphs
 import Quantization
 import Tensors
 

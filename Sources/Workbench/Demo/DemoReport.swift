@@ -1,6 +1,6 @@
 import Evaluation
 import Formats
-import Models
+import Graphs
 import Tensors
 
 /// What the demo found, as a table and as JSON.

@@ -1,5 +1,5 @@
 import Diffusion
-import Models
+import Graphs
 import Tensors
 
 extension Model {

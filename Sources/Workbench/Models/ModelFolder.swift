@@ -1,7 +1,7 @@
 import Diffusion
 import Formats
 import Foundation
-import Models
+import Graphs
 import Tensors
 
 /// Where the parts of a float model stand: a diffusers folder, or the folder of its U-Net alone.

@@ -1,6 +1,8 @@
 import Diffusion
+import Execution
 import Formats
-import Models
+import Graphs
+import Networks
 import Quantization
 import Tensors
 

@@ -1,6 +1,7 @@
 import Diffusion
+import Execution
 import Formats
-import Models
+import Graphs
 import Quantization
 import Synchronization
 import Tensors

@@ -1,6 +1,6 @@
 import Formats
 import Glibc
-import Models
+import Graphs
 import Quantization
 import Tensors
 

@@ -1,6 +1,7 @@
 import Diffusion
+import Execution
 import Formats
-import Models
+import Graphs
 import Tensors
 
 /// Everything that decides the images of a run.

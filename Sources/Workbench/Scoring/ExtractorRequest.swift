@@ -1,7 +1,7 @@
 import Evaluation
+import Execution
 import Formats
 import Foundation
-import Models
 import Tensors
 
 /// Which extractor, how it prepares pixels, and which file has its weights.

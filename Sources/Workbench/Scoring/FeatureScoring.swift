@@ -1,6 +1,6 @@
 import Evaluation
 import Formats
-import Models
+import Graphs
 import Tensors
 
 /// A feature extractor at work on sets of images: what `stats`, `fid`, `score` and `demo` share.

@@ -1,5 +1,5 @@
+import Execution
 import Formats
-import Models
 import Quantization
 import Tensors
 

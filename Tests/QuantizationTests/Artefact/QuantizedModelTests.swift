@@ -1,7 +1,9 @@
 import Diffusion
-import Foundation
+import Execution
 import Formats
-import Models
+import Foundation
+import Graphs
+import Networks
 import Quantization
 import Tensors
 import TestSupport

@@ -1,5 +1,5 @@
 import Foundation
-import Models
+import Graphs
 import Quantization
 import Tensors
 import TestSupport

@@ -1,6 +1,6 @@
-import Foundation
 import Formats
-import Models
+import Foundation
+import Graphs
 import Quantization
 import Tensors
 import TestSupport

@@ -1,7 +1,8 @@
-import Models
+import Execution
+import Graphs
 import Quantization
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct ActivationVariablesTests {

@@ -1,4 +1,4 @@
-import Models
+import Execution
 import Quantization
 import Synchronization
 import Tensors

@@ -1,5 +1,6 @@
+import Execution
 import Foundation
-import Models
+import Graphs
 import Quantization
 import Synchronization
 import Tensors

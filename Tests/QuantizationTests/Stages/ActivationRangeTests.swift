@@ -1,5 +1,6 @@
 import Diffusion
-import Models
+import Execution
+import Graphs
 import Quantization
 import Synchronization
 import Tensors

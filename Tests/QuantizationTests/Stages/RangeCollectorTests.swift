@@ -1,4 +1,4 @@
-import Models
+import Graphs
 import Quantization
 import Tensors
 import TestSupport

@@ -1,5 +1,6 @@
+import Execution
 import Formats
-import Models
+import Graphs
 import Quantization
 import Tensors
 import TestSupport

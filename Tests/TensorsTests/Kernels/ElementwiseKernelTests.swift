@@ -1,6 +1,6 @@
 import CKernels
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct ElementwiseKernelTests {

@@ -1,7 +1,7 @@
 import CKernels
 import Foundation
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// Float's unit roundoff, 2^-24: tolerances below count roundings.

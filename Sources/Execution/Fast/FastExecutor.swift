@@ -1,0 +1,184 @@
+import Diffusion
+import Graphs
+import Synchronization
+import Tensors
+
+/// The engine under the float and the integer executor: compiles the graph once, then runs whole images on the pool's
+/// workers. The temporal block runs once per (timestep, label, step), never per image.
+///
+/// The same image comes out for any batch and thread count: each output element is summed in one fixed order.
+final class FastExecutor: Sendable {
+  let model: Model
+  let table: QuantizationTable
+  private let temporal: Program
+  private let main: Program
+  private let kernels: KernelTable
+  private let pool: WorkerPool
+  private let observer: SiteObserver?
+  private let profile: ExecutionProfile?
+  private let freeArenas = Mutex<[AlignedBuffer]>([])
+  private let constants = Mutex<[CallKey: CallConstants]>([:])
+
+  /// Keys kept before the cache starts over: more than any sampler has steps times classes in flight.
+  private static let cachedKeys = 4096
+
+  init(
+    model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, pool: WorkerPool, kernels: KernelTable,
+    observer: SiteObserver?, profile: ExecutionProfile? = nil
+  ) throws {
+    self.model = model
+    self.table = table
+    self.pool = pool
+    self.kernels = kernels
+    self.observer = observer
+    self.profile = profile
+    try table.check(for: model.graph)
+    var compilers = [true, false].map {
+      ProgramCompiler(model: model, table: table, arithmetic: arithmetic, temporal: $0)
+    }
+    temporal = try compilers[0].compile()
+    main = try compilers[1].compile()
+  }
+
+  /// How each convolution and linear layer is computed, in execution order.
+  var arithmetics: [(path: String, arithmetic: Arithmetic)] {
+    (temporal.contractions + main.contractions).map { ($0.path, $0.arithmetic) }
+  }
+
+  /// Bytes of working memory for one image.
+  var arenaBytes: Int { max(main.arenaBytes, temporal.arenaBytes) }
+
+  /// Bytes of the weights as the kernels read them.
+  var weightBytes: Int {
+    (temporal.contractions + main.contractions).reduce(0) { sum, contraction in
+      contraction.parts.reduce(sum) { $0 + $1.weights.buffer.byteCount }
+    }
+  }
+
+  func run(_ input: NetworkInput) throws -> Tensor {
+    try model.graph.check(input)
+    try table.check(stepIndex: input.stepIndex)
+    let batch = input.x.dims[0]
+    let keys = (0..<batch).map {
+      CallKey(timestep: input.timesteps[$0], label: input.labels?[$0], stepIndex: input.stepIndex)
+    }
+    let constants = try constants(for: keys)
+    let outputDims = model.graph.nodes[model.graph.output].dims
+    let outputCount = outputDims.reduce(1, *)
+    var output = Tensor([batch] + outputDims)
+    let collectors = observer == nil ? [] : (0..<batch).map { _ in SiteCollector() }
+    let alone = batch < pool.threads
+    let arenas = try (0..<(alone ? 1 : min(batch, pool.threads))).map { _ in try takeArena() }
+    let idle = Mutex(arenas)
+    defer { arenas.forEach(returnArena) }
+    output.values.withUnsafeMutableBufferPointer { output in
+      input.x.values.withUnsafeBufferPointer { x in
+        let imageCount = model.graph.imageShape.count
+        func runImage(_ image: Int) {
+          let arena = idle.withLock { $0.removeLast() }
+          defer { idle.withLock { $0.append(arena) } }
+          runMain(
+            constants[keys[image]]!, arena: arena, x: x.baseAddress! + image * imageCount,
+            y: output.baseAddress! + image * outputCount, pool: alone ? pool : nil,
+            collector: collectors.isEmpty ? nil : collectors[image])
+        }
+        if alone {
+          for image in 0..<batch { runImage(image) }
+        } else {
+          pool.parallel(batch, runImage)
+        }
+      }
+    }
+    report(collectors)
+    return output
+  }
+
+  // MARK: Temporal block
+
+  private func constants(for keys: [CallKey]) throws -> [CallKey: CallConstants] {
+    var found: [CallKey: CallConstants] = [:]
+    var collectors: [SiteCollector] = []
+    for key in keys where found[key] == nil {
+      if observer == nil, let cached = constants.withLock({ $0[key] }) {
+        found[key] = cached
+        continue
+      }
+      let collector = observer == nil ? nil : SiteCollector()
+      let fresh = CallConstants(main, key: key, temporal: try runTemporal(key, collector: collector))
+      if let collector { collectors.append(collector) }
+      constants.withLock {
+        if $0.count >= Self.cachedKeys { $0.removeAll() }
+        $0[key] = fresh
+      }
+      found[key] = fresh
+    }
+    report(collectors)
+    return found
+  }
+
+  /// Values of the temporal nodes that the main program reads; the block runs only where one of them is not kept.
+  private func runTemporal(_ key: CallKey, collector: SiteCollector?) throws -> [Int: [Float]] {
+    var values: [Int: [Float]] = [:]
+    for node in temporal.results.keys {
+      values[node] = table.features[model.graph.nodes[node].path]?.values(
+        stepIndex: key.stepIndex ?? 0, label: key.label)
+    }
+    if values.count == temporal.results.count { return values }
+    let arena = try takeArena()
+    defer { returnArena(arena) }
+    let runner = ProgramRunner(
+      graph: model.graph, parameters: model.parameters, program: temporal,
+      constants: CallConstants(temporal, key: key, temporal: [:]), kernels: kernels, arena: arena.raw, pool: nil,
+      observer: collector.map { collector in { collector.add($0) } }, profile: nil)
+    runner.run()
+    for (node, buffer) in temporal.results where values[node] == nil {
+      values[node] = Array(UnsafeBufferPointer(start: runner.floats(buffer), count: model.graph.nodes[node].count))
+    }
+    return values
+  }
+
+  // MARK: Images
+
+  private func runMain(
+    _ constants: CallConstants, arena: AlignedBuffer, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
+    pool: WorkerPool?,
+    collector: SiteCollector?
+  ) {
+    let graph = model.graph
+    let runner = ProgramRunner(
+      graph: graph, parameters: model.parameters, program: main, constants: constants, kernels: kernels,
+      arena: arena.raw, pool: pool, observer: collector.map { collector in { collector.add($0) } }, profile: profile)
+    if let image = main.image {
+      let shape = graph.imageShape
+      ChannelsLast.write(
+        from: x, channels: shape.channels, pixels: shape.height * shape.width, to: runner.floats(image))
+    }
+    runner.run()
+    let output = FusionPlan.pixels(graph.nodes[graph.output].dims)
+    let result = main.results[FusionPlan.root(of: graph.output, in: graph)]!
+    if graph.nodes[graph.output].dims.count == 3 {
+      ChannelsLast.read(
+        from: runner.floats(result), channels: output.channels, pixels: output.height * output.width, to: y)
+    } else {
+      y.update(from: runner.floats(result), count: graph.nodes[graph.output].count)
+    }
+  }
+
+  private func takeArena() throws(KernelError) -> AlignedBuffer {
+    if let arena = freeArenas.withLock({ $0.popLast() }) { return arena }
+    return try AlignedBuffer(byteCount: arenaBytes)
+  }
+
+  private func returnArena(_ arena: AlignedBuffer) { freeArenas.withLock { $0.append(arena) } }
+
+  // MARK: Observation
+
+  /// Hands the collected values to the observer, site by site in execution order, batch axis first.
+  private func report(_ collectors: [SiteCollector]) {
+    guard let observer, !collectors.isEmpty else { return }
+    let images = collectors.map(\.entries)
+    for (position, entry) in images[0].enumerated() {
+      observer(entry.site, Tensor([images.count] + entry.dims, images.flatMap { $0[position].values }))
+    }
+  }
+}

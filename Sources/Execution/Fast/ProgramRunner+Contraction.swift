@@ -1,0 +1,176 @@
+import CKernels
+import Graphs
+import Tensors
+
+extension ProgramRunner {
+  func run(_ contraction: Contraction) {
+    let slot = constants.slots[contraction.slot]
+    let halo = contraction.halo
+    let isInteger = contraction.arithmetic == .integer
+    let input: UnsafeMutableRawPointer
+    if let scratch = contraction.scratch {
+      input = arena + program.offset(scratch)
+      if !contraction.isPrepared {
+        timed(contraction.preparation.work(toCodes: isInteger)) {
+          fillBorder(of: halo, at: input, codes: isInteger ? slot.input : nil)
+          prepare(
+            contraction.preparation,
+            into: Destination(
+              base: input + halo.firstElement * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
+              pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil,
+              factors: isInteger ? contraction.inputFactors : nil))
+        }
+      }
+    } else {
+      input = UnsafeMutableRawPointer(floats(contraction.preparation.segments[0].buffer))
+    }
+    if !isInteger { observeAndSimulate(contraction, input.assumingMemoryBound(to: Float.self), slot.input) }
+    timed(contraction.work) {
+      if let tiles = contraction.winograd {
+        multiplyTiles(contraction, tiles, input.assumingMemoryBound(to: Float.self), slot)
+      } else {
+        multiply(contraction, input, slot)
+      }
+    }
+    if let quantizer = slot.output {
+      let count = contraction.outputHeight * contraction.outputWidth * contraction.outputChannels
+      simulate(floats(contraction.output), count, quantizer, channels: contraction.outputChannels)
+    }
+  }
+
+  private func observeAndSimulate(
+    _ contraction: Contraction, _ input: UnsafeMutablePointer<Float>, _ quantizer: AffineQuantizer?
+  ) {
+    let halo = contraction.halo
+    observer?(
+      ObservedValue(
+        site: Site(node: contraction.path, role: .input), dims: contraction.inputDims,
+        base: UnsafePointer(input + halo.firstElement), isChannelsLast: true,
+        width: halo.width - halo.padding.left - halo.padding.right,
+        pixelStride: halo.pixelStride, rowStride: halo.width * halo.pixelStride))
+    // The border holds zeros, which every activation quantiser represents exactly.
+    guard let quantizer else { return }
+    if let factors = contraction.inputFactors { scaleChannels(input, by: factors, pixels: halo.height * halo.width) }
+    simulate(input, halo.count, quantizer, channels: halo.pixelStride)
+    if let scales = contraction.inputScales { scaleChannels(input, by: scales, pixels: halo.height * halo.width) }
+  }
+
+  /// Fake quantisation in place of values in N H W C order.
+  func simulate(_ values: UnsafeMutablePointer<Float>, _ count: Int, _ quantizer: AffineQuantizer, channels: Int) {
+    func pass(_ values: UnsafeMutablePointer<Float>, _ count: Int, granule: Int) {
+      var pass = ht_simulation(
+        source: UnsafePointer(values), destination: values, count: Int64(count), step: quantizer.scales[granule],
+        inverse_step: 1 / quantizer.scales[granule], zero_point: Int32(quantizer.zeroPoints[granule]),
+        largest: Int32(quantizer.largestCode))
+      kernels.simulate(&pass)
+    }
+    switch quantizer.granularity {
+    case .perTensor: pass(values, count, granule: 0)
+    case .split(let boundaries):
+      for pixel in stride(from: 0, to: count, by: channels) {
+        var start = 0
+        for (granule, end) in (boundaries + [channels]).enumerated() {
+          pass(values + pixel + start, end - start, granule: granule)
+          start = end
+        }
+      }
+    case .perChannel, .rowSplit:
+      var copy = Array(UnsafeBufferPointer(start: values, count: count))
+      quantizer.simulate(&copy, channelStride: 1, channelCount: channels)
+      values.update(from: copy, count: count)
+    }
+  }
+
+  /// Multiplies each channel of pixels by its factor, in place.
+  private func scaleChannels(_ values: UnsafeMutablePointer<Float>, by factors: [Float], pixels: Int) {
+    factors.withUnsafeBufferPointer { factors in
+      var pass = ht_transform(
+        line: values, pixels: pixels, channels: factors.count, to: values, pixelStride: factors.count)
+      pass.factor = factors.baseAddress
+      kernels.transform(&pass)
+    }
+  }
+
+  private func multiply(_ contraction: Contraction, _ input: UnsafeMutableRawPointer, _ slot: CallConstants.Slot) {
+    let halo = contraction.halo
+    let (height, width) = (contraction.outputHeight, contraction.outputWidth)
+    let isInteger = contraction.arithmetic == .integer
+    contraction.tapOffsets.withUnsafeBufferPointer { offsets in
+      constants.floats.withUnsafeBufferPointer { floats in
+        constants.integers.withUnsafeBufferPointer { integers in
+          for (position, part) in contraction.parts.enumerated() {
+            let places = slot.parts[position]
+            var arguments = ht_convolution()
+            arguments.input = UnsafeRawPointer(input + part.channels.lowerBound * (isInteger ? 1 : 4))
+            arguments.tap_offsets = offsets.baseAddress
+            arguments.taps = Int32(offsets.count)
+            arguments.input_channels = Int32(part.weights.inputChannels)
+            arguments.input_row_stride = Int64(halo.width * halo.pixelStride * contraction.stride)
+            arguments.input_pixel_stride = Int64(halo.pixelStride * contraction.stride)
+            arguments.weights = UnsafeRawPointer(part.weights.buffer.raw)
+            arguments.bias = floats.baseAddress! + places.bias
+            if isInteger {
+              arguments.scale = floats.baseAddress! + places.scale
+              arguments.start = integers.baseAddress! + places.start
+            }
+            // Later parts add to what the first has stored.
+            arguments.residual = (position == 0 ? contraction.residual : .some(contraction.output)).map {
+              UnsafePointer(self.floats($0))
+            }
+            arguments.output = self.floats(contraction.output)
+            arguments.output_row_stride = Int64(width * contraction.outputChannels)
+            arguments.output_pixel_stride = Int64(contraction.outputChannels)
+            arguments.width = Int32(width)
+            arguments.output_channels = Int32(contraction.outputChannels)
+            convolve(arguments, rows: height, blocks: contraction.blocks, isInteger: isInteger)
+          }
+        }
+      }
+    }
+  }
+
+  /// Divides a convolution among the workers: by blocks of output channels where they divide evenly, else by rows.
+  func convolve(_ arguments: ht_convolution, rows: Int, blocks: Int, isInteger: Bool) {
+    let threads = pool?.threads ?? 1
+    let byBlocks = blocks % threads == 0 || blocks >= 4 * threads || rows == 1
+    split(byBlocks ? blocks : rows) { range in
+      var piece = arguments
+      piece.row_begin = Int32(byBlocks ? 0 : range.lowerBound)
+      piece.row_end = Int32(byBlocks ? rows : range.upperBound)
+      piece.block_begin = Int32(byBlocks ? range.lowerBound : 0)
+      piece.block_end = Int32(byBlocks ? range.upperBound : blocks)
+      if isInteger { kernels.convolveU8S8(&piece) } else { kernels.convolveF32(&piece) }
+    }
+  }
+
+  /// Sets the padding to zero, or to the codes that stand for zero (they change with the step).
+  private func fillBorder(of halo: Halo, at base: UnsafeMutableRawPointer, codes quantizer: AffineQuantizer?) {
+    if halo.isBare { return }
+    let size = halo.pixelStride * (quantizer == nil ? 4 : 1)
+    let row = halo.width * size
+    // One pixel's codes, where its channels differ.
+    let pattern =
+      quantizer.map { quantizer in
+        quantizer.boundaries.isEmpty
+          ? [] : (0..<size).map { UInt8(quantizer.zeroPoints[quantizer.granule(ofChannel: $0)]) }
+      } ?? []
+    let code = UInt8(quantizer?.zeroPoints[0] ?? 0)
+    func fill(_ offset: Int, _ bytes: Int) {
+      let target = UnsafeMutableRawBufferPointer(start: base + offset, count: bytes)
+      if pattern.isEmpty {
+        target.initializeMemory(as: UInt8.self, repeating: code)
+      } else {
+        for pixel in stride(from: 0, to: bytes, by: size) {
+          UnsafeMutableRawBufferPointer(rebasing: target[pixel..<(pixel + size)]).copyBytes(from: pattern)
+        }
+      }
+    }
+    let padding = halo.padding
+    fill(0, padding.top * row)
+    for y in padding.top..<(halo.height - padding.bottom) {
+      fill(y * row, padding.left * size)
+      fill((y + 1) * row - padding.right * size, padding.right * size)
+    }
+    fill((halo.height - padding.bottom) * row, padding.bottom * row)
+  }
+}

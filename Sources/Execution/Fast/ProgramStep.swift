@@ -1,0 +1,232 @@
+import Graphs
+import Tensors
+
+/// A stretch of the arena that one value occupies while it is alive.
+struct BufferID: Hashable, Sendable {
+  let index: Int
+}
+
+/// How a pass reads its source: which buffers, normalised and activated how. One pass of `transform` kernels executes it,
+/// writing Float or codes, dense or inside a halo.
+///
+/// value = activation((groupNorm(x)) * (1 + s) + t), each part optional; then each pixel doubled when `upsamples`.
+struct Preparation: Sendable {
+  /// One source, or the operands of a concatenation that is never written.
+  struct Segment: Sendable {
+    let buffer: BufferID
+    let channels: Int
+  }
+  struct Norm: Sendable {
+    let scale: [Float]
+    let shift: [Float]
+    let groups: Int
+    let epsilon: Float
+  }
+  var segments: [Segment]
+  /// Of the source, before upsampling.
+  var height: Int
+  var width: Int
+  var norm: Norm?
+  /// Temporal node whose vector [2C] holds s and t.
+  var scaleShift: Int?
+  var activation: Activation?
+  var upsamples = false
+
+  var channels: Int { segments.reduce(0) { $0 + $1.channels } }
+  /// Channels of one segment that are transformed alike.
+  struct Piece {
+    let segment: Segment
+    /// In the segment.
+    let firstChannel: Int
+    let channels: Int
+    /// In the whole.
+    let offset: Int
+    /// Of the quantiser: how many of its boundaries lie at or before `offset`.
+    let granule: Int
+  }
+
+  /// The segments, cut where a quantiser's granules end.
+  func pieces(splitAt boundaries: [Int]) -> [Piece] {
+    var pieces: [Piece] = []
+    var offset = 0
+    for segment in segments {
+      let end = offset + segment.channels
+      let cuts = [offset] + boundaries.filter { $0 > offset && $0 < end } + [end]
+      for (from, to) in zip(cuts, cuts.dropFirst()) {
+        pieces.append(
+          Piece(
+            segment: segment, firstChannel: from - offset, channels: to - from, offset: from,
+            granule: boundaries.count { $0 <= from }))
+      }
+      offset = end
+    }
+    return pieces
+  }
+
+  var isIdentity: Bool { norm == nil && scaleShift == nil && activation == nil && !upsamples }
+}
+
+/// Where a convolution's taps read: a buffer with the padding inside it.
+struct Halo: Sendable, Equatable {
+  /// Of the padded buffer.
+  let height: Int
+  let width: Int
+  let padding: Convolution.Padding
+  /// Elements from pixel to pixel.
+  let pixelStride: Int
+
+  /// Offsets of a kernel's taps, row by row.
+  func tapOffsets(_ kernel: (height: Int, width: Int)) -> [Int32] {
+    (0..<kernel.height).flatMap { y in (0..<kernel.width).map { x in Int32((y * width + x) * pixelStride) } }
+  }
+
+  var isBare: Bool { padding == Convolution.Padding(leading: 0, trailing: 0) }
+  /// Where the first pixel's elements begin.
+  var firstElement: Int { (padding.top * width + padding.left) * pixelStride }
+  var count: Int { height * width * pixelStride }
+}
+
+/// How a program's contractions are computed, where they and their tables allow it.
+enum ArithmeticChoice: Sendable {
+  /// In Float, tap by tap; quantised layers simulated.
+  case direct
+  /// In Float, 3x3 convolutions by transformed tiles; quantised layers simulated.
+  case winograd
+  /// Quantised layers on codes, the others directly in Float.
+  case integer
+}
+
+/// How one contraction is computed.
+enum Arithmetic: String, Sendable {
+  /// Float weights (or dequantised ones), float input.
+  case float
+  /// The same, the input passed through its fake quantiser first.
+  case simulated
+  /// u8 codes times s8 codes, summed in Int32.
+  case integer
+}
+
+/// A stretch of a contraction's input channels and its weights. There is one, except where the halves of a concatenated
+/// input have scales of their own and are summed apart (Q-Diffusion: Li et al. 2023, section 3.3).
+struct ContractionPart: Sendable {
+  let channels: Range<Int>
+  let weights: PackedWeights
+  /// Scales of the integer weight, per output channel.
+  let weightScales: [Float]
+  /// Of the input's quantiser.
+  let granule: Int
+}
+
+/// Scratch of a 3x3 convolution that multiplies transformed tiles (Winograd's F(4,3)).
+struct WinogradTiles: Sendable {
+  let rows: Int
+  let columns: Int
+  /// 36 planes [tiles][channels] of the input, and of the products.
+  let input: BufferID
+  let products: BufferID
+  /// Elements from plane to plane: a vector more than they hold, so that planes do not compete for the same cache lines.
+  let inputPlane: Int
+  let productPlane: Int
+
+  var count: Int { rows * columns }
+}
+
+/// A convolution or linear layer with everything fused into it: preparation of its input, bias, temporal feature,
+/// residual.
+struct Contraction: Sendable {
+  let path: String
+  let arithmetic: Arithmetic
+  /// At least one; their sums add up.
+  let parts: [ContractionPart]
+  /// Padded to whole blocks of 32 channels.
+  let bias: [Float]
+  /// Temporal node whose vector is added to the bias.
+  var temporalBias: Int?
+  let preparation: Preparation
+  let halo: Halo
+  /// Holds the prepared input; nil when the source itself is read.
+  var scratch: BufferID?
+  /// Whether an earlier contraction of the same input has filled it.
+  let isPrepared: Bool
+  /// Elements from an output pixel's first input element to each tap.
+  let tapOffsets: [Int32]
+  /// Present where the weights are transformed.
+  var winograd: WinogradTiles?
+  let stride: Int
+  var residual: BufferID?
+  var output: BufferID
+  let outputHeight: Int
+  let outputWidth: Int
+  let outputChannels: Int
+  /// Position in the program's table of per-call constants.
+  let slot: Int
+  let inputQuantizers: ActivationQuantizers?
+  /// What the input's channels are divided by before they are quantised, and its inverse; nil: ones.
+  let inputScales: [Float]?
+  let inputFactors: [Float]?
+  let outputQuantizers: ActivationQuantizers?
+  /// Dims of the input as the graph has them, for observers.
+  let inputDims: [Int]
+
+  var blocks: Int { parts[0].weights.blocks }
+  var taps: Int { parts[0].weights.taps }
+}
+
+/// Scratch of an attention product on codes (u8 times s8).
+struct CodeProduct: Sendable {
+  /// Both operands' codes, pixel after pixel.
+  let left: BufferID
+  let right: BufferID
+  /// Start values, scales and zero biases of one head's outputs, padded to whole blocks.
+  let constants: BufferID
+}
+
+/// One attention product; operands are [tokens, channels] or [heads, tokens, tokens] buffers.
+struct AttentionProduct: Sendable {
+  let path: String
+  let heads: Int
+  /// Tokens of the first operand and of the second.
+  let rows: Int
+  let columns: Int
+  /// Channels of one head.
+  let headWidth: Int
+  let scale: Float
+  let left: BufferID
+  let right: BufferID
+  let output: BufferID
+  /// Packed right operand of one head.
+  let packed: BufferID
+  /// Simulated copies of the operands, where their sites are quantised or observed.
+  let leftScratch: BufferID?
+  let rightScratch: BufferID?
+  let leftQuantizers: ActivationQuantizers?
+  let rightQuantizers: ActivationQuantizers?
+  /// Present where the product runs on codes.
+  let codes: CodeProduct?
+  let leftDims: [Int]
+  let rightDims: [Int]
+}
+
+/// One step of a compiled program.
+enum ProgramStep: Sendable {
+  case contraction(Contraction)
+  /// Writes a preparation's value densely.
+  case materialize(Preparation, into: BufferID)
+  case scores(AttentionProduct)
+  case values(AttentionProduct)
+  case softmax(BufferID, rows: Int, columns: Int)
+  case add(BufferID, BufferID, into: BufferID, count: Int)
+  case affine(BufferID, into: BufferID, count: Int, scale: Float, offset: Float)
+  /// x + v per channel, v a temporal node.
+  case addPerChannel(BufferID, temporal: Int, into: BufferID, pixels: Int, channels: Int)
+  case concatenate([Preparation.Segment], into: BufferID, pixels: Int)
+  case averagePool(BufferID, into: BufferID, height: Int, width: Int, channels: Int)
+  /// `height` and `width` are the source's.
+  case pool(BufferID, into: BufferID, Pooling, height: Int, width: Int, channels: Int, rows: Int, columns: Int)
+  case globalAveragePool(BufferID, into: BufferID, height: Int, width: Int, channels: Int)
+  case copy(BufferID, into: BufferID, count: Int)
+  /// A function of the timestep or label alone, computed on the spot.
+  case embed(node: Int, into: BufferID)
+  /// x / t.
+  case divideByTimestep(BufferID, into: BufferID, count: Int)
+}

@@ -1,0 +1,189 @@
+import CKernels
+import Graphs
+import Tensors
+
+extension GradientExecutor {
+  /// A convolution or linear layer, its input quantised first where a quantiser stands there.
+  func contract(_ node: Node) {
+    guard let layer = layers[node.index] else { return }
+    let slot = memory.slots.site(of: node.index)
+    let size = elementCount(node.inputs[0])
+    forEachImage { image in
+      var x = operand(node, image)
+      if let slot, let quantizer = quantizers[node.index] {
+        let quantised = memory.value(slot) + image * size
+        quantizer.forward(x, into: quantised, count: size, image: image)
+        x = quantised
+      }
+      let grid = inputGrid(layer.geometry, x, image)
+      layer.bias.withUnsafeBufferPointer { bias in
+        layer.forwardOffsets.withUnsafeBufferPointer { offsets in
+          let geometry = layer.geometry
+          var pass = ht_convolution()
+          pass.input = UnsafeRawPointer(grid)
+          pass.tap_offsets = offsets.baseAddress
+          pass.taps = Int32(geometry.taps)
+          pass.input_channels = Int32(geometry.channels)
+          pass.input_row_stride = Int64(geometry.stride * geometry.pitch * geometry.channels)
+          pass.input_pixel_stride = Int64(geometry.stride * geometry.channels)
+          pass.weights = UnsafeRawPointer(layer.forward)
+          pass.bias = bias.baseAddress
+          pass.output = result(node, image)
+          pass.output_row_stride = Int64(geometry.outputWidth * geometry.outputChannels)
+          pass.output_pixel_stride = Int64(geometry.outputChannels)
+          pass.width = Int32(geometry.outputWidth)
+          pass.row_end = Int32(geometry.outputHeight)
+          pass.block_end = Int32(PackedWeights.blocks(geometry.outputChannels))
+          pass.output_channels = Int32(geometry.outputChannels)
+          kernels.convolveF32(&pass)
+        }
+      }
+    }
+  }
+
+  /// The input's gradient by the convolution kernel on the flipped, transposed weights; the weight's by matrix products;
+  /// the bias's by sums.
+  func contractGradient(_ node: Node) {
+    guard let layer = layers[node.index] else { return }
+    let geometry = layer.geometry
+    let needsWeight = !layer.gradient.isEmpty
+    let site = memory.slots.site(of: node.index)
+    let input = contribution(to: site ?? memory.slots.root(node.inputs[0]))
+    let size = elementCount(node.inputs[0])
+    let needsBias = layer.biasName.map { targets.parameters.contains($0) } ?? false
+    var biases = [Float](repeating: 0, count: needsBias ? count * geometry.outputChannels : 0)
+    biases.withUnsafeMutableBufferPointer { biases in
+      let biases = biases
+      forEachImage { image in
+        let dy = cotangent(node, image)
+        let grid = cotangentGrid(geometry, dy, image)
+        if let input {
+          convolveBack(layer, grid, into: input.base + image * size, accumulate: input.accumulate)
+        }
+        // The forward pass may have used the input's grid for another layer since.
+        if needsWeight {
+          _ = inputGrid(geometry, site.map { memory.value($0) + image * size } ?? operand(node, image), image)
+        }
+        if needsBias, let base = biases.baseAddress {
+          let pixels = geometry.outputHeight * geometry.outputWidth
+          sums(dy, pixels, geometry.outputChannels, into: base + image * geometry.outputChannels)
+        }
+      }
+    }
+    if needsBias, let name = layer.biasName { setGradient(name, count: geometry.outputChannels, biases) }
+    if needsWeight { weightGradient(node, layer, site) }
+    if let site, let quantizer = quantizers[node.index] {
+      let target = contribution(node)
+      forEachImage { image in
+        // A quantiser learns from its cotangent even where its operand needs none.
+        let dx = target.map { $0.base + image * size } ?? memory.scratch(image: image)
+        quantizer.backward(
+          operand(node, image), memory.cotangent(site) + image * size, into: dx,
+          accumulate: target?.accumulate ?? false, count: size, image: image)
+      }
+    }
+  }
+
+  private func convolveBack(
+    _ layer: GradientLayer, _ grid: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, accumulate: Bool
+  ) {
+    guard let weights = layer.backward else { return }
+    let geometry = layer.geometry
+    let blocks = PackedWeights.blocks(geometry.channels)
+    let zeros = [Float](repeating: 0, count: blocks * PackedWeights.blockWidth)
+    zeros.withUnsafeBufferPointer { zeros in
+      layer.backwardOffsets.withUnsafeBufferPointer { offsets in
+        var pass = ht_convolution()
+        pass.input = UnsafeRawPointer(grid)
+        pass.tap_offsets = offsets.baseAddress
+        pass.taps = Int32(geometry.taps)
+        pass.input_channels = Int32(geometry.outputChannels)
+        pass.input_row_stride = Int64(geometry.pitch * geometry.outputChannels)
+        pass.input_pixel_stride = Int64(geometry.outputChannels)
+        pass.weights = UnsafeRawPointer(weights)
+        pass.bias = zeros.baseAddress
+        pass.residual = accumulate ? UnsafePointer(dx) : nil
+        pass.output = dx
+        pass.output_row_stride = Int64(geometry.width * geometry.channels)
+        pass.output_pixel_stride = Int64(geometry.channels)
+        pass.width = Int32(geometry.width)
+        pass.row_end = Int32(geometry.height)
+        pass.block_end = Int32(blocks)
+        pass.output_channels = Int32(geometry.channels)
+        kernels.convolveF32(&pass)
+      }
+    }
+  }
+
+  /// Rows of a weight's gradient that are formed together: enough for the product's blocking, few enough to share.
+  private static let gradientRows = 64
+
+  /// One product per tap and block of output channels, image after image.
+  private func weightGradient(_ node: Node, _ layer: GradientLayer, _ site: Int?) {
+    let geometry = layer.geometry
+    let (inputs, outputs, taps) = (geometry.channels, geometry.outputChannels, geometry.taps)
+    let blocks = (outputs + Self.gradientRows - 1) / Self.gradientRows
+    let size = elementCount(node.inputs[0])
+    pool.parallel(taps * blocks) { piece in
+      let (block, tap) = piece.quotientAndRemainder(dividingBy: taps)
+      let first = block * Self.gradientRows
+      let rows = min(Self.gradientRows, outputs - first)
+      let shift = (tap / geometry.kernelWidth * geometry.pitch + tap % geometry.kernelWidth) * inputs
+      for image in 0..<count {
+        let dy: UnsafePointer<Float>
+        let x: UnsafePointer<Float>
+        if geometry.isPointwise {
+          dy = UnsafePointer(cotangent(node, image) + first)
+          x = UnsafePointer(site.map { memory.value($0) + image * size } ?? operand(node, image))
+        } else {
+          dy = UnsafePointer(
+            memory.cotangentGrid(geometry, image: image) + geometry.cotangentOrigin * outputs + first)
+          x = UnsafePointer(memory.inputGrid(geometry, image: image) + shift)
+        }
+        multiply(
+          FloatMatrix(dy, stride: outputs, transposed: true), FloatMatrix(x, stride: inputs), rows: rows,
+          columns: inputs, inner: geometry.span, accumulate: image > 0,
+          into: layer.gradient.baseAddress! + (first * taps + tap) * inputs, stride: taps * inputs)
+      }
+    }
+  }
+
+  // MARK: Grids
+
+  /// The input inside its padding; the values themselves where there is none.
+  private func inputGrid(
+    _ geometry: LayerGeometry, _ x: UnsafeMutablePointer<Float>, _ image: Int
+  ) -> UnsafeMutablePointer<Float> {
+    if geometry.isPointwise { return x }
+    let grid = memory.inputGrid(geometry, image: image)
+    grid.update(repeating: 0, count: geometry.inputGridCount)
+    let line = geometry.width * geometry.channels
+    for y in 0..<geometry.height {
+      let start = ((y + geometry.top) * geometry.pitch + geometry.left) * geometry.channels
+      (grid + start).update(from: x + y * line, count: line)
+    }
+    return grid
+  }
+
+  /// The cotangent spread out by the stride, zeros between; the values themselves where nothing changes.
+  private func cotangentGrid(
+    _ geometry: LayerGeometry, _ dy: UnsafeMutablePointer<Float>, _ image: Int
+  ) -> UnsafeMutablePointer<Float> {
+    if geometry.isPointwise { return dy }
+    let grid = memory.cotangentGrid(geometry, image: image)
+    grid.update(repeating: 0, count: geometry.cotangentGridCount)
+    let channels = geometry.outputChannels
+    for y in 0..<geometry.outputHeight {
+      let start = grid + (geometry.cotangentOrigin + y * geometry.stride * geometry.pitch) * channels
+      let line = dy + y * geometry.outputWidth * channels
+      if geometry.stride == 1 {
+        start.update(from: line, count: geometry.outputWidth * channels)
+      } else {
+        for x in 0..<geometry.outputWidth {
+          (start + x * geometry.stride * channels).update(from: line + x * channels, count: channels)
+        }
+      }
+    }
+    return grid
+  }
+}

@@ -1,0 +1,145 @@
+import Graphs
+import Tensors
+
+/// With respect to what gradients are formed.
+package struct GradientTargets: Sendable {
+  package var parameters: Set<String>
+  /// Inputs of the segment, by node. Timesteps and labels have no gradient.
+  package var inputs: Set<Int>
+
+  package init(parameters: Set<String>, inputs: Set<Int>) {
+    self.parameters = parameters
+    self.inputs = inputs
+  }
+
+  /// Every parameter that the segment reads and every input that has a gradient.
+  package init(everythingIn segment: GraphSegment, of graph: Graph) {
+    parameters = Set(segment.nodes.flatMap { graph.nodes[$0].op.parameters })
+    inputs = Set(segment.inputs.filter { graph.nodes[$0].op != .timestep && graph.nodes[$0].op != .label })
+  }
+}
+
+/// Evaluates a segment of a graph on a batch and walks it backwards, one vector-Jacobian product per operation. The graph
+/// is the tape: every result of the forward pass is kept.
+///
+/// Temporal nodes are evaluated per image like all others. Values are channels-last inside (N H W C); matrices of scores
+/// are [heads][queries][keys]. One caller at a time; the work inside is divided among the pool's workers by images, taps
+/// and blocks of channels, never by the number of threads, so gradients have the same bits for any number. They are
+/// summed over the batch in its order. Weight gradients and attention go through BLAS, whose bits may differ between
+/// machines.
+package final class GradientExecutor {
+  package let graph: Graph
+  package let segment: GraphSegment
+  /// Images the buffers hold.
+  package let capacity: Int
+  let parameters: [String: Tensor]
+  let targets: GradientTargets
+  let pool: WorkerPool
+  let kernels: KernelTable
+  /// Convolutions and linear layers by node.
+  package let layers: [Int: GradientLayer]
+  /// What stands at a layer's input, by node.
+  let quantizers: [Int: any DifferentiableQuantizer]
+  let memory: GradientMemory
+
+  /// Images of the last forward pass.
+  package internal(set) var count = 0
+  /// Of the last forward pass, by node: mean and inverse deviation per image and group.
+  var moments: [Int: [GroupMoments]] = [:]
+  /// Gradients of the last backward pass by parameter, all but layer weights'.
+  package internal(set) var parameterGradients: [String: [Float]] = [:]
+  /// Whether the last backward pass has written a slot's cotangent.
+  var isWritten: [Bool]
+
+  /// - Parameters: batch: images at once, at least 1; quantizers: simulated quantisation of layer inputs, by node path.
+  /// - Throws: `ExecutionError.unsupported` for a convolution padded beyond its kernel's reach; `KernelError` when
+  ///   memory is refused.
+  package init(
+    _ model: Model, segment: GraphSegment, targets: GradientTargets, batch: Int,
+    quantizers: [String: any DifferentiableQuantizer] = [:], pool: WorkerPool = .shared, kernels: KernelTable = .best
+  ) throws {
+    graph = model.graph
+    self.segment = segment
+    self.targets = targets
+    capacity = max(batch, 1)
+    parameters = model.parameters
+    self.pool = pool
+    self.kernels = kernels
+    self.quantizers = segment.nodes.reduce(into: [:]) { $0[$1] = quantizers[model.graph.nodes[$1].path] }
+    let slots = GradientSlots(graph, segment, targets, quantized: Set(self.quantizers.keys))
+    var layers: [Int: GradientLayer] = [:]
+    for index in segment.nodes {
+      layers[index] = try Self.layer(graph.nodes[index], model, targets, needsInput: slots.needsInput(of: index))
+    }
+    self.layers = layers
+    memory = try GradientMemory(slots, layers: Array(layers.values), capacity: capacity)
+    isWritten = [Bool](repeating: false, count: slots.count)
+    repack()
+  }
+
+  private static func layer(
+    _ node: Node, _ model: Model, _ targets: GradientTargets, needsInput: Bool
+  ) throws -> GradientLayer? {
+    let (geometry, weight, bias): (LayerGeometry, String, String?)
+    switch node.op {
+    case .conv2d(let convolution):
+      guard
+        let found = LayerGeometry(convolution, input: model.graph.dims(at: .input, of: node), output: node.dims)
+      else {
+        throw ExecutionError.unsupported(
+          site: "\(node.path):input", reason: "gradients of a convolution padded beyond its kernel's reach")
+      }
+      (geometry, weight, bias) = (found, convolution.weight, convolution.bias)
+    case .linear(let name, let biasName):
+      let dims = model.graph.dims(at: .input, of: node)
+      geometry = LayerGeometry(
+        linear: dims.last ?? 1, outputs: node.dims.last ?? 1, tokens: dims.dropLast().reduce(1, *))
+      (weight, bias) = (name, biasName)
+    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .attentionScores,
+      .attentionValues, .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine,
+      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens,
+      .globalAveragePool:
+      return nil
+    }
+    return try GradientLayer(
+      geometry, weight: weight, bias: bias, parameters: model.parameters,
+      needsGradient: targets.parameters.contains(weight), needsInput: needsInput)
+  }
+
+  /// Bytes that an executor of so many images keeps, without its weights.
+  package static func bytes(
+    _ graph: Graph, segment: GraphSegment, targets: GradientTargets, batch: Int, quantized: Set<Int> = []
+  ) -> Int {
+    GradientSlots(graph, segment, targets, quantized: quantized).bytes(capacity: batch)
+  }
+
+  /// Takes over changed layer values. One parallel pass over all layers.
+  package func repack() {
+    let pieces = segment.nodes.compactMap { layers[$0] }.flatMap { layer in
+      (0..<layer.packCount).map { (layer, $0) }
+    }
+    pool.parallel(pieces.count) { pieces[$0].0.pack(pieces[$0].1, kernels) }
+  }
+
+  // MARK: Values
+
+  /// Pixels or tokens of a node's result; 1 for a vector.
+  package func positions(of node: Int) -> Int { elementCount(node) / channelCount(node) }
+
+  /// Elements of a node's result for one image.
+  package func elementCount(_ node: Int) -> Int { graph.nodes[node].count }
+
+  /// A node's result, channels-last, image after image: to be written for inputs before a forward pass, to be read after.
+  package func value(_ node: Int) -> UnsafeMutablePointer<Float> { memory.value(memory.slots.root(node)) }
+
+  /// The cotangent of an output, to be written before a backward pass, or of a target input, to be read after it.
+  package func cotangent(_ node: Int) -> UnsafeMutablePointer<Float> { memory.cotangent(memory.slots.root(node)) }
+
+  /// Whether anything that gradients are asked for stands before a node; without, it has no cotangent.
+  package func hasCotangent(_ node: Int) -> Bool { memory.slots.needs[memory.slots.root(node)] }
+
+  func dims(_ node: Int) -> [Int] { graph.nodes[node].dims }
+
+  /// Runs `body` for every image of the batch.
+  func forEachImage(_ body: (Int) -> Void) { pool.parallel(count, body) }
+}

@@ -1,0 +1,33 @@
+import Diffusion
+import Graphs
+import Tensors
+
+/// A network as samplers see it: an executor, and what its output means.
+package struct NetworkDenoiser: Denoiser {
+  package let executor: any Executor
+  package let imageShape: ImageShape
+  package let predictionType: PredictionType
+  package let learnsVariance: Bool
+  package let classCount: Int?
+
+  /// - Parameter learnsVariance: whether the second half of the output channels is a variance.
+  /// - Throws: unless the output has the image's size and channels (twice the channels with a learned variance).
+  package init(
+    graph: Graph, executor: any Executor, predictionType: PredictionType, learnsVariance: Bool = false
+  ) throws(ExecutionError) {
+    let image = graph.imageShape
+    let expected = [learnsVariance ? 2 * image.channels : image.channels, image.height, image.width]
+    let found = graph.nodes[graph.output].dims
+    guard found == expected else { throw .outputShape(expected: expected, found: found) }
+    self.executor = executor
+    self.predictionType = predictionType
+    self.learnsVariance = learnsVariance
+    imageShape = image
+    classCount = graph.classCount
+  }
+
+  package func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
+    let timesteps = [Timestep](repeating: step.timestep, count: x.dims.first ?? 0)
+    return try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step.index))
+  }
+}

@@ -1,0 +1,28 @@
+import Graphs
+import Tensors
+
+extension GraphBuilder {
+  /// Self-attention over the positions of an image with a residual connection (Vaswani et al. 2017, section 3.2.2; in
+  /// U-Nets Ho et al. 2020, App. B). x: C H W -> C H W.
+  /// - Parameters: groups: of the normalisation in front, nil for none; headWidth: channels per head;
+  ///   divisor: what the sum with the residual is divided by (`rescale_output_factor`).
+  mutating func attentionBlock(
+    _ name: String, _ x: Value, groups: Int?, epsilon: Float, headWidth: Int, divisor: Double = 1
+  ) -> Value {
+    region(name, .attention) { g in
+      let dims = g.dims(of: x)
+      let heads = dims[0] / headWidth
+      let normed = groups.map { g.groupNorm("group_norm", x, groups: $0, epsilon: epsilon) } ?? x
+      let tokens = g.toTokens("tokens", normed)
+      let queries = g.linear("to_q", tokens, out: dims[0])
+      let keys = g.linear("to_k", tokens, out: dims[0])
+      let values = g.linear("to_v", tokens, out: dims[0])
+      let scale = Float(1 / Double(headWidth).squareRoot())
+      let weights = g.softmax("softmax", g.attentionScores("scores", queries, keys, heads: heads, scale: scale))
+      let mixed = g.attentionValues("values", weights, values, heads: heads)
+      let projected = g.linear("to_out.0", mixed, out: dims[0])
+      let image = g.fromTokens("image", projected, height: dims[1], width: dims[2])
+      return g.divide(g.add("add", x, image), by: divisor)
+    }
+  }
+}
