@@ -35,12 +35,13 @@ package protocol Denoiser: Sendable {
   var predictionType: PredictionType { get }
   /// Whether the output has twice the channels, the second half a learned variance.
   var learnsVariance: Bool { get }
-  /// Number of classes the network takes labels of; nil when unconditional.
-  var classCount: Int? { get }
+  /// The conditioning that the network takes.
+  var conditioning: ConditioningForm { get }
   /// One call on a batch at one sampling step.
-  /// - Parameters: x: N C H W in the sampler's units; labels: N class indices, nil iff `classCount` is nil.
+  /// - Parameters: x: N C H W in the sampler's units; conditioning: one per image, of the form that the network takes; empty
+  ///   for unconditional networks.
   /// - Returns: N C' H W with C' = C, or 2 C when the variance is learned.
-  func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor
+  func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor
   /// Variance of the noise that the prediction of epsilon itself carries at a step: known of corrected quantised
   /// networks, else 0.
   func residualVariance(at step: Step) -> Double

@@ -10,9 +10,9 @@ struct ReferenceDenoiser: Denoiser {
   var predictionType: PredictionType = .epsilon
   var variance: Variance = .none
   var learnsVariance: Bool { variance != .none }
-  var classCount: Int? { nil }
+  var conditioning: ConditioningForm { .unconditional }
 
-  func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
+  func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
     // Multiplied and added in Float, as PyTorch does with a Python number.
     let shift = Float(0.1 * sin(step.timestep.value / 50))
     let prediction = Tensor(x.dims, x.values.map { Float(0.3) * $0 + shift })
@@ -38,14 +38,14 @@ struct GaussianDenoiser: Denoiser {
   let deviation: Double
   var predictionType: PredictionType { .epsilon }
   var learnsVariance: Bool { false }
-  var classCount: Int? { nil }
+  var conditioning: ConditioningForm { .unconditional }
 
   func marginal(at timestep: Timestep) -> (mean: Double, variance: Double) {
     let alphaBar = schedule.alphaBar(at: timestep)
     return (alphaBar.squareRoot() * mean, alphaBar * deviation * deviation + 1 - alphaBar)
   }
 
-  func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
+  func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
     let (center, variance) = marginal(at: step.timestep)
     let factor = (1 - schedule.alphaBar(at: step.timestep)).squareRoot() / variance
     return Tensor(x.dims, x.values.map { Float(factor * (Double($0) - center)) })

@@ -37,7 +37,7 @@ package enum InceptionV3 {
   /// The part of the network between two places. Cutting it changes no bit: every value is computed by the same node.
   /// - Parameter pooled: the mean over all positions in place of the map.
   package static func graph(from start: Place = .image, to end: Place, pooled: Bool) -> Graph {
-    var g = GraphBuilder(imageShape: start.shape)
+    var g = GraphBuilder()
     var out = stretch(&g, from: start, to: end)
     if pooled { out = g.globalAveragePool("features", out) }
     return finish(&g, output: out)
@@ -45,7 +45,7 @@ package enum InceptionV3 {
 
   /// The whole network, from images in [-1, 1] to one logit per class: declares every parameter of a weights file.
   package static let wholeGraph: Graph = {
-    var g = GraphBuilder(imageShape: imageShape)
+    var g = GraphBuilder()
     let features = g.globalAveragePool("features", stretch(&g, from: .image, to: .mixed7c))
     let logits = g.linear("fc", features, out: classCount)
     return finish(&g, output: logits)
@@ -54,8 +54,8 @@ package enum InceptionV3 {
   /// The first channels of the 1x1 branch of Mixed_6d, after its ReLU, from Mixed_6c: TensorFlow's `mixed_6/conv`, 17x17
   /// positions, of which guided-diffusion's evaluator takes 7 channels.
   package static func spatialGraph() -> Graph {
-    var g = GraphBuilder(imageShape: Place.mixed6c.shape)
-    let map = g.scope("Mixed_6d") { unit(&$0, "branch1x1", $0.image(), spatialChannels) }
+    var g = GraphBuilder()
+    let map = g.scope("Mixed_6d") { unit(&$0, "branch1x1", $0.sample(Place.mixed6c.shape), spatialChannels) }
     return finish(&g, output: map)
   }
 
@@ -70,7 +70,9 @@ package enum InceptionV3 {
   }
 
   private static func stretch(_ g: inout GraphBuilder, from start: Place, to end: Place) -> Value {
-    Place.allCases.filter { $0 > start && $0 <= end }.reduce(g.image()) { x, place in part(endingAt: place, &g, x) }
+    Place.allCases.filter { $0 > start && $0 <= end }.reduce(g.sample(start.shape)) { x, place in
+      part(endingAt: place, &g, x)
+    }
   }
 
   private static func part(endingAt place: Place, _ g: inout GraphBuilder, _ x: Value) -> Value {

@@ -9,7 +9,8 @@ package struct CalibrationProvenance: Sendable, Equatable {
   /// Identity of the float model that made the trajectories.
   package var modelDigest: String
   package var imageShape: ImageShape
-  package var classCount: Int?
+  /// What the model is conditioned on.
+  package var conditioning: ConditioningForm
   /// The sampler, every key resolved.
   package var sampler: ConfigurationValue
   /// Its steps in execution order.
@@ -17,12 +18,13 @@ package struct CalibrationProvenance: Sendable, Equatable {
   package var calibration: Recipe.Calibration
 
   package init(
-    modelDigest: String, imageShape: ImageShape, classCount: Int?, sampler: ConfigurationValue, steps: [Step],
+    modelDigest: String, imageShape: ImageShape, conditioning: ConditioningForm, sampler: ConfigurationValue,
+    steps: [Step],
     calibration: Recipe.Calibration
   ) {
     self.modelDigest = modelDigest
     self.imageShape = imageShape
-    self.classCount = classCount
+    self.conditioning = conditioning
     self.sampler = sampler
     self.steps = steps
     self.calibration = calibration
@@ -32,7 +34,7 @@ package struct CalibrationProvenance: Sendable, Equatable {
     [
       "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
       "model_digest": .string(modelDigest), "image_shape": .list(imageShape.dims.map { .integer($0) }),
-      "class_count": classCount.map { .integer($0) } ?? nil,
+      "class_count": conditioning.classes.map { .integer($0) } ?? nil,
       "sampler": sampler, "steps": steps.encode(), "calibration": calibration.encode(),
     ]
   }
@@ -53,7 +55,8 @@ package struct CalibrationProvenance: Sendable, Equatable {
     imageShape =
       dims.count == 3
       ? ImageShape(channels: dims[0], height: dims[1], width: dims[2]) : ImageShape(channels: 1, height: 1, width: 1)
-    classCount = reader.value("class_count") == .null ? nil : reader.int("class_count", in: 1...1_000_000)
+    conditioning = ConditioningForm(
+      classes: reader.value("class_count") == .null ? nil : reader.int("class_count", in: 1...1_000_000))
     sampler = reader.value("sampler") ?? .null
     if sampler == .null { reader.report("sampler", "missing; expected the sampler's keys") }
     steps = reader.steps("steps")

@@ -47,7 +47,7 @@ package struct BenchmarkVariant: Sendable {
         NetworkInput(
           x: noise.normals(images: Array(0..<batch), shape: graph.imageShape, draw: .initial),
           timesteps: .init(repeating: timestep, count: batch),
-          labels: graph.classCount.map { classes in (0..<batch).map { $0 % classes } }, stepIndex: step?.index)
+          conditioning: (0..<batch).map { graph.conditioning.example(label: $0) }, stepIndex: step?.index)
       }
     }
 

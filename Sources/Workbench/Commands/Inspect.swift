@@ -88,9 +88,8 @@ struct SelfTestRun {
     }
     guard let test = quantized.selfTest else { throw ModelSourceError.noSelfTest(path: source.path) }
     let step = quantized.steps[test.stepIndex]
-    let timesteps = [Timestep](repeating: step.timestep, count: test.x.dims[0])
     let found = try source.executor(.integer, compute: compute).run(
-      NetworkInput(x: test.x, timesteps: timesteps, labels: test.labels, stepIndex: step.index))
+      NetworkInput(x: test.x, at: step, conditioning: test.conditioning))
     count = found.count
     largestDifference = zip(found.values, test.expected.values).reduce(0) { max($0, Double(abs($1.0 - $1.1))) }
   }

@@ -31,9 +31,11 @@ package struct PredictCommand: Sendable {
     let arrays = try InputArrays(input)
     let x = try arrays.images("x", shape: source.model.graph.imageShape)
     let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)
-    let labels = arrays.contains("labels") ? try arrays.labels("labels", count: x.dims[0]) : nil
+    let labels = arrays.contains("labels") ? try arrays.labels("labels", count: x.dims[0]) : []
     let executor = try source.executor(executor, compute: Compute(threads: threads, batch: x.dims[0]))
-    let y = try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step))
+    let y = try executor.run(
+      NetworkInput(
+        x: x, timesteps: timesteps, conditioning: labels.map { Conditioning(label: $0) }, stepIndex: step))
     try NPZ.write(TensorArchive(tensors: ["y": StoredTensor(y)]), to: out)
     let kind = (self.executor ?? source.defaultExecutor).rawValue
     try session.console.result("\(out): y \(y.dims), \(kind) executor")

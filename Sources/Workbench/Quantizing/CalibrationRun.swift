@@ -95,12 +95,15 @@ package struct CalibrationRun {
     guard prepared.recipe.calibration.distribution.kind == .tdac else { return nil }
     guard let site = source.model.graph.middleSite else { throw QuantizationError.noMiddleBlock }
     let seen = Mutex<Tensor?>(nil)
-    let executor = try FloatExecutor(source.model, pool: compute.pool, kernels: compute.kernels) { found, value in
-      if found == site { seen.withLock { $0 = value } }
+    let observer = SiteObserver {
+      $0 == site
+    } receive: { _, value in
+      seen.withLock { $0 = value }
     }
-    return { x, step, labels in
-      let timesteps = [Timestep](repeating: step.timestep, count: x.dims[0])
-      _ = try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step.index))
+    let executor = try FloatExecutor(
+      source.model, pool: compute.pool, kernels: compute.kernels, observer: observer)
+    return { x, step, conditioning in
+      _ = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
       guard let features = seen.withLock({ $0 }) else { preconditionFailure("the executor did not report \(site)") }
       return features
     }

@@ -91,8 +91,9 @@ package struct Quantizer {
     }
     let step = prepared.steps[prepared.steps.count / 2]
     let x = NoiseSource(seed: 0, stream: .recipe).normals(images: [0], shape: model.graph.imageShape, draw: .initial)
-    let labels = model.graph.classCount.map { _ in [0] }
-    let input = NetworkInput(x: x, timesteps: [step.timestep], labels: labels, stepIndex: step.index)
-    return QuantizedModel.SelfTest(x: x, stepIndex: step.index, labels: labels, expected: try executor.run(input))
+    let form = model.graph.conditioning
+    let conditioning = form == .unconditional ? [] : [form.example()]
+    let result = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
+    return QuantizedModel.SelfTest(x: x, stepIndex: step.index, conditioning: conditioning, expected: result)
   }
 }

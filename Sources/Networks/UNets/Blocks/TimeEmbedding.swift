@@ -11,10 +11,10 @@ extension GraphBuilder {
       switch configuration.classEmbedding {
       case nil: return temb
       case .table(let classes):
-        let row = g.embedding("class_embedding", g.label(), rows: classes, width: width)
+        let row = g.embedding("class_embedding", g.label(classes: classes), rows: classes, width: width)
         return g.add("time_and_class", temb, row)
-      case .timestep:
-        let projected = g.timeProjection("class_proj", configuration, g.label())
+      case .timestep(let classes):
+        let projected = g.timeProjection("class_proj", configuration, g.label(classes: classes))
         return g.add("time_and_class", temb, g.embeddingNetwork("class_embedding", projected, width: width))
       }
     }
