@@ -27,7 +27,7 @@ package struct NetworkDenoiser: Denoiser {
   }
 
   package func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
-    let timesteps = [Timestep](repeating: step.timestep, count: x.dims.first ?? 0)
+    let timesteps = [Timestep](repeating: step.networkTimestep, count: x.dims.first ?? 0)
     return try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step.index))
   }
 }

@@ -27,7 +27,7 @@ struct ReconstructionSamples {
     var known: [Call: Int] = [:]
     for slice in slices {
       let labels = try set.samples(step: slice.step, slice.range).labels
-      let timestep = set.provenance.steps[slice.step].timestep
+      let timestep = set.provenance.steps[slice.step].networkTimestep
       for row in 0..<slice.range.count {
         let call = Call(step: slice.step, timestep: timestep, label: labels?[row])
         if known[call] == nil {
@@ -45,7 +45,7 @@ struct ReconstructionSamples {
     for step in steps {
       for label in 0..<(classes ?? 1) {
         keys.append(distinct.count)
-        distinct.append(Call(step: step.index, timestep: step.timestep, label: classes == nil ? nil : label))
+        distinct.append(Call(step: step.index, timestep: step.networkTimestep, label: classes == nil ? nil : label))
       }
     }
   }

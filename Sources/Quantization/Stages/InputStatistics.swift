@@ -84,7 +84,7 @@ extension QuantizationTask {
   /// The network call of some samples.
   func input(_ slice: SampleSlice) throws -> NetworkInput {
     let samples = try set.samples(step: slice.step, slice.range)
-    let timestep = set.provenance.steps[slice.step].timestep
+    let timestep = set.provenance.steps[slice.step].networkTimestep
     return NetworkInput(
       x: samples.x, timesteps: .init(repeating: timestep, count: samples.count), labels: samples.labels,
       stepIndex: slice.step)

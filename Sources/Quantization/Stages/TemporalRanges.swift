@@ -41,7 +41,7 @@ extension QuantizationTask {
       for label in 0..<(block.classCount ?? 1) {
         _ = try executor.run(
           NetworkInput(
-            x: blank, timesteps: [step.timestep], labels: block.classCount == nil ? nil : [label],
+            x: blank, timesteps: [step.networkTimestep], labels: block.classCount == nil ? nil : [label],
             stepIndex: step.index))
         collector.endBatch()
         let broken = collector.broken
