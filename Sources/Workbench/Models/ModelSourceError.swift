@@ -92,7 +92,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
     case .noSelfTest, .otherSource: nil
-    case .otherSteps: "leave --sampler out to use the model's own, or quantise with a recipe for this sampler"
+    case .otherSteps:
+      "leave --sampler and --steps out to use the model's own, or quantise with a recipe for this sampler"
     }
   }
 
