@@ -136,6 +136,7 @@ package struct CompareCommand: Sendable {
             "relative_squared_error": drift.relativeSquaredError.map { .number($0) } ?? .null,
           ]
         }),
+      "notes": .list(notes.map { .string($0) }),
     ]
   }
 
