@@ -14,7 +14,7 @@ struct OriginalCase: Sendable, CustomTestStringConvertible {
   /// The archive's name of the predictions of x_0; nil where they were not recorded.
   var cleanName: String?
   /// Of max(1, max |x|) of each step.
-  var tolerance = 1e-4
+  var tolerance = 1e-5
   var testDescription: String { name }
 }
 
