@@ -10,16 +10,23 @@ package struct Timestep: Hashable, Comparable, Sendable, CustomStringConvertible
   package var description: String { Int(exactly: value).map(String.init) ?? "\(value)" }
 }
 
-/// One sampling step: its position in execution order (0 is the noisiest), the timestep the network is given, and the
+/// One sampling step: its position in execution order (0 is the noisiest), its timestep on the noise schedule, and the
 /// timestep of the result (nil: the clean image). Timesteps may repeat; indices do not.
 package struct Step: Hashable, Sendable {
   package let index: Int
+  /// An entry of the noise schedule, 0, 1, …, T - 1.
   package let timestep: Timestep
   package let previous: Timestep?
-  package init(index: Int, timestep: Timestep, previous: Timestep?) {
+  /// The number that the network is given for this timestep: the timestep itself, or a fraction where the model was trained
+  /// on rescaled times (`BetaSchedule.rescaleTimesteps`).
+  package let networkTimestep: Timestep
+
+  /// - Parameter networkTimestep: nil where the network is given the timestep itself.
+  package init(index: Int, timestep: Timestep, previous: Timestep?, networkTimestep: Timestep? = nil) {
     self.index = index
     self.timestep = timestep
     self.previous = previous
+    self.networkTimestep = networkTimestep ?? timestep
   }
 }
 

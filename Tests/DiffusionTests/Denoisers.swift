@@ -4,7 +4,7 @@ import Tensors
 
 /// The "network" of the reference trajectories: 0.3 x + 0.1 sin(t / 50), and, where a variance is learned, a second half.
 struct ReferenceDenoiser: Denoiser {
-  enum Variance { case none, range, direct }
+  enum Variance { case none, range, direct, cosine }
 
   let imageShape: ImageShape
   var predictionType: PredictionType = .epsilon
@@ -14,12 +14,15 @@ struct ReferenceDenoiser: Denoiser {
 
   func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
     // Multiplied and added in Float, as PyTorch does with a Python number.
-    let shift = Float(0.1 * sin(step.timestep.value / 50))
+    let shift = Float(0.1 * sin(step.networkTimestep.value / 50))
     let prediction = Tensor(x.dims, x.values.map { Float(0.3) * $0 + shift })
     let second: Tensor
     switch variance {
     case .none: return prediction
     case .range: second = Tensor(x.dims, x.values.map { 0.25 * $0 })
+    case .cosine:
+      let time = step.networkTimestep.value
+      second = Tensor(x.dims, x.values.map { Float(0.8 * cos(1.7 * Double($0) + time / 300)) })
     case .direct: second = Tensor(x.dims, x.values.map { 0.01 + Float(0.05) * $0 * $0 })
     }
     let images = x.dims[0]

@@ -67,14 +67,20 @@ package struct CalibrationProvenance: Sendable, Equatable {
 }
 
 extension [Step] {
-  /// Two parallel lists: the timesteps, and the timestep each step leads to (null: the clean image).
+  /// Parallel lists: the timesteps, and the timestep each step leads to (null: the clean image); and, where the network is
+  /// given other numbers than the timesteps, those.
   func encode() -> ConfigurationValue {
     func number(_ timestep: Timestep) -> ConfigurationValue {
       Int(exactly: timestep.value).map { .integer($0) } ?? .number(timestep.value)
     }
-    return [
-      "timesteps": .list(map { number($0.timestep) }), "previous": .list(map { $0.previous.map(number) ?? nil }),
+    var entries: [ConfigurationValue.Entry] = [
+      .init("timesteps", .list(map { number($0.timestep) })),
+      .init("previous", .list(map { $0.previous.map(number) ?? nil })),
     ]
+    if contains(where: { $0.networkTimestep != $0.timestep }) {
+      entries.append(.init("network_timesteps", .list(map { number($0.networkTimestep) })))
+    }
+    return .map(entries)
   }
 }
 
@@ -103,6 +109,11 @@ extension ConfigurationReader {
     } else {
       reader.report("previous", "missing; expected a list")
     }
+    let given = reader.doubles("network_timesteps", default: timesteps)
+    if given.count != timesteps.count {
+      reader.report("network_timesteps", "expected as many as timesteps, \(timesteps.count), found \(given.count)")
+      return []
+    }
     if timesteps.isEmpty || timesteps.count > Self.largestStepCount || timesteps.count != previous.count {
       reader.report(
         nil,
@@ -111,7 +122,9 @@ extension ConfigurationReader {
       return []
     }
     return zip(timesteps, previous).enumerated().map { index, pair in
-      Step(index: index, timestep: Timestep(pair.0), previous: pair.1.map { Timestep($0) })
+      Step(
+        index: index, timestep: Timestep(pair.0), previous: pair.1.map { Timestep($0) },
+        networkTimestep: Timestep(given[index]))
     }
   }
 }

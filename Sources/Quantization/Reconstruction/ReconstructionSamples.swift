@@ -30,7 +30,7 @@ struct ReconstructionSamples {
     var known: [Call: Int] = [:]
     for slice in slices {
       let conditioning = try set.samples(step: slice.step, slice.range).conditioning
-      let timestep = set.provenance.steps[slice.step].timestep
+      let timestep = set.provenance.steps[slice.step].networkTimestep
       for row in 0..<slice.range.count {
         let call = Call(
           step: slice.step, timestep: timestep,
@@ -51,7 +51,7 @@ struct ReconstructionSamples {
       for label in 0..<(classes ?? 1) {
         keys.append(distinct.count)
         let conditioning = Conditioning(label: classes == nil ? nil : label)
-        distinct.append(Call(step: step.index, timestep: step.timestep, conditioning: conditioning))
+        distinct.append(Call(step: step.index, timestep: step.networkTimestep, conditioning: conditioning))
       }
     }
   }

@@ -41,7 +41,8 @@ package struct BenchmarkVariant: Sendable {
       let (graph, steps) = (source.model.graph, source.quantized?.steps)
       // The middle of the trajectory, where neither noise nor image dominates.
       let step = steps.map { $0[$0.count / 2] }
-      let timestep = step?.timestep ?? Timestep(source.process.schedule.definition.trainTimesteps / 2)
+      let schedule = try source.process.schedule
+      let timestep = step?.networkTimestep ?? schedule.networkTimestep(of: Timestep(schedule.trainTimesteps / 2))
       let noise = NoiseSource(seed: 0, stream: .recipe)
       input = { batch in
         NetworkInput(

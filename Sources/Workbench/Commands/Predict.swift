@@ -11,23 +11,24 @@ package struct PredictCommand: Sendable {
   package var executor: ExecutorKind?
   /// Position in the sampler's execution order; needed where quantisers depend on the step.
   package var step: Int?
-  package var scheduler: String?
+  package var schedule: ScheduleOptions
   package var threads: Int
 
   package init(
-    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, scheduler: String?, threads: Int
+    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, schedule: ScheduleOptions,
+    threads: Int
   ) {
     self.model = model
     self.input = input
     self.out = out
     self.executor = executor
     self.step = step
-    self.scheduler = scheduler
+    self.schedule = schedule
     self.threads = threads
   }
 
   package func run(_ session: Session) throws {
-    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    let source = try ModelSource.open(model, schedule: schedule, assets: session.assets)
     let arrays = try InputArrays(input)
     let x = try arrays.images("x", shape: source.model.graph.imageShape)
     let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)

@@ -8,15 +8,15 @@ import Tensors
 package struct ModelFolder: Sendable {
   package let configuration: String
   package let weights: String
-  package let scheduler: String
+  /// The scheduler's file; nil where none stands with the network.
+  package let scheduler: String?
 
   private static let weightsName = "diffusion_pytorch_model.safetensors"
 
   /// - Parameters:
   ///   - path: a folder with `unet/config.json`, or with `config.json`.
-  ///   - scheduler: a scheduler_config.json to use instead of the folder's.
   ///   - needsWeights: whether a folder without weights is refused.
-  package init(_ path: String, scheduler: String? = nil, needsWeights: Bool = true) throws {
+  package init(_ path: String, needsWeights: Bool = true) throws {
     let exists = { (file: String) in Folder.kind(of: file) == .file }
     if exists(joined(path, "model_index.json")) { try Self.checkIndex(joined(path, "model_index.json")) }
     let network = [joined(path, "unet"), path].first { exists(joined($0, "config.json")) }
@@ -28,10 +28,7 @@ package struct ModelFolder: Sendable {
     // At the root, in scheduler/, or (for the network's own folder) beside it.
     var places = ["scheduler_config.json", "scheduler/scheduler_config.json"].map { joined(path, $0) }
     if network == path { places.append(joined(path, "../scheduler/scheduler_config.json")) }
-    guard let found = scheduler ?? places.first(where: exists) else {
-      throw ModelSourceError.noSchedule(folder: path)
-    }
-    self.scheduler = found
+    scheduler = places.first(where: exists)
   }
 
   /// A pipeline with other networks than the U-Net would be sampled wrongly, so it is refused here.

@@ -28,7 +28,8 @@ package struct ModelSource: Sendable {
   package let digest: String
   /// The network's configuration, every key present.
   package let network: ConfigurationValue
-  package let process: DiffusionProcess
+  /// What says the noise schedule, or why nothing does: commands that only call the network need none.
+  private let foundSchedule: Result<ModelSchedule, any Error>
   /// Of a quantised model: with dequantised weights, the codes being in `quantized.table`.
   package let model: Model
   package let quantized: QuantizedModel?
@@ -37,43 +38,70 @@ package struct ModelSource: Sendable {
 
   /// - Parameters:
   ///   - text: a path, or a name under `models/`.
-  ///   - scheduler: for float models, a scheduler_config.json to use instead of the folder's own.
-  package static func open(_ text: String, scheduler: String? = nil, assets: Assets) throws -> ModelSource {
+  ///   - schedule: for float models, what the command line says about their noise schedule.
+  package static func open(
+    _ text: String, schedule: ScheduleOptions = ScheduleOptions(), assets: Assets
+  ) throws -> ModelSource {
     let path = try assets.path(.model, text)
     switch Folder.kind(of: path) {
-    case .folder: return try ModelSource(folder: path, scheduler: scheduler)
-    case .file: return try ModelSource(artefact: path)
+    case .folder: return try ModelSource(folder: path, schedule: schedule)
+    case .file:
+      if !schedule.given.isEmpty {
+        throw ModelSourceError.scheduleOfArtefact(path: path, options: schedule.given)
+      }
+      return try ModelSource(artefact: path)
     case .other, nil: throw ModelSourceError.notAModel(path: path)
     }
   }
 
-  private init(folder path: String, scheduler: String?) throws {
-    let folder = try ModelFolder(path, scheduler: scheduler)
+  private init(folder path: String, schedule options: ScheduleOptions) throws {
+    let folder = try ModelFolder(path)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
-    let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
+    let schedule = try Self.schedule(of: folder, path: path, options: options)
     let model = try Model.load(
       graph: configuration.graph(), archive: Safetensors.read(folder.weights), file: folder.weights)
     self.init(
-      path: path, digest: Self.digest(of: model, network: configuration.encoded, process: process),
-      network: configuration.encoded, process: process, model: model, quantized: nil,
+      path: path, digest: Self.digest(of: model, network: configuration.encoded, schedule: schedule),
+      network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
       weightsFileBytes: Self.size(of: folder.weights))
   }
 
   /// The network of a folder with weights drawn from `seed`, for timing: what stands in the folder beside the
   /// configurations is not read. Weights are normal with variance 1 / fan-in, norms the identity, biases zero.
   package static func random(
-    _ text: String, scheduler: String? = nil, seed: UInt64, assets: Assets
+    _ text: String, schedule options: ScheduleOptions = ScheduleOptions(), seed: UInt64, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
-    let folder = try ModelFolder(path, scheduler: scheduler, needsWeights: false)
+    let folder = try ModelFolder(path, needsWeights: false)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
-    let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
+    let schedule = try schedule(of: folder, path: path, options: options)
     let model = Model.random(graph: try configuration.graph(), seed: seed)
     return ModelSource(
-      path: path, digest: digest(of: model, network: configuration.encoded, process: process),
-      network: configuration.encoded, process: process, model: model, quantized: nil,
+      path: path, digest: digest(of: model, network: configuration.encoded, schedule: schedule),
+      network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
       weightsFileBytes: 4 * GraphSummary(model.graph).parameterCount)
   }
+
+  /// - Throws: what is wrong with a schedule that options ask for; what is wrong with the folder's own is kept until a
+  ///   command needs it.
+  private static func schedule(
+    of folder: ModelFolder, path: String, options: ScheduleOptions
+  ) throws -> Result<ModelSchedule, any Error> {
+    let found = Result {
+      guard let schedule = try ModelSchedule.read(file: folder.scheduler, options: options) else {
+        throw ModelSourceError.noSchedule(folder: path)
+      }
+      return schedule
+    }
+    if !options.given.isEmpty { _ = try found.get() }
+    return found
+  }
+
+  /// - Throws: when nothing says the noise schedule, or what says it is refused.
+  package var schedule: ModelSchedule { get throws { try foundSchedule.get() } }
+
+  /// - Throws: as `schedule`.
+  package var process: DiffusionProcess { get throws { try schedule.process } }
 
   private init(artefact path: String) throws {
     let quantized = try QuantizedModelFile.read(path)
@@ -84,27 +112,28 @@ package struct ModelSource: Sendable {
     guard let process else { preconditionFailure("a process that was not read left no problem") }
     let model = try quantized.model(graph: network.graph(), file: path)
     self.init(
-      path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network, process: process,
-      model: model, quantized: quantized, weightsFileBytes: Self.size(of: path))
+      path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network,
+      schedule: .success(ModelSchedule(process)), model: model, quantized: quantized,
+      weightsFileBytes: Self.size(of: path))
   }
 
   /// A quantised model in memory. - Parameter name: stands for a path.
   package init(_ quantized: QuantizedModel, name: String, process: DiffusionProcess, graph: Graph) throws {
     self.init(
-      path: name, digest: name, network: quantized.network, process: process,
+      path: name, digest: name, network: quantized.network, schedule: .success(ModelSchedule(process)),
       model: try quantized.model(graph: graph, file: name), quantized: quantized,
       weightsFileBytes: QuantizedModelFile.arrayBytes(of: quantized))
   }
 
   private init(
-    path: String, digest: String, network: ConfigurationValue, process: DiffusionProcess, model: Model,
-    quantized: QuantizedModel?, weightsFileBytes: Int
+    path: String, digest: String, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,
+    model: Model, quantized: QuantizedModel?, weightsFileBytes: Int
   ) {
     self.path = path
     self.name = stem(of: path)
     self.digest = digest
     self.network = network
-    self.process = process
+    foundSchedule = schedule
     self.model = model
     self.quantized = quantized
     self.weightsFileBytes = weightsFileBytes
@@ -112,9 +141,12 @@ package struct ModelSource: Sendable {
 
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
 
-  private static func digest(of model: Model, network: ConfigurationValue, process: DiffusionProcess) -> String {
+  private static func digest(
+    of model: Model, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>
+  ) -> String {
     var digest = Digest.Incremental()
-    let header: ConfigurationValue = ["network": network, "process": process.configuration]
+    let process = (try? schedule.get())?.process.configuration ?? .null
+    let header: ConfigurationValue = ["network": network, "process": process]
     digest.update(Array(JSONWriter.compact(header).utf8))
     for (name, tensor) in model.parameters.sorted(by: { $0.key < $1.key }) {
       digest.update(Array("\n\(name) \(tensor.dims)\n".utf8))
@@ -155,25 +187,6 @@ package struct ModelSource: Sendable {
       learnsVariance: outputChannels == 2 * model.graph.imageShape.channels)
     guard let correction = quantized?.correction else { return network }
     return CorrectedDenoiser(network, correction)
-  }
-
-  /// The sampler to use: the one named; else the one a quantised model was calibrated for; else ddim-50.
-  /// - Throws: `otherSteps` when per-step tables were made for other steps than the sampler takes.
-  package func sampler(named text: String?, assets: Assets) throws -> any Sampler {
-    let sampler: any Sampler
-    if let text {
-      let file = try assets.path(.sampler, text)
-      sampler = try SamplerCatalog.decode(YAML.read(file), file: file)
-    } else if let quantized {
-      sampler = try SamplerCatalog.decode(quantized.sampler, file: path)
-    } else {
-      return try self.sampler(named: "ddim-50", assets: assets)
-    }
-    let steps = try sampler.steps(for: process)
-    if let quantized, quantized.dependsOnStep, quantized.steps != steps {
-      throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: steps)
-    }
-    return sampler
   }
 
   /// Refuses a pair that cannot be compared: this must be the float model and `other` a model quantised from it.

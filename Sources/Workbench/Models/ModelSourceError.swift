@@ -6,6 +6,10 @@ package enum ModelSourceError: HalftoneError, Equatable {
   case noNetwork(folder: String)
   case noWeights(folder: String, expected: String, found: [String])
   case noSchedule(folder: String)
+  /// The schedule of a quantised model, which holds its own, given by options.
+  case scheduleOfArtefact(path: String, options: [String])
+  /// `own` is asked of a model whose schedule comes without settings of a sampler.
+  case noOwnSampler(path: String)
   case otherComponents(path: String, names: [String])
   case notAModel(path: String)
   case needsFloat(path: String, command: String)
@@ -21,6 +25,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noNetwork: "E-MODEL-CONFIG"
     case .noWeights: "E-MODEL-WEIGHTS"
     case .noSchedule: "E-MODEL-SCHEDULE"
+    case .scheduleOfArtefact: "E-MODEL-ROLE"
+    case .noOwnSampler: "E-MODEL-SAMPLER"
     case .otherComponents: "E-MODEL-PIPELINE"
     case .notAModel: "E-MODEL-KIND"
     case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
@@ -33,7 +39,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
   package var exit: ExitStatus {
     switch self {
     case .noNetwork, .noWeights, .noSchedule, .otherComponents, .notAModel: .refusedInput
-    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps: .usage
+    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact, .noOwnSampler:
+      .usage
     }
   }
 
@@ -47,6 +54,10 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noSchedule(let folder):
       "\(printable(folder)) says nothing about the noise schedule: scheduler_config.json stands neither there, nor in "
         + "scheduler/, nor beside the network"
+    case .scheduleOfArtefact(let path, let options):
+      "\(options.joined(separator: ", ")): \(printable(path)) is quantised and holds its own noise schedule"
+    case .noOwnSampler(let path):
+      "\(printable(path)) has no sampler of its own: no scheduler_config.json stands with it"
     case .otherComponents(let path, let names):
       "\(printable(path)): the pipeline also needs \(names.map { printable($0) }.joined(separator: ", ")), which is not supported"
     case .notAModel(let path):
@@ -71,13 +82,18 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noWeights(_, _, let found):
       found.isEmpty
         ? nil : "save the network as one safetensors file: unet.save_pretrained(folder, max_shard_size=\"100GB\")"
-    case .noSchedule: "name the file with --scheduler PATH"
+    case .noSchedule:
+      "name the file with --scheduler PATH, or say the schedule with --beta-schedule, --beta-start, --beta-end and "
+        + "--train-timesteps"
+    case .scheduleOfArtefact: "leave them out"
+    case .noOwnSampler: "name a preset with --sampler, or the file with --scheduler PATH"
     case .otherComponents: "only pipelines of a U-Net in pixel space can be sampled"
     case .notAModel: nil
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
     case .noSelfTest, .otherSource: nil
-    case .otherSteps: "leave --sampler out to use the model's own, or quantise with a recipe for this sampler"
+    case .otherSteps:
+      "leave --sampler and --steps out to use the model's own, or quantise with a recipe for this sampler"
     }
   }
 

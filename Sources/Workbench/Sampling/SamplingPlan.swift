@@ -22,7 +22,7 @@ package struct SamplingPlan: Sendable {
     try source.check(executor)
     self.source = source
     self.sampler = sampler
-    steps = try sampler.steps(for: source.process)
+    steps = try sampler.steps(for: try source.process)
     self.executor = executor
     self.seed = seed
     conditioning = try ImageConditioning(labels: labels, form: source.model.graph.conditioning)
@@ -59,7 +59,7 @@ package struct SamplingPlan: Sendable {
           path: initialNoise.path, shape: source.model.graph.imageShape, last: last, steps: drawn)
       } else { drawn }
     return ImageSampler(
-      denoiser: try source.denoiser(executor, compute: compute), process: source.process, sampler: sampler,
+      denoiser: try source.denoiser(executor, compute: compute), process: try source.process, sampler: sampler,
       noise: noise, conditioning: conditioning, batch: compute.batch)
   }
 }
