@@ -70,7 +70,7 @@ struct DDIMSettings {
     outChannels = model.flatMap { section in section.optional("out_ch") { section.int($0, in: width) } }
     resampling = model.flatMap { section in section.optional("resamp_with_conv") { section.bool($0) } }
     process = Process(reader.map("diffusion"))
-    self.unused = unused
+    self.unused = unused + process.unused
     try reader.finish()
   }
 
@@ -95,11 +95,18 @@ struct DDIMSettings {
     func settle(_ resolver: inout HyperparameterResolver) {
       _ = resolver.settle("beta_schedule", configured: curve?.rawValue)
       _ = resolver.settle("num_diffusion_timesteps", configured: timesteps)
-      // 1 / T, 1 / (T - 1), …, 1: no end points are taken.
-      if curve != .jsd {
-        _ = resolver.settle("beta_start", configured: start)
-        _ = resolver.settle("beta_end", configured: end)
-      }
+      if takesStart { _ = resolver.settle("beta_start", configured: start) }
+      if takesEnd { _ = resolver.settle("beta_end", configured: end) }
+    }
+
+    /// A constant is the last value; jsd runs 1 / T, 1 / (T - 1), …, 1.
+    private var takesStart: Bool { curve != .const && curve != .jsd }
+    private var takesEnd: Bool { curve != .jsd }
+
+    /// End points that the curve does not take.
+    var unused: [String] {
+      (takesStart || start == nil ? [] : ["diffusion.beta_start"])
+        + (takesEnd || end == nil ? [] : ["diffusion.beta_end"])
     }
 
     /// nil when a value is missing, which `settle` reports.

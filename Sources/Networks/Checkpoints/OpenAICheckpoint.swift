@@ -37,7 +37,8 @@ enum OpenAICheckpoint: CheckpointFamily {
     }
     return CheckpointReading(
       family: name, configuration: configuration, layout: layout(configuration, order),
-      hyperparameters: resolver.settled, scheduler: scheduler, unused: flags?.unused ?? [])
+      hyperparameters: resolver.settled, scheduler: scheduler,
+      unused: (flags?.unused ?? []) + (weights.classes == nil && flags?.classes != nil ? ["num_classes"] : []))
   }
 
   // MARK: What weights, flags and options say together

@@ -3,14 +3,30 @@ import Tensors
 /// What the flags of improved-diffusion's or guided-diffusion's programs say: a map of flags, or a map with such a map under
 /// `flags`. Values may be texts as on a command line. Flags of training and sampling are named in `unused`.
 struct OpenAIFlags {
-  package enum Program: String { case improved = "improved-diffusion", guided = "guided-diffusion" }
+  enum Program: String {
+    case improved = "improved-diffusion"
+    case guided = "guided-diffusion"
+
+    /// The multipliers that an empty `channel_mult` stands for; nil where it is not empty, or the size has none.
+    fileprivate func multipliers(side: Int, _ flags: ConfigurationReader) -> [Double]? {
+      guard flags.value("channel_mult") == .string("") else { return nil }
+      switch (side, self) {
+      case (512, .guided): return [0.5, 1, 1, 2, 2, 4, 4]
+      case (256, _): return [1, 1, 2, 2, 4, 4]
+      case (128, .guided): return [1, 1, 2, 3, 4]
+      case (64, _): return [1, 2, 3, 4]
+      case (32, .improved): return [1, 2, 2, 2]
+      default: return nil
+      }
+    }
+  }
   enum Schedule: String, CaseIterable { case linear, cosine }
 
   /// Which of the two programs the flags are of, as far as they tell.
   let program: Program?
   let size: SampleSize?
   let channels: Int?
-  /// What is said, or follows from the size as in the program.
+  /// What is said; where that is an empty text, what the program takes for the size.
   let multipliers: [Double]?
   let layers: Int?
   let attention: [Int]?
@@ -62,7 +78,7 @@ struct OpenAIFlags {
     let side = flags.int("image_size", in: 1...UNetOutline.largestImageSide)
     size = side.map { SampleSize(height: $0, width: $0) }
     channels = flags.int("num_channels", in: width)
-    multipliers = flags.numbers("channel_mult")
+    multipliers = flags.numbers("channel_mult") ?? side.flatMap { [program] in program?.multipliers(side: $0, reader) }
     layers = flags.int("num_res_blocks", in: 1...UNetOutline.mostLayers)
     attention = flags.ints("attention_resolutions", in: width)
     heads = flags.int("num_heads", in: width)

@@ -48,10 +48,11 @@ struct OpenAIWeights {
     attentionLevels = (0..<number).filter { shapes.has("input_blocks.\(first[$0]).1.qkv.weight") }
     scalesAndShifts =
       shapes.dim("middle_block.0.emb_layers.1.weight", 0) == 2 * shapes.dim("middle_block.0.in_layers.2.weight", 0)
-    if inChannels != 1, inChannels != 3, outChannels != inChannels, outChannels != 2 * inChannels {
+    // Six channels to six: three of the image and three of a smaller one; three predicted and three of a variance.
+    if outChannels != inChannels && outChannels != 2 * inChannels || inChannels == 6 && outChannels == 6 {
       shapes.report(
-        "\(inChannels) input channels and \(outChannels) output channels: networks conditioned on another image are not supported"
-      )
+        "\(inChannels) input channels and \(outChannels) output channels: networks that take another image beside the noisy "
+          + "one, such as super-resolution, are not supported")
     }
     try shapes.finish()
   }

@@ -8,21 +8,15 @@ import Testing
 
 /// Networks from the original programs' files compute what those programs compute.
 @Suite struct CheckpointParityTests {
-  private static let executors: [ParityContract] = [
-    ParityContract(name: "reference", tolerance: 5e-5) { try ReferenceExecutor($0) },
-    ParityContract(name: "float", tolerance: 5e-5) { try FloatExecutor($0) },
-    ParityContract(name: "winograd", tolerance: 2e-4) { try FloatExecutor($0, winograd: true) },
-  ]
-
   @Test(arguments: GoldenCheckpoint.all)
   func resultsAreTheOriginals(_ checkpoint: GoldenCheckpoint) throws {
     let model = try checkpoint.model()
     let (input, expected) = try checkpoint.call()
-    for executor in Self.executors {
+    for executor in ParityContract.all {
       let found = try executor.make(model).run(input)
       try #require(found.dims == expected.dims)
       let difference = zip(found.values, expected.values).map { abs($0 - $1) }.max() ?? .infinity
-      #expect(Double(difference) < executor.tolerance, "\(executor.name): \(difference)")
+      #expect(difference < (executor.name == "winograd" ? 2e-4 : 5e-5), "\(executor.name): \(difference)")
     }
   }
 

@@ -154,6 +154,34 @@ import Testing
     }
   }
 
+  /// With rescaled times the two programs' defaults differ, so flags of either must say it unless there are 1000 steps.
+  @Test func rescalingIsAskedForWhereItMatters() throws {
+    let checkpoint = try GoldenCheckpoint.named("f2-improved-noscaleshift")
+    let flags: ConfigurationValue = ["image_size": 16, "diffusion_steps": 4000, "num_heads_upsample": 2]
+    #expect(
+      message { _ = try read(checkpoint.source(), flags) } == """
+        cifar10_uncond_50M_500K.pt (improved-diffusion or guided-diffusion U-Net):
+          rescale_timesteps: the weights do not tell it; improved-diffusion's default is True, guided-diffusion's False; say it in the configuration
+        """)
+    let improved = try read(checkpoint.source(), flags.setting("sigma_small", false))
+    #expect(improved.scheduler?["rescale_timesteps"] == true)
+    let guided = try read(checkpoint.source(), flags.setting("resblock_updown", false))
+    #expect(guided.scheduler?["rescale_timesteps"] == nil)
+    let usual = try read(checkpoint.source(), flags.setting("diffusion_steps", 1000))
+    #expect(usual.scheduler?["rescale_timesteps"] == nil)
+  }
+
+  @Test func anEmptyMultiplierStandsForTheSizes() throws {
+    let checkpoint = try GoldenCheckpoint.named("f2-guided-neworder")
+    let flags = try checkpoint.settings().setting("flags.channel_mult", "").setting("flags.image_size", 64)
+      .setting("flags.attention_resolutions", "64,32")
+    #expect(
+      message { _ = try read(checkpoint.source(), flags) } == """
+        lsun_like.pt (improved-diffusion or guided-diffusion U-Net):
+          channel_mult: flags.json says 1,2,3,4, the weights have 2,1
+        """)
+  }
+
   /// Arrays of one element under these names.
   private func weights(_ names: String...) -> any WeightSource {
     let tensor = StoredTensor(Tensor([1, 1, 1, 1], [0]))
