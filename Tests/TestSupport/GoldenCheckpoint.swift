@@ -45,8 +45,7 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
 
   package func reading() throws -> CheckpointReading {
     try CheckpointCatalog.read(
-      source(), document: CheckpointDocument(file: configuration, value: settings()), options: CheckpointOptions(),
-      needsScheduler: true)
+      source(), document: CheckpointDocument(file: configuration, value: settings()), options: CheckpointOptions())
   }
 
   /// - Parameter transform: what each stored array is replaced by before loading.

@@ -48,6 +48,17 @@ package struct CheckpointDocument: Sendable {
   }
 }
 
+/// What a checkpoint's configuration says about the noise schedule and what the network predicts.
+package enum CheckpointProcess: Sendable {
+  /// The same, as a scheduler's configuration in diffusers' words.
+  case stated(ConfigurationValue)
+  /// What is missing; commands that only call the network need none.
+  case unknown(CheckpointError)
+
+  package var value: ConfigurationValue? { if case .stated(let value) = self { value } else { nil } }
+  package var problem: CheckpointError? { if case .unknown(let problem) = self { problem } else { nil } }
+}
+
 /// What a checkpoint turned out to be: everything needed to build its network and load its weights.
 package struct CheckpointReading: Sendable {
   /// What reports call the kind of checkpoint.
@@ -55,8 +66,7 @@ package struct CheckpointReading: Sendable {
   package let configuration: any UNetConfiguration
   package let layout: any WeightLayout
   package let hyperparameters: [Hyperparameter]
-  /// The process as a scheduler's configuration; nil where nothing tells it.
-  package let scheduler: ConfigurationValue?
+  package let process: CheckpointProcess
   /// Keys of the configuration that have no meaning here: training, data, samplers.
   package let unused: [String]
 }
@@ -66,13 +76,11 @@ package protocol CheckpointFamily: Sendable {
   static var name: String { get }
   /// Arrays that every checkpoint of the kind has.
   static var landmarks: [String] { get }
-  /// - Parameters:
-  ///   - source: has all landmarks.
-  ///   - needsScheduler: whether the process must be told by the document; false when it is given apart.
+  /// - Parameter source: has all landmarks.
   /// - Throws: `ConfigurationError` for a malformed document, `CheckpointError` with every contradiction and everything
   ///   that nobody tells.
   static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions, needsScheduler: Bool
+    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading
 }
 
@@ -82,7 +90,7 @@ package enum CheckpointCatalog {
 
   /// - Throws: `CheckpointError` when the weights are of no family here, and what the family's `read` throws.
   package static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions, needsScheduler: Bool
+    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading {
     if let kind = ForeignCheckpoint(source) { throw CheckpointError.unsupported(file: source.label, kind: kind.text) }
     func missing(_ family: any CheckpointFamily.Type) -> [String] {
@@ -99,6 +107,6 @@ package enum CheckpointCatalog {
         file: source.label, families: families.map { $0.name }, nearest: partial,
         examples: source.entries.prefix(5).map(\.name), count: source.entries.count)
     }
-    return try family.read(source, document: document, options: options, needsScheduler: needsScheduler)
+    return try family.read(source, document: document, options: options)
   }
 }

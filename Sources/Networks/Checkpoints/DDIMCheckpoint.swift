@@ -7,7 +7,7 @@ enum DDIMCheckpoint: CheckpointFamily {
   static let landmarks = ["temb.dense.0.weight", "conv_in.weight", "down.0.block.0.conv1.weight", "conv_out.weight"]
 
   static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions, needsScheduler: Bool
+    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading {
     let weights = try Weights(source)
     let settings = try document.map { try DDIMSettings($0) }
@@ -38,14 +38,8 @@ enum DDIMCheckpoint: CheckpointFamily {
         resolver.report("image_size: \(problem)")
       }
     }
-    if needsScheduler {
-      if let settings {
-        settings.process.settle(&resolver)
-      } else {
-        resolver.report(
-          "beta_schedule: the weights do not tell it; give a configuration with --config FILE, or --scheduler PATH")
-      }
-    }
+    var processResolver = HyperparameterResolver(file: document?.file, program: "ermongroup/ddim")
+    let process = (settings?.process ?? DDIMSettings.Process(nil)).settle(&processResolver)
     guard resolver.problems.isEmpty, let size, ch != nil else {
       throw CheckpointError.hyperparameters(file: source.label, family: name, problems: resolver.problems)
     }
@@ -62,7 +56,10 @@ enum DDIMCheckpoint: CheckpointFamily {
     }
     return CheckpointReading(
       family: name, configuration: configuration.asUNet2D ?? configuration, layout: layout(configuration),
-      hyperparameters: resolver.settled, scheduler: settings?.process.scheduler, unused: settings?.unused ?? [])
+      hyperparameters: resolver.settled + processResolver.settled,
+      process: process.map { .stated($0) }
+        ?? .unknown(.hyperparameters(file: source.label, family: name, problems: processResolver.problems)),
+      unused: settings?.unused ?? [])
   }
 
   /// What names and shapes tell.

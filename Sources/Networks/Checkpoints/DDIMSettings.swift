@@ -21,7 +21,7 @@ struct DDIMSettings {
       "dataset", "category", "uniform_dequantization", "gaussian_dequantization", "random_flip", "num_workers",
       "out_of_dist",
     ],
-    "model": ["dropout", "var_type", "ema_rate", "ema"],
+    "model": ["dropout", "ema_rate", "ema"],
   ]
 
   init(_ document: CheckpointDocument) throws(ConfigurationError) {
@@ -69,21 +69,25 @@ struct DDIMSettings {
     inChannels = model.flatMap { section in section.optional("in_channels") { section.int($0, in: width) } }
     outChannels = model.flatMap { section in section.optional("out_ch") { section.int($0, in: width) } }
     resampling = model.flatMap { section in section.optional("resamp_with_conv") { section.bool($0) } }
-    process = Process(reader.map("diffusion"))
+    process = Process(reader.map("diffusion"), model: model)
     self.unused = unused + process.unused
     try reader.finish()
   }
 
-  /// The section `diffusion`.
+  /// The section `diffusion`, and `var_type`.
   struct Process {
     private enum Curve: String, CaseIterable { case linear, quad, const, jsd, sigmoid }
+    private enum Variance: String, CaseIterable { case fixedsmall, fixedlarge }
 
     private let curve: Curve?
     private let start: Double?
     private let end: Double?
     private let timesteps: Int?
+    private let variance: Variance?
 
-    init(_ section: ConfigurationReader?) {
+    /// - Parameter model: the section `model`, which says the variance of samplers that add noise.
+    init(_ section: ConfigurationReader?, model: ConfigurationReader? = nil) {
+      variance = model.flatMap { section in section.optional("var_type") { section.choice($0) } }
       curve = section.flatMap { section in section.optional("beta_schedule") { section.choice($0) } }
       start = section.flatMap { section in section.optional("beta_start") { section.double($0) } }
       end = section.flatMap { section in section.optional("beta_end") { section.double($0) } }
@@ -92,11 +96,15 @@ struct DDIMSettings {
       }
     }
 
-    func settle(_ resolver: inout HyperparameterResolver) {
-      _ = resolver.settle("beta_schedule", configured: curve?.rawValue)
-      _ = resolver.settle("num_diffusion_timesteps", configured: timesteps)
-      if takesStart { _ = resolver.settle("beta_start", configured: start) }
-      if takesEnd { _ = resolver.settle("beta_end", configured: end) }
+    /// The process as a scheduler's configuration; nil when a value is missing, which is reported.
+    func settle(_ resolver: inout HyperparameterResolver) -> ConfigurationValue? {
+      let ask = HyperparameterResolver.askForProcess
+      _ = resolver.settle("beta_schedule", configured: curve?.rawValue, ask: ask)
+      _ = resolver.settle("num_diffusion_timesteps", configured: timesteps, ask: ask)
+      if takesStart { _ = resolver.settle("beta_start", configured: start, ask: ask) }
+      if takesEnd { _ = resolver.settle("beta_end", configured: end, ask: ask) }
+      if let variance { _ = resolver.settle("var_type", configured: variance.rawValue) }
+      return scheduler
     }
 
     /// A constant is the last value; jsd runs 1 / T, 1 / (T - 1), …, 1.
@@ -109,8 +117,7 @@ struct DDIMSettings {
         + (takesEnd || end == nil ? [] : ["diffusion.beta_end"])
     }
 
-    /// nil when a value is missing, which `settle` reports.
-    var scheduler: ConfigurationValue? {
+    private var scheduler: ConfigurationValue? {
       guard let curve, let timesteps else { return nil }
       var betas: [(String, ConfigurationValue)] = []
       func ends(_ first: Double?, _ last: Double?, _ name: String) -> Bool {
@@ -131,7 +138,7 @@ struct DDIMSettings {
       guard complete else { return nil }
       let settings: [(String, ConfigurationValue)] = [
         ("_class_name", "DDIMScheduler"), ("num_train_timesteps", .integer(timesteps)), ("clip_sample", false),
-        ("prediction_type", "epsilon"),
+        ("prediction_type", "epsilon"), ("variance_type", variance == .fixedlarge ? "fixed_large" : "fixed_small"),
       ]
       return .map((settings + betas).map { .init($0.0, $0.1) })
     }

@@ -78,6 +78,8 @@ struct HyperparameterResolver {
   let file: String?
   /// The program whose defaults hold for what its configuration leaves out.
   let program: String
+  static let askForProcess =
+    "give a configuration with --config FILE, or the noise schedule with --scheduler PATH or --beta-schedule CURVE"
   private(set) var settled: [Hyperparameter] = []
   private(set) var problems: [String] = []
 

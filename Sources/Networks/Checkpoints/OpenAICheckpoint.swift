@@ -11,7 +11,7 @@ enum OpenAICheckpoint: CheckpointFamily {
   ]
 
   static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions, needsScheduler: Bool
+    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading {
     let weights = try OpenAIWeights(source)
     let flags = try document.map { try OpenAIFlags($0) }
@@ -19,8 +19,8 @@ enum OpenAICheckpoint: CheckpointFamily {
     var resolver = HyperparameterResolver(file: document?.file, program: program)
     let structure = Structure(weights, flags, options, &resolver)
     let (heads, order) = attention(weights, flags, options, &resolver)
-    var scheduler: ConfigurationValue?
-    if needsScheduler { scheduler = process(weights, flags, &resolver) }
+    var processResolver = HyperparameterResolver(file: document?.file, program: program)
+    let scheduler = process(weights, flags, &processResolver)
     var configuration: OpenAIUNetConfiguration?
     if let size = structure.size, let heads {
       let made = weights.configuration(size: size, heads: heads)
@@ -37,8 +37,17 @@ enum OpenAICheckpoint: CheckpointFamily {
     }
     return CheckpointReading(
       family: name, configuration: configuration, layout: layout(configuration, order),
-      hyperparameters: resolver.settled, scheduler: scheduler,
-      unused: (flags?.unused ?? []) + (weights.classes == nil && flags?.classes != nil ? ["num_classes"] : []))
+      hyperparameters: resolver.settled + processResolver.settled,
+      process: scheduler.map { .stated($0) }
+        ?? .unknown(.hyperparameters(file: source.label, family: name, problems: processResolver.problems)),
+      unused: unused(weights, flags))
+  }
+
+  /// Flags without a meaning here, and those that only another network gives one.
+  private static func unused(_ weights: OpenAIWeights, _ flags: OpenAIFlags?) -> [String] {
+    guard let flags else { return [] }
+    return flags.unused + (weights.classes == nil && flags.classes != nil ? ["num_classes"] : [])
+      + (weights.learnsVariance && flags.takesSmallVariance != nil ? ["sigma_small"] : [])
   }
 
   // MARK: What weights, flags and options say together
@@ -116,7 +125,7 @@ enum OpenAICheckpoint: CheckpointFamily {
   private static func process(
     _ weights: OpenAIWeights, _ flags: OpenAIFlags?, _ resolver: inout HyperparameterResolver
   ) -> ConfigurationValue? {
-    let ask = "give a configuration with --config FILE, or --scheduler PATH"
+    let ask = HyperparameterResolver.askForProcess
     let timesteps = resolver.settle("diffusion_steps", configured: flags?.timesteps, standard: 1000, ask: ask)
     let curve = resolver.settle(
       "noise_schedule", configured: flags?.schedule, standard: OpenAIFlags.Schedule.linear.rawValue, ask: ask)
@@ -130,9 +139,15 @@ enum OpenAICheckpoint: CheckpointFamily {
         "rescale_timesteps", configured: flags?.rescalesTimesteps, standard: flags?.program.map { $0 == .improved },
         ask: "improved-diffusion's default is True, guided-diffusion's False; say it in the configuration")
     guard let rescales else { return nil }
+    // A learned variance lies between the two fixed ones; which of them is taken without is a flag of improved-diffusion.
+    var variance = "learned_range"
+    if !weights.learnsVariance {
+      let small = resolver.settle("sigma_small", configured: flags?.takesSmallVariance, standard: false)
+      variance = small == true ? "fixed_small" : "fixed_large"
+    }
     var settings: [(String, ConfigurationValue)] = [
       ("_class_name", "DDIMScheduler"), ("num_train_timesteps", .integer(timesteps)), ("clip_sample", true),
-      ("prediction_type", predictsImage ? "sample" : "epsilon"),
+      ("prediction_type", predictsImage ? "sample" : "epsilon"), ("variance_type", .string(variance)),
     ]
     if curve == OpenAIFlags.Schedule.cosine.rawValue {
       settings.append(("beta_schedule", "squaredcos_cap_v2"))

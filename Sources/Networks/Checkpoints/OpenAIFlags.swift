@@ -45,11 +45,12 @@ struct OpenAIFlags {
   let schedule: String?
   let predictsImage: Bool?
   let rescalesTimesteps: Bool?
+  let takesSmallVariance: Bool?
   let unused: [String]
 
   /// Flags of training, sampling and precision.
   private static let idle: Set<String> = [
-    "dropout", "use_checkpoint", "use_fp16", "timestep_respacing", "use_kl", "rescale_learned_sigmas", "sigma_small",
+    "dropout", "use_checkpoint", "use_fp16", "timestep_respacing", "use_kl", "rescale_learned_sigmas",
     "clip_denoised", "num_samples", "batch_size", "use_ddim", "model_path", "data_dir", "schedule_sampler", "lr",
     "weight_decay", "lr_anneal_steps", "microbatch", "ema_rate", "log_interval", "save_interval", "resume_checkpoint",
     "fp16_scale_growth", "classifier_path", "classifier_scale", "classifier_use_fp16", "classifier_width",
@@ -99,6 +100,7 @@ struct OpenAIFlags {
     schedule = reader.optional("noise_schedule") { reader.choice($0) as Schedule }?.rawValue
     predictsImage = flags.bool("predict_xstart")
     rescalesTimesteps = flags.bool("rescale_timesteps")
+    takesSmallVariance = flags.bool("sigma_small")
     unused = reader.keys.filter(Self.idle.contains)
     for key in unused { reader.ignore(key) }
     for (key, count) in [("num_heads_upsample", headsUpsample), ("num_head_channels", headChannels)] where count == 0 {

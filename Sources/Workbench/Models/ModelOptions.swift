@@ -10,7 +10,8 @@ package struct ModelOptions: Sendable {
   package var checkpoint: CheckpointOptions
 
   package init(
-    schedule: ScheduleOptions = ScheduleOptions(), configuration: String? = nil, size: SizeArgument? = nil, heads: Int? = nil,
+    schedule: ScheduleOptions = ScheduleOptions(), configuration: String? = nil, size: SizeArgument? = nil,
+    heads: Int? = nil,
     headChannels: Int? = nil, qkvOrder: CheckpointQKVOrder? = nil
   ) {
     self.schedule = schedule

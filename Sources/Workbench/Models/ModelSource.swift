@@ -75,10 +75,10 @@ package struct ModelSource: Sendable {
     let weights = try file.weights()
     let reading = try CheckpointCatalog.read(weights, document: file.document(), options: options.checkpoint)
     let schedule = try Self.schedule(options.schedule) {
-      let stated = reading.scheduler.value
+      let stated = reading.process.value
       let found = try ModelSchedule.read(
         file: stated == nil ? nil : file.configuration, stating: stated, options: options.schedule)
-      guard let found else { throw reading.scheduler.problem ?? ModelSourceError.noSchedule(folder: path) }
+      guard let found else { throw reading.process.problem ?? ModelSourceError.noSchedule(folder: path) }
       return found
     }
     let model = try Model.load(graph: reading.configuration.graph(), from: weights, layout: reading.layout)

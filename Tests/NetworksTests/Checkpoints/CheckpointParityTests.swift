@@ -41,7 +41,7 @@ import Testing
     for options in [CheckpointOptions(qkvOrder: .legacy), CheckpointOptions(heads: 8)] {
       let reading = try CheckpointCatalog.read(
         checkpoint.source(), document: CheckpointDocument(file: "flags.json", value: checkpoint.settings()),
-        options: options, needsScheduler: true)
+        options: options)
       let model = try Model.load(
         graph: reading.configuration.graph(), from: checkpoint.source(), layout: reading.layout)
       #expect(relativeError(try FloatExecutor(model).run(input), expected) > 0.1)

@@ -8,18 +8,17 @@ import Testing
 @Suite struct CheckpointReadingTests {
   private func read(
     _ source: any WeightSource, _ settings: ConfigurationValue? = nil, file: String = "flags.json",
-    _ options: CheckpointOptions = CheckpointOptions(), needsScheduler: Bool = true
+    _ options: CheckpointOptions = CheckpointOptions()
   ) throws -> CheckpointReading {
     try CheckpointCatalog.read(
-      source, document: settings.map { CheckpointDocument(file: file, value: $0) }, options: options,
-      needsScheduler: needsScheduler)
+      source, document: settings.map { CheckpointDocument(file: file, value: $0) }, options: options)
   }
 
   private func message(_ body: () throws -> Void) -> String? { (thrownError(body) as? any HalftoneError)?.message }
 
   /// The configuration that the weights alone give, with what they cannot tell from options.
   private func inferred(_ name: String, _ options: CheckpointOptions) throws -> any UNetConfiguration {
-    try read(GoldenCheckpoint.named(name).source(), nil, options, needsScheduler: false).configuration
+    try read(GoldenCheckpoint.named(name).source(), nil, options).configuration
   }
 
   @Test func weightsTellAlmostEverything() throws {
@@ -67,16 +66,26 @@ import Testing
           image_size: the weights do not tell it; give --size HxW, or a configuration with --config FILE
           use_new_attention_order: the weights do not tell it; give --qkv-order legacy or --qkv-order new, or a configuration with --config FILE
           num_heads: the weights do not tell it; give --heads N or --head-channels N, or a configuration with --config FILE
-          diffusion_steps: the weights do not tell it; give a configuration with --config FILE, or --scheduler PATH
-          noise_schedule: the weights do not tell it; give a configuration with --config FILE, or --scheduler PATH
-          predict_xstart: the weights do not tell it; give a configuration with --config FILE, or --scheduler PATH
         """)
     let ddim = try GoldenCheckpoint.named("f1-ddim-bedroom").source()
     #expect(
       message { _ = try read(ddim) } == """
         model-2388000.ckpt (DDIM U-Net):
           image_size: the weights do not tell it; give --size HxW, or a configuration with --config FILE
-          beta_schedule: the weights do not tell it; give a configuration with --config FILE, or --scheduler PATH
+        """)
+    let size = CheckpointOptions(size: SampleSize(height: 32, width: 32))
+    let open = try read(ddim, nil, size).process
+    #expect(open.value == nil)
+    let ask =
+      "the weights do not tell it; give a configuration with --config FILE, or the noise schedule with "
+      + "--scheduler PATH or --beta-schedule CURVE"
+    #expect(
+      open.problem?.message == """
+        model-2388000.ckpt (DDIM U-Net):
+          beta_schedule: \(ask)
+          num_diffusion_timesteps: \(ask)
+          beta_start: \(ask)
+          beta_end: \(ask)
         """)
   }
 
@@ -135,20 +144,22 @@ import Testing
   }
 
   @Test func schedulesAreTheProgramsOwn() throws {
-    let improved = try GoldenCheckpoint.named("f2-improved-in64like").reading().scheduler
+    let improved = try GoldenCheckpoint.named("f2-improved-in64like").reading().process.value
     #expect(improved?["beta_schedule"] == "squaredcos_cap_v2")
     #expect(improved?["num_train_timesteps"] == 4000)
     #expect(improved?["rescale_timesteps"] == true)
+    #expect(improved?["variance_type"] == "learned_range")
     let checkpoint = try GoldenCheckpoint.named("f2-improved-noscaleshift")
     let linear = try checkpoint.settings().setting("flags.noise_schedule", "linear")
-    let scheduler = try read(checkpoint.source(), linear).scheduler
+    let scheduler = try read(checkpoint.source(), linear).process.value
     #expect(scheduler?["beta_start"] == .number(0.25 * 1e-4))
     #expect(scheduler?["beta_end"] == .number(0.25 * 0.02))
     #expect(scheduler?["rescale_timesteps"] == nil)
+    #expect(scheduler?["variance_type"] == "fixed_large")
     let ddim = try GoldenCheckpoint.named("f1-ddim-bedroom")
     for (curve, expected) in [("quad", "scaled_linear"), ("const", "linear"), ("sigmoid", "sigmoid")] {
       let settings = try ddim.settings().setting("diffusion.beta_schedule", .string(curve))
-      let found = try read(ddim.source(), settings, file: "config.yml").scheduler
+      let found = try read(ddim.source(), settings, file: "config.yml").process.value
       #expect(found?["beta_schedule"] == .string(expected))
       #expect(found?["beta_start"] == .number(curve == "const" ? 0.02 : 0.0001))
     }
@@ -159,16 +170,16 @@ import Testing
     let checkpoint = try GoldenCheckpoint.named("f2-improved-noscaleshift")
     let flags: ConfigurationValue = ["image_size": 16, "diffusion_steps": 4000, "num_heads_upsample": 2]
     #expect(
-      message { _ = try read(checkpoint.source(), flags) } == """
+      try read(checkpoint.source(), flags).process.problem?.message == """
         cifar10_uncond_50M_500K.pt (improved-diffusion or guided-diffusion U-Net):
           rescale_timesteps: the weights do not tell it; improved-diffusion's default is True, guided-diffusion's False; say it in the configuration
         """)
     let improved = try read(checkpoint.source(), flags.setting("sigma_small", false))
-    #expect(improved.scheduler?["rescale_timesteps"] == true)
+    #expect(improved.process.value?["rescale_timesteps"] == true)
     let guided = try read(checkpoint.source(), flags.setting("resblock_updown", false))
-    #expect(guided.scheduler?["rescale_timesteps"] == nil)
+    #expect(guided.process.value?["rescale_timesteps"] == nil)
     let usual = try read(checkpoint.source(), flags.setting("diffusion_steps", 1000))
-    #expect(usual.scheduler?["rescale_timesteps"] == nil)
+    #expect(usual.process.value?["rescale_timesteps"] == nil)
   }
 
   @Test func anEmptyMultiplierStandsForTheSizes() throws {
