@@ -89,7 +89,31 @@ struct SourceOptions: ParsableArguments {
   @Flag(help: "The network counts time to 1000 whatever T is (improved-diffusion's rescale_timesteps).")
   var rescaleTimesteps = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Configuration of a checkpoint: DDIM's YAML, or OpenAI's flags as JSON or as a command line (default: the one "
+        + "beside it).",
+      valueName: "FILE"))
+  var config: String?
+
+  @Option(help: ArgumentHelp("Size of a checkpoint's images.", valueName: "HxW"))
+  var size: SizeArgument?
+
+  @Option(help: ArgumentHelp("Attention heads of a checkpoint whose configuration is missing.", valueName: "N"))
+  var heads: Int?
+
+  @Option(help: ArgumentHelp("Channels of each attention head, instead of --heads.", valueName: "N"))
+  var headChannels: Int?
+
+  @Option(
+    help: "How a checkpoint's fused attention layers order queries, keys and values (new: use_new_attention_order).")
+  var qkvOrder: CheckpointQKVOrder?
+
   func validate() throws {
+    for (name, value) in [("--heads", heads), ("--head-channels", headChannels)] {
+      if let value, !(1...65536).contains(value) { throw ValidationError("\(name) \(value): expected 1 to 65536") }
+    }
+    if heads != nil, headChannels != nil { throw ValidationError("--heads and --head-channels exclude each other") }
     for (option, beta) in [("--beta-start", betaStart), ("--beta-end", betaEnd)] {
       if let beta, !(beta > 0 && beta < 1) { throw ValidationError("\(option) \(beta): expected above 0 and below 1") }
     }
@@ -100,10 +124,12 @@ struct SourceOptions: ParsableArguments {
     }
   }
 
-  var schedule: ScheduleOptions {
-    ScheduleOptions(
-      file: scheduler, curve: betaSchedule, start: betaStart, end: betaEnd, trainTimesteps: trainTimesteps,
-      predictionType: predictionType, rescalesTimesteps: rescaleTimesteps)
+  var modelOptions: ModelOptions {
+    ModelOptions(
+      schedule: ScheduleOptions(
+        file: scheduler, curve: betaSchedule, start: betaStart, end: betaEnd, trainTimesteps: trainTimesteps,
+        predictionType: predictionType, rescalesTimesteps: rescaleTimesteps),
+      configuration: config, size: size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder)
   }
 }
 
@@ -163,5 +189,10 @@ extension MetricList: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }
 
+extension SizeArgument: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
+}
+
+extension CheckpointQKVOrder: ExpressibleByArgument {}
 extension ExecutorKind: ExpressibleByArgument {}
 extension StatsConvertCommand.Format: ExpressibleByArgument {}

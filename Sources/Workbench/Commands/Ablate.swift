@@ -12,7 +12,7 @@ package struct AblateCommand: Sendable {
   package var effort: Effort
   package var size: VariantComparison.Size
   package var reference: String?
-  package var schedule: ScheduleOptions
+  package var modelOptions: ModelOptions
   package var out: String?
   package var threads: Int
   package var batch: Int
@@ -21,7 +21,7 @@ package struct AblateCommand: Sendable {
   package init(
     model: String, recipes: [String], preset: String?, sampler: SamplerOptions, effort: Effort,
     size: VariantComparison.Size,
-    reference: String?, schedule: ScheduleOptions, out: String?, threads: Int, batch: Int, json: Bool
+    reference: String?, modelOptions: ModelOptions, out: String?, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
     self.recipes = recipes
@@ -30,7 +30,7 @@ package struct AblateCommand: Sendable {
     self.effort = effort
     self.size = size
     self.reference = reference
-    self.schedule = schedule
+    self.modelOptions = modelOptions
     self.out = out
     self.threads = threads
     self.batch = batch
@@ -40,7 +40,7 @@ package struct AblateCommand: Sendable {
   private typealias Entry = (title: String, name: String, recipe: Recipe)
 
   package func run(_ session: Session) throws {
-    let float = try ModelSource.open(model, schedule: schedule, assets: session.assets)
+    let float = try session.open(model, modelOptions)
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "ablate") }
     let entries = try entries(session.assets)
     let prepared = try prepare(entries, for: float, session)

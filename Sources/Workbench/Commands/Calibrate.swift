@@ -6,26 +6,26 @@ package struct CalibrateCommand: Sendable {
   package var model: String
   package var recipe: String
   package var sampler: SamplerOptions
-  package var schedule: ScheduleOptions
+  package var modelOptions: ModelOptions
   package var out: String?
   package var threads: Int
   package var batch: Int
 
   package init(
-    model: String, recipe: String, sampler: SamplerOptions, schedule: ScheduleOptions, out: String?, threads: Int,
+    model: String, recipe: String, sampler: SamplerOptions, modelOptions: ModelOptions, out: String?, threads: Int,
     batch: Int
   ) {
     self.model = model
     self.recipe = recipe
     self.sampler = sampler
-    self.schedule = schedule
+    self.modelOptions = modelOptions
     self.out = out
     self.threads = threads
     self.batch = batch
   }
 
   package func run(_ session: Session) throws {
-    let source = try ModelSource.open(model, schedule: schedule, assets: session.assets)
+    let source = try session.open(model, modelOptions)
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets)
     session.console.notes(try source.schedule.notes + prepared.notes)
     let calibration = try CalibrationRun(

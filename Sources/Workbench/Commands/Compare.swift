@@ -12,7 +12,7 @@ package struct CompareCommand: Sendable {
   package var images: ClosedRange<Int>
   package var seed: UInt64
   package var labels: LabelCycle?
-  package var schedule: ScheduleOptions
+  package var modelOptions: ModelOptions
   package var out: String?
   /// Of the perceptual distance.
   package var options: ScoringOptions
@@ -22,7 +22,7 @@ package struct CompareCommand: Sendable {
 
   package init(
     float: String, quantized: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64,
-    labels: LabelCycle?, schedule: ScheduleOptions, out: String?, options: ScoringOptions, threads: Int, batch: Int,
+    labels: LabelCycle?, modelOptions: ModelOptions, out: String?, options: ScoringOptions, threads: Int, batch: Int,
     json: Bool
   ) {
     self.float = float
@@ -31,7 +31,7 @@ package struct CompareCommand: Sendable {
     self.images = images
     self.seed = seed
     self.labels = labels
-    self.schedule = schedule
+    self.modelOptions = modelOptions
     self.out = out
     self.options = options
     self.threads = threads
@@ -42,8 +42,8 @@ package struct CompareCommand: Sendable {
   private static let worstShown = 5
 
   package func run(_ session: Session) throws {
-    let float = try ModelSource.open(float, schedule: schedule, assets: session.assets)
-    let quantized = try ModelSource.open(quantized, assets: session.assets)
+    let float = try session.open(float, modelOptions)
+    let quantized = try session.open(quantized)
     try float.checkPair(with: quantized)
     let chosen = try quantized.sampler(sampler.name.map { .named($0) }, steps: sampler.steps, assets: session.assets)
     let sampler = chosen.sampler

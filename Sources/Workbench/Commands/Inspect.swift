@@ -8,17 +8,17 @@ import Tensors
 /// what the other files and folders are that commands leave.
 package struct InspectCommand: Sendable {
   package var model: String?
-  package var schedule: ScheduleOptions
+  package var modelOptions: ModelOptions
   package var showsProcessor: Bool
   package var selfTests: Bool
   package var json: Bool
   package var threads: Int
 
   package init(
-    model: String?, schedule: ScheduleOptions, showsProcessor: Bool, selfTests: Bool, json: Bool, threads: Int
+    model: String?, modelOptions: ModelOptions, showsProcessor: Bool, selfTests: Bool, json: Bool, threads: Int
   ) {
     self.model = model
-    self.schedule = schedule
+    self.modelOptions = modelOptions
     self.showsProcessor = showsProcessor
     self.selfTests = selfTests
     self.json = json
@@ -39,7 +39,7 @@ package struct InspectCommand: Sendable {
       report += file.entries
       if !json { try session.console.result(file.text) }
     } else if let model {
-      let source = try ModelSource.open(model, schedule: schedule, assets: session.assets)
+      let source = try session.open(model, modelOptions)
       let description = try ModelDescription(source, compute: compute)
       report += description.entries
       if !json { try session.console.result(description.text) }

@@ -11,11 +11,11 @@ package struct PredictCommand: Sendable {
   package var executor: ExecutorKind?
   /// Position in the sampler's execution order; needed where quantisers depend on the step.
   package var step: Int?
-  package var schedule: ScheduleOptions
+  package var modelOptions: ModelOptions
   package var threads: Int
 
   package init(
-    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, schedule: ScheduleOptions,
+    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, modelOptions: ModelOptions,
     threads: Int
   ) {
     self.model = model
@@ -23,12 +23,12 @@ package struct PredictCommand: Sendable {
     self.out = out
     self.executor = executor
     self.step = step
-    self.schedule = schedule
+    self.modelOptions = modelOptions
     self.threads = threads
   }
 
   package func run(_ session: Session) throws {
-    let source = try ModelSource.open(model, schedule: schedule, assets: session.assets)
+    let source = try session.open(model, modelOptions)
     let arrays = try InputArrays(input)
     let x = try arrays.images("x", shape: source.model.graph.imageShape)
     let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)

@@ -12,14 +12,14 @@ package struct QuantizeCommand: Sendable {
   package var recipe: String
   package var calibration: String?
   package var sampler: SamplerOptions
-  package var schedule: ScheduleOptions
+  package var modelOptions: ModelOptions
   package var out: String?
   package var effort: Effort
   package var threads: Int
   package var batch: Int
 
   package init(
-    model: String, recipe: String, calibration: String?, sampler: SamplerOptions, schedule: ScheduleOptions,
+    model: String, recipe: String, calibration: String?, sampler: SamplerOptions, modelOptions: ModelOptions,
     out: String?, effort: Effort, threads: Int,
     batch: Int
   ) {
@@ -27,7 +27,7 @@ package struct QuantizeCommand: Sendable {
     self.recipe = recipe
     self.calibration = calibration
     self.sampler = sampler
-    self.schedule = schedule
+    self.modelOptions = modelOptions
     self.out = out
     self.effort = effort
     self.threads = threads
@@ -35,7 +35,7 @@ package struct QuantizeCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    let source = try ModelSource.open(model, schedule: schedule, assets: session.assets)
+    let source = try session.open(model, modelOptions)
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets).scaled(
       to: effort, console: session.console)
     session.console.notes(try source.schedule.notes + prepared.notes)

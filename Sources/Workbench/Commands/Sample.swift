@@ -11,7 +11,7 @@ package struct SampleCommand: Sendable {
   package var seed: UInt64
   package var labels: LabelCycle?
   package var executor: ExecutorKind?
-  package var schedule: ScheduleOptions
+  package var modelOptions: ModelOptions
   package var initialNoise: String?
   package var out: String?
   package var writesArray: Bool
@@ -22,7 +22,7 @@ package struct SampleCommand: Sendable {
 
   package init(
     model: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
-    executor: ExecutorKind?, schedule: ScheduleOptions, initialNoise: String?, out: String?, writesArray: Bool,
+    executor: ExecutorKind?, modelOptions: ModelOptions, initialNoise: String?, out: String?, writesArray: Bool,
     grid: GridShape?, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
@@ -31,7 +31,7 @@ package struct SampleCommand: Sendable {
     self.seed = seed
     self.labels = labels
     self.executor = executor
-    self.schedule = schedule
+    self.modelOptions = modelOptions
     self.initialNoise = initialNoise
     self.out = out
     self.writesArray = writesArray
@@ -42,7 +42,7 @@ package struct SampleCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    let source = try ModelSource.open(model, schedule: schedule, assets: session.assets)
+    let source = try session.open(model, modelOptions)
     let chosen = try source.sampler(sampler.name.map { .named($0) }, steps: sampler.steps, assets: session.assets)
     let sampler = chosen.sampler
     let compute = try Compute(threads: threads, batch: batch)

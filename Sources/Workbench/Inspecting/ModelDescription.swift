@@ -45,6 +45,7 @@ struct ModelDescription {
       .init("blocks", .list(blocks)),
       .init("temporal_block", .list(summary.temporalMembers.map { .string($0) })),
     ]
+    if let checkpoint = source.checkpoint { entries.append(.init("checkpoint", checkpoint.value)) }
     guard let quantized = source.quantized else { return entries }
     entries += [
       .init("recipe", quantized.recipe.encode()), .init("sampler", quantized.sampler),
@@ -78,6 +79,7 @@ struct ModelDescription {
       "digest: \(source.digest)"
     ]
     if let quantized = source.quantized { lines += quantizedLines(quantized) }
+    if let checkpoint = source.checkpoint { lines += checkpoint.lines }
     lines += [
       "", blockTable.markdown, "",
       "temporal block (computed once per step): \(summary.temporalMembers.joined(separator: ", "))",

@@ -18,7 +18,8 @@ package enum ExecutorKind: String, Sendable, CaseIterable {
   case integer
 }
 
-/// A model as a command was given it: a diffusers folder, a U-Net's folder or a quantised .safetensors file, loaded whole.
+/// A model as a command was given it: a diffusers folder, a U-Net's folder, a checkpoint or a quantised .safetensors file, loaded
+/// whole.
 package struct ModelSource: Sendable {
   package let path: String
   /// What things made from it are called: `fashion-mnist-ddpm`.
@@ -33,25 +34,66 @@ package struct ModelSource: Sendable {
   /// Of a quantised model: with dequantised weights, the codes being in `quantized.table`.
   package let model: Model
   package let quantized: QuantizedModel?
+  /// How a checkpoint's network was settled; nil for models that describe themselves.
+  package let checkpoint: CheckpointOrigin?
+  /// What was chosen while opening it, for the console.
+  package let notes: [String]
   /// Bytes of the file that holds the weights.
   package let weightsFileBytes: Int
 
-  /// - Parameters:
-  ///   - text: a path, or a name under `models/`.
-  ///   - schedule: for float models, what the command line says about their noise schedule.
+  /// - Parameter text: a path, or a name under `models/`.
   package static func open(
-    _ text: String, schedule: ScheduleOptions = ScheduleOptions(), assets: Assets
+    _ text: String, _ options: ModelOptions = ModelOptions(), assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
     switch Folder.kind(of: path) {
-    case .folder: return try ModelSource(folder: path, schedule: schedule)
+    case .folder:
+      if !ModelFolder.describesNetwork(path), let file = try CheckpointFile.only(in: path) {
+        return try ModelSource(checkpoint: file, options)
+      }
+      try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
+      return try ModelSource(folder: path, schedule: options.schedule)
     case .file:
-      if !schedule.given.isEmpty {
-        throw ModelSourceError.scheduleOfArtefact(path: path, options: schedule.given)
+      if try CheckpointFile.isPickled(path) || !QuantizedModelFile.isOne(path) {
+        return try ModelSource(checkpoint: path, options)
+      }
+      try refuse(options.ofCheckpoints, path, "a quantised model says it itself")
+      if !options.schedule.given.isEmpty {
+        throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
       }
       return try ModelSource(artefact: path)
     case .other, nil: throw ModelSourceError.notAModel(path: path)
     }
+  }
+
+  private static func refuse(_ options: [String], _ path: String, _ reason: String) throws(ModelSourceError) {
+    if !options.isEmpty { throw .idleOptions(path: path, options: options, reason: reason) }
+  }
+
+  private init(checkpoint path: String, _ options: ModelOptions) throws {
+    let file = try CheckpointFile(path, configuration: options.configuration)
+    let weights = try file.weights()
+    let reading = try CheckpointCatalog.read(weights, document: file.document(), options: options.checkpoint)
+    let schedule = try Self.schedule(options.schedule) {
+      let stated = reading.process.value
+      let found = try ModelSchedule.read(
+        file: stated == nil ? nil : file.configuration, stating: stated, options: options.schedule)
+      guard let found else { throw reading.process.problem ?? ModelSourceError.noSchedule(folder: path) }
+      return found
+    }
+    let model = try Model.load(graph: reading.configuration.graph(), from: weights, layout: reading.layout)
+    let network = reading.configuration.encoded
+    var notes: [String] = []
+    if options.configuration == nil, let found = file.configuration {
+      notes.append("configuration: \(printable(found)), beside the checkpoint")
+    }
+    self.init(
+      path: path, digest: Self.digest(of: model, network: network, schedule: schedule), network: network,
+      schedule: schedule, model: model, quantized: nil,
+      checkpoint: CheckpointOrigin(
+        family: reading.family, configuration: file.configuration, hyperparameters: reading.hyperparameters,
+        unused: reading.unused),
+      notes: notes, weightsFileBytes: Self.size(of: path))
   }
 
   private init(folder path: String, schedule options: ScheduleOptions) throws {
@@ -82,17 +124,23 @@ package struct ModelSource: Sendable {
       weightsFileBytes: 4 * GraphSummary(model.graph).parameterCount)
   }
 
-  /// - Throws: what is wrong with a schedule that options ask for; what is wrong with the folder's own is kept until a
-  ///   command needs it.
   private static func schedule(
     of folder: ModelFolder, path: String, options: ScheduleOptions
   ) throws -> Result<ModelSchedule, any Error> {
-    let found = Result {
+    try schedule(options) {
       guard let schedule = try ModelSchedule.read(file: folder.scheduler, options: options) else {
         throw ModelSourceError.noSchedule(folder: path)
       }
       return schedule
     }
+  }
+
+  /// - Throws: what is wrong with a schedule that options ask for; what is wrong with the model's own is kept until a command
+  ///   needs it.
+  private static func schedule(
+    _ options: ScheduleOptions, read: () throws -> ModelSchedule
+  ) throws -> Result<ModelSchedule, any Error> {
+    let found = Result(catching: read)
     if !options.given.isEmpty { _ = try found.get() }
     return found
   }
@@ -127,7 +175,8 @@ package struct ModelSource: Sendable {
 
   private init(
     path: String, digest: String, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,
-    model: Model, quantized: QuantizedModel?, weightsFileBytes: Int
+    model: Model, quantized: QuantizedModel?, checkpoint: CheckpointOrigin? = nil, notes: [String] = [],
+    weightsFileBytes: Int
   ) {
     self.path = path
     self.name = stem(of: path)
@@ -136,6 +185,8 @@ package struct ModelSource: Sendable {
     foundSchedule = schedule
     self.model = model
     self.quantized = quantized
+    self.checkpoint = checkpoint
+    self.notes = notes
     self.weightsFileBytes = weightsFileBytes
   }
 

@@ -12,6 +12,12 @@ package enum ModelSourceError: HalftoneError, Equatable {
   case noOwnSampler(path: String)
   case otherComponents(path: String, names: [String])
   case notAModel(path: String)
+  /// Several files of weights in a folder without config.json.
+  case severalCheckpoints(folder: String, found: [String])
+  /// Several configurations beside a checkpoint.
+  case severalConfigurations(path: String, found: [String])
+  /// Options that concern other kinds of models.
+  case idleOptions(path: String, options: [String], reason: String)
   case needsFloat(path: String, command: String)
   case needsQuantized(path: String, command: String)
   case noSelfTest(path: String)
@@ -29,6 +35,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noOwnSampler: "E-MODEL-SAMPLER"
     case .otherComponents: "E-MODEL-PIPELINE"
     case .notAModel: "E-MODEL-KIND"
+    case .severalCheckpoints, .severalConfigurations: "E-MODEL-AMBIGUOUS"
+    case .idleOptions: "E-MODEL-OPTION"
     case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
     case .noSelfTest: "E-MODEL-SELF-TEST"
     case .otherSource: "E-MODEL-SOURCE"
@@ -38,8 +46,11 @@ package enum ModelSourceError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .notAModel: .refusedInput
-    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact, .noOwnSampler:
+    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .notAModel, .severalCheckpoints,
+      .severalConfigurations:
+      .refusedInput
+    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact, .noOwnSampler,
+      .idleOptions:
       .usage
     }
   }
@@ -62,6 +73,12 @@ package enum ModelSourceError: HalftoneError, Equatable {
       "\(printable(path)): the pipeline also needs \(names.map { printable($0) }.joined(separator: ", ")), which is not supported"
     case .notAModel(let path):
       "\(printable(path)) is neither a model folder nor a .safetensors file"
+    case .severalCheckpoints(let folder, let found):
+      "\(printable(folder)) holds several files of weights: \(found.map { printable($0) }.joined(separator: ", "))"
+    case .severalConfigurations(let path, let found):
+      "several configurations stand beside \(printable(path)): \(found.map { printable($0) }.joined(separator: ", "))"
+    case .idleOptions(let path, let options, let reason):
+      "\(printable(path)) takes no \(options.joined(separator: ", ")): \(reason)"
     case .needsFloat(let path, let command):
       "'\(command)' needs a float model; \(printable(path)) is quantised"
     case .needsQuantized(let path, let command):
@@ -88,7 +105,9 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .scheduleOfArtefact: "leave them out"
     case .noOwnSampler: "name a preset with --sampler, or the file with --scheduler PATH"
     case .otherComponents: "only pipelines of a U-Net in pixel space can be sampled"
-    case .notAModel: nil
+    case .notAModel, .idleOptions: nil
+    case .severalCheckpoints: "give the file"
+    case .severalConfigurations: "name one with --config FILE"
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
     case .noSelfTest, .otherSource: nil

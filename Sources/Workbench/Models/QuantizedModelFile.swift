@@ -7,6 +7,9 @@ package enum QuantizedModelFile {
   /// The metadata key that holds the header.
   static let metadataKey = "halftone"
 
+  /// Whether a safetensors file is a quantised model, by its metadata.
+  static func isOne(_ path: String) throws -> Bool { try SafetensorsFile(path).metadata[metadataKey] != nil }
+
   package static func read(_ path: String) throws -> QuantizedModel {
     let archive = try Safetensors.read(path)
     guard let text = archive.metadata[metadataKey] else { throw QuantizationError.notAnArtefact(file: path) }

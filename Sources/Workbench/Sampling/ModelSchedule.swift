@@ -23,12 +23,16 @@ package struct ModelSchedule: Sendable {
 
   /// - Parameters:
   ///   - file: the scheduler_config.json that was found with the model; nil when there is none.
+  ///   - value: what the file says, where it says it in other words.
   ///   - options: replace the file, and single values of it. `--beta-schedule` alone makes a schedule without any file.
   /// - Returns: nil when nothing says which betas the model has.
-  static func read(file found: String?, options: ScheduleOptions) throws -> ModelSchedule? {
+  static func read(
+    file found: String?, stating value: ConfigurationValue? = nil, options: ScheduleOptions
+  ) throws -> ModelSchedule? {
     let file = options.file ?? found
     if file == nil, options.curve == nil { return nil }
-    var value: ConfigurationValue = try file.map { try JSON.read($0) } ?? ["_class_name": "DDPMScheduler"]
+    let stated = options.file == nil ? value : nil
+    var value: ConfigurationValue = try stated ?? file.map { try JSON.read($0) } ?? ["_class_name": "DDPMScheduler"]
     var notes: [String] = []
     func replace(_ key: String, by text: String, _ new: ConfigurationValue?) {
       if let file, let old = value[key], old != .null, old != new {

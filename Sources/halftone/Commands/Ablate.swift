@@ -57,7 +57,7 @@ struct Ablate: ParsableCommand {
       size: .init(
         images: count, seeds: (0..<seeds).map { UInt64($0) }, comparedImages: stepImages,
         timingRounds: Self.timingRounds),
-      reference: reference, schedule: source.schedule, out: out, threads: compute.threads, batch: compute.batch,
+      reference: reference, modelOptions: source.modelOptions, out: out, threads: compute.threads, batch: compute.batch,
       json: json
     ).run(session(common))
   }

@@ -23,7 +23,7 @@ struct Calibrate: ParsableCommand {
 
   func run() throws {
     try CalibrateCommand(
-      model: model, recipe: recipe, sampler: sampler.options, schedule: source.schedule, out: out,
+      model: model, recipe: recipe, sampler: sampler.options, modelOptions: source.modelOptions, out: out,
       threads: compute.threads,
       batch: compute.batch
     ).run(session(common))

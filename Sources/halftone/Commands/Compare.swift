@@ -40,7 +40,7 @@ struct Compare: ParsableCommand {
     try CompareCommand(
       float: model, quantized: quantised, sampler: SamplerOptions(name: sampler, steps: steps.steps),
       images: 0...(count - 1), seed: seed, labels: labels,
-      schedule: source.schedule, out: out, options: ScoringOptions(features: features, mode: mode),
+      modelOptions: source.modelOptions, out: out, options: ScoringOptions(features: features, mode: mode),
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }

@@ -30,7 +30,8 @@ struct Quantize: ParsableCommand {
 
   func run() throws {
     try QuantizeCommand(
-      model: model, recipe: recipe, calibration: calibration, sampler: sampler.options, schedule: source.schedule,
+      model: model, recipe: recipe, calibration: calibration, sampler: sampler.options,
+      modelOptions: source.modelOptions,
       out: out, effort: effort,
       threads: compute.threads, batch: compute.batch
     ).run(session(common))

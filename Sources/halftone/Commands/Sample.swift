@@ -71,7 +71,7 @@ struct Sample: ParsableCommand {
     try SampleCommand(
       model: model, sampler: SamplerOptions(name: sampler, steps: steps.steps), images: images, seed: seed,
       labels: labels, executor: executor,
-      schedule: source.schedule, initialNoise: initialNoise, out: out, writesArray: npz, grid: grid,
+      modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz, grid: grid,
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }
