@@ -24,7 +24,8 @@ package struct NetworkInput: Sendable {
   /// All images at one sampling step.
   package init(x: Tensor, at step: Step, conditioning: [Conditioning]) {
     self.init(
-      x: x, timesteps: [Timestep](repeating: step.networkTimestep, count: x.dims.first ?? 0), conditioning: conditioning,
+      x: x, timesteps: [Timestep](repeating: step.networkTimestep, count: x.dims.first ?? 0),
+      conditioning: conditioning,
       stepIndex: step.index)
   }
 

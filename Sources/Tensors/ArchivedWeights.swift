@@ -8,9 +8,7 @@ package struct ArchivedWeights: WeightSource {
   package init(_ archive: TensorArchive, label: String) {
     self.archive = archive
     self.label = label
-    entries = archive.names.compactMap { name in
-      archive.tensors[name].map { WeightEntry(name: name, type: $0.type, dims: $0.dims) }
-    }
+    entries = archive.entries
   }
 
   package func entry(_ name: String) -> WeightEntry? {

@@ -11,6 +11,12 @@ package enum ElementType: String, Sendable, CaseIterable {
     case .i8, .u8, .bool: 1
     }
   }
+  package var isFloatingPoint: Bool {
+    switch self {
+    case .f64, .f32, .f16, .bf16: true
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: false
+    }
+  }
 }
 
 /// One stored array: little-endian bytes, row-major.
@@ -47,7 +53,8 @@ package struct StoredTensor: Sendable, Equatable {
 
   package var count: Int { dims.reduce(1, *) }
 
-  /// The values of an F32, F16 or BF16 array as Float (both 16-bit types widen exactly); nil for other element types.
+  /// The values of a floating-point array as Float, nil for other element types. Both 16-bit types widen exactly; F64 is rounded
+  /// once, to nearest, and becomes infinite beyond Float's range.
   package func floats() -> Tensor? {
     let count = dims.reduce(1, *)
     let values: [Float]
@@ -55,6 +62,7 @@ package struct StoredTensor: Sendable, Equatable {
     case .f32: values = elements(count, UInt32.self).map { Float(bitPattern: $0) }
     case .bf16: values = elements(count, UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
     case .f16: values = elements(count, UInt16.self).map(Self.widen)
+    case .f64: values = elements(count, UInt64.self).map { Float(Double(bitPattern: $0)) }
     default: return nil
     }
     return Tensor(dims, values)

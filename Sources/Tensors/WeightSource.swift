@@ -11,6 +11,7 @@ package struct WeightEntry: Sendable, Equatable {
   }
 
   package var count: Int { dims.reduce(1, *) }
+  package var byteCount: Int { count * type.byteCount }
 }
 
 /// Named arrays that are read when they are asked for, whatever container holds them. A network's weights come from one:
@@ -31,4 +32,17 @@ package protocol WeightSource: Sendable {
 
 extension WeightSource {
   package func read(_ name: String) throws -> StoredTensor { try read(name, rows: nil) }
+}
+
+extension TensorArchive {
+  /// What the archive holds, sorted by name.
+  package var entries: [WeightEntry] {
+    tensors.sorted { $0.key < $1.key }.map { WeightEntry(name: $0, type: $1.type, dims: $1.dims) }
+  }
+
+  /// All arrays of a source, in memory; the source refuses what does not fit there.
+  package init(reading source: some WeightSource) throws {
+    self.init()
+    for entry in source.entries { tensors[entry.name] = try source.read(entry.name) }
+  }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Tensors
 import Workbench
 
@@ -109,6 +110,8 @@ struct SourceOptions: ParsableArguments {
     help: "How a checkpoint's fused attention layers order queries, keys and values (new: use_new_attention_order).")
   var qkvOrder: CheckpointQKVOrder?
 
+  @OptionGroup var weights: WeightOptions
+
   func validate() throws {
     for (name, value) in [("--heads", heads), ("--head-channels", headChannels)] {
       if let value, !(1...65536).contains(value) { throw ValidationError("\(name) \(value): expected 1 to 65536") }
@@ -129,7 +132,8 @@ struct SourceOptions: ParsableArguments {
       schedule: ScheduleOptions(
         file: scheduler, curve: betaSchedule, start: betaStart, end: betaEnd, trainTimesteps: trainTimesteps,
         predictionType: predictionType, rescalesTimesteps: rescaleTimesteps),
-      configuration: config, size: size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder)
+      configuration: config, size: size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder,
+      weights: weights.options)
   }
 }
 
@@ -167,6 +171,19 @@ extension ScheduleCurve: ExpressibleByArgument {
   }
 }
 
+/// Options of commands that read a checkpoint with several sets of weights.
+struct WeightOptions: ParsableArguments {
+  @Option(help: "Averaged weights or those that training works on (default: ema where there are some).")
+  var weights: WeightChoice?
+
+  @Option(
+    help: ArgumentHelp(
+      "Which of several files in a folder, as in diffusion_pytorch_model.fp16.safetensors.", valueName: "fp16"))
+  var variant: String?
+
+  var options: Checkpoint.Options { .init(weights: weights, variant: variant) }
+}
+
 extension QuantizationEffort: ExpressibleByArgument {}
 
 extension IndexRange: ExpressibleByArgument {
@@ -196,3 +213,6 @@ extension SizeArgument: ExpressibleByArgument {
 extension CheckpointQKVOrder: ExpressibleByArgument {}
 extension ExecutorKind: ExpressibleByArgument {}
 extension StatsConvertCommand.Format: ExpressibleByArgument {}
+extension WeightChoice: ExpressibleByArgument {}
+extension ConvertCommand.Layout: ExpressibleByArgument {}
+extension ConvertCommand.Precision: ExpressibleByArgument {}

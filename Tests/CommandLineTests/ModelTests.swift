@@ -61,18 +61,21 @@ import Testing
     }
   }
 
-  @Test func pickledWeightsAndLatentPipelinesAreRefusedByName() throws {
+  @Test func missingWeightsAndLatentPipelinesAreRefusedByName() throws {
     let temporary = try TemporaryFolder()
     let unet = temporary.file("pipeline/unet")
     try FileManager.default.createDirectory(atPath: unet, withIntermediateDirectories: true)
     try FileManager.default.copyItem(atPath: Self.classModel + "/config.json", toPath: unet + "/config.json")
+    try FileManager.default.copyItem(
+      atPath: QuantizeTests.scheduler, toPath: temporary.file("pipeline/scheduler_config.json"))
+    let missing = try halftone.run("inspect", temporary.file("pipeline"))
+    #expect(missing.status == 3)
+    #expect(missing.errors.hasPrefix("error[E-WEIGHTS-NONE]: \(unet): holds no weights\nhint: expected is "))
     try Data().write(to: URL(fileURLWithPath: unet + "/diffusion_pytorch_model.bin"))
-    let pickled = try halftone.run("inspect", temporary.file("pipeline"))
-    #expect(pickled.status == 3)
+    let empty = try halftone.run("inspect", temporary.file("pipeline"))
+    #expect(empty.status == 3)
     #expect(
-      pickled.errors.hasPrefix(
-        "error[E-MODEL-WEIGHTS]: \(unet) holds no diffusion_pytorch_model.safetensors, only diffusion_pytorch_model.bin\n"
-      ))
+      empty.errors.hasPrefix("error[E-WEIGHTS-KIND]: \(unet)/diffusion_pytorch_model.bin: the file is empty\n"))
     try #"{"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"], "unet": ["diffusers", "UNet2DModel"]}"#
       .write(
         toFile: temporary.file("pipeline/model_index.json"), atomically: true, encoding: .utf8)

@@ -65,7 +65,9 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
     // The operand y is a label where the result is called out.
     let result = archive.tensors["out"]
     let labels = result == nil ? nil : archive.tensors["y"]?.doubles().map { Int($0) }
-    let input = NetworkInput(x: try #require(stored("x").floats()), timesteps: timesteps, conditioning: (labels ?? []).map { Conditioning(label: $0) })
+    let input = NetworkInput(
+      x: try #require(stored("x").floats()), timesteps: timesteps,
+      conditioning: (labels ?? []).map { Conditioning(label: $0) })
     return (input, try #require((result ?? stored("y")).floats()))
   }
 }

@@ -16,6 +16,7 @@ package enum FormatError: HalftoneError, Equatable {
   case images(String, ImageSetProblem)
   case hdf5(String, HDF5Problem)
   case pytorch(String, PyTorchProblem)
+  case weights(String, WeightsProblem)
 
   package var id: String { parts.problem.wording.id }
   package var exit: ExitStatus { parts.problem.exit }
@@ -40,6 +41,7 @@ package enum FormatError: HalftoneError, Equatable {
     case .images(let file, let problem): (file, nil, problem)
     case .hdf5(let file, let problem): (file, nil, problem)
     case .pytorch(let file, let problem): (file, nil, problem)
+    case .weights(let file, let problem): (file, nil, problem)
     }
   }
 }

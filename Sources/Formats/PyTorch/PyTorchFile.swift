@@ -1,150 +1,88 @@
 import Tensors
 
-/// A PyTorch checkpoint (`.pth`, `.pt`, `.ckpt` as torch.save writes them since 1.6): a ZIP with a pickle, `NAME/data.pkl`, that
-/// describes the tensors, and their elements in `NAME/data/KEY`. The pickle is read as data (`PickleMachine`); each tensor is read
-/// from the disk when asked for.
-package struct PyTorchFile: Sendable {
-  /// Sorted.
-  package let names: [String]
+/// A PyTorch checkpoint (`.pth`, `.pt`, `.ckpt`, `.bin`): the pickle that describes its tensors is read as data (`PickleMachine`) at
+/// opening, the elements of each tensor from the disk when asked for.
+///
+/// torch.save writes a ZIP since 1.6, with the pickle in `NAME/data.pkl` and elements in `NAME/data/KEY`, NAME being the file's own
+/// at that time; before that, pickles and elements one after another (`PyTorchFile+Legacy`).
+package struct PyTorchFile: WeightSource {
+  /// Sorted by name. Tensors in maps and lists within the outermost one are called by path and key, joined with points.
+  package let entries: [WeightEntry]
+  /// The same tensors, map by map, each in the order of the file.
+  package let tables: [WeightTable]
   /// What stands in the file beside tensors, by name; not read.
   package let ignored: [String]
   private let tensors: [String: PickleTensor]
-  private let archive: ZipArchive
-  private let prefix: String
+  private let storages: PyTorchStorages
 
-  package var path: String { archive.file.path }
-
-  /// Levels of maps within maps.
-  private static let depthLimit = 8
-  private static let tensorLimit = 100_000
+  package var path: String { storages.file.path }
+  package var label: String { path }
+  package var names: [String] { entries.map(\.name) }
 
   package init(_ path: String) throws { try self.init(InputFile(path)) }
 
   package init(_ file: InputFile) throws {
-    let start = try file.read(at: 0, count: min(4, file.size))
-    guard start == Array("PK\u{3}\u{4}".utf8) else {
-      throw FormatError.pytorch(file.path, .kind(isLegacy: start.starts(with: [0x80, 2])))
-    }
-    archive = try ZipArchive(file)
-    let pickles = archive.members.filter { $0.name.hasSuffix("/data.pkl") }
-    guard pickles.count == 1, let pickle = pickles.first else {
-      throw FormatError.pytorch(file.path, .kind(isLegacy: false))
-    }
-    prefix = String(pickle.name.dropLast("data.pkl".utf8.count))
     do {
-      let order = prefix + "byteorder"
-      if let member = archive.members.first(where: { $0.name == order }), member.size != 6 {
-        throw PyTorchProblem.byteOrder
-      } else if archive.members.contains(where: { $0.name == order }) {
-        guard try archive.stream(archive.member(order)).read(6) == Array("little".utf8) else {
-          throw PyTorchProblem.byteOrder
-        }
-      }
-      guard pickle.size <= PickleMachine.sizeLimit else {
-        throw PyTorchProblem.limit("the pickle has \(pickle.size) bytes", limit: PickleMachine.sizeLimit)
-      }
-      let machine = try PickleMachine(archive.stream(pickle).read(pickle.size))
-      var collector = Collector(machine: machine)
-      try collector.collect()
-      tensors = collector.tensors
-      ignored = collector.ignored.sorted()
-      names = tensors.keys.sorted()
-      try checkStorages()
+      let kind = try ContainerKind(file)
+      let (contents, storages) = try kind == .torchLegacy ? Self.legacy(file) : Self.zipped(file, kind)
+      tables = contents.tables
+      ignored = contents.ignored
+      tensors = contents.tensors
+      self.storages = storages
+      entries = tensors.map { WeightEntry(name: $0, type: $1.storage.type, dims: $1.dims) }.sorted { $0.name < $1.name }
+      try storages.check(tensors)
     } catch let problem as PyTorchProblem {
       throw FormatError.pytorch(file.path, problem)
     }
   }
 
-  /// Every storage has a member of exactly its size.
-  private func checkStorages() throws {
-    let sizes = Dictionary(archive.members.map { ($0.name, $0.size) }, uniquingKeysWith: { first, _ in first })
-    for name in names {
-      guard let storage = tensors[name]?.storage else { continue }
-      let expected = storage.count * storage.type.byteCount
-      guard let size = sizes[prefix + "data/" + storage.key], size == expected else {
-        throw PyTorchProblem.storage(
-          name, key: storage.key, expected: expected, found: sizes[prefix + "data/" + storage.key])
+  private static func zipped(_ file: InputFile, _ kind: ContainerKind) throws -> (PickleContents, PyTorchStorages) {
+    guard kind.isZip else { throw PyTorchProblem.kind(kind) }
+    let archive = try ZipArchive(file)
+    let pickles = archive.members.filter { $0.name.hasSuffix("/data.pkl") }
+    guard pickles.count == 1, let pickle = pickles.first else { throw PyTorchProblem.kind(try ContainerKind(file)) }
+    let prefix = String(pickle.name.dropLast("data.pkl".utf8.count))
+    if let order = archive.members.first(where: { $0.name == prefix + "byteorder" }) {
+      guard order.size == 6, try archive.stream(order).read(6) == Array("little".utf8) else {
+        throw PyTorchProblem.byteOrder
       }
     }
+    guard pickle.size <= PickleMachine.sizeLimit else {
+      throw PyTorchProblem.limit("the pickle has \(pickle.size) bytes", limit: PickleMachine.sizeLimit)
+    }
+    let machine = try PickleMachine(pickle.size == 0 ? [] : archive.stream(pickle).read(pickle.size))
+    guard machine.position == pickle.size else {
+      throw PyTorchProblem.stack("left over after its end", at: machine.position - 1)
+    }
+    let folder = prefix + "data/"
+    let places = archive.members.filter { $0.name.hasPrefix(folder) }
+      .map { (String($0.name.dropFirst(folder.count)), PyTorchStorages.Place.member($0)) }
+    return (
+      try PickleContents(machine),
+      PyTorchStorages(file: file, places: Dictionary(places, uniquingKeysWith: { first, _ in first }))
+    )
   }
 
-  /// The tensor called `name`, its elements in row-major order.
+  package func entry(_ name: String) -> WeightEntry? {
+    tensors[name].map { WeightEntry(name: name, type: $0.storage.type, dims: $0.dims) }
+  }
+
+  package func read(_ name: String, rows: Range<Int>?) throws -> StoredTensor {
+    guard let whole = tensors[name] else { preconditionFailure("no tensor \(name)") }
+    let tensor = rows.map(whole.rows) ?? whole
+    let size = tensor.storage.type.byteCount
+    let span = tensor.span
+    try checkMemory(tensor.byteCount, path)
+    let bytes = try storages.read(tensor.storage.key, (span.lowerBound * size)..<(span.upperBound * size))
+    return StoredTensor(type: tensor.storage.type, dims: tensor.dims, bytes: tensor.gathered(bytes))
+  }
+
+  /// The tensor called `name`, its elements in row-major order; a name that the file does not hold is an error.
   package func tensor(_ name: String) throws -> StoredTensor {
-    guard let tensor = tensors[name] else { throw FormatError.pytorch(path, .missing(name)) }
-    let storage = tensor.storage
-    let stream = archive.stream(try archive.member(prefix + "data/" + storage.key))
-    let bytes = try stream.remaining == 0 ? [] : stream.read(stream.remaining)
-    let size = storage.type.byteCount
-    if tensor.isContiguous {
-      let start = tensor.count == 0 ? 0 : tensor.offset * size
-      return StoredTensor(
-        type: storage.type, dims: tensor.dims, bytes: Array(bytes[start..<(start + tensor.count * size)]))
-    }
-    var out: [UInt8] = []
-    out.reserveCapacity(tensor.count * size)
-    var index = [Int](repeating: 0, count: tensor.dims.count)
-    for _ in 0..<tensor.count {
-      let element = zip(index, tensor.strides).reduce(tensor.offset) { $0 + $1.0 * $1.1 }
-      out += bytes[(element * size)..<((element + 1) * size)]
-      var axis = index.count - 1
-      while axis >= 0 {
-        index[axis] += 1
-        if index[axis] < tensor.dims[axis] { break }
-        index[axis] = 0
-        axis -= 1
-      }
-    }
-    return StoredTensor(type: storage.type, dims: tensor.dims, bytes: out)
+    guard tensors[name] != nil else { throw FormatError.pytorch(path, .missing(name)) }
+    return try read(name)
   }
 
   /// All tensors, in memory.
-  package func archiveInMemory() throws -> TensorArchive {
-    // Several tensors may share a storage.
-    let total = names.reduce(0) { sum, name in
-      guard let tensor = tensors[name] else { return sum }
-      return sum.addingReportingOverflow(tensor.count * tensor.storage.type.byteCount).partialValue
-    }
-    try checkMemory(total < 0 ? .max : total, path)
-    var out = TensorArchive()
-    for name in names { out.tensors[name] = try tensor(name) }
-    return out
-  }
-
-  /// Walks the maps of a state dict; names of inner maps are joined with points.
-  private struct Collector {
-    let machine: PickleMachine
-    var tensors: [String: PickleTensor] = [:]
-    var ignored: [String] = []
-    private var visited = 0
-
-    init(machine: PickleMachine) { self.machine = machine }
-
-    mutating func collect() throws(PyTorchProblem) {
-      guard case .map(let number) = machine.result else { throw .noStateDict }
-      try collect(number, prefix: "", depth: 0)
-      if tensors.isEmpty { throw .noStateDict }
-    }
-
-    private mutating func collect(_ number: Int, prefix: String, depth: Int) throws(PyTorchProblem) {
-      if depth == PyTorchFile.depthLimit { throw .limit("maps within maps", limit: PyTorchFile.depthLimit) }
-      for (key, value) in machine.maps[number] {
-        visited += 1
-        if visited > PyTorchFile.tensorLimit { throw .limit("too many entries", limit: PyTorchFile.tensorLimit) }
-        guard case .string(let text) = key else {
-          ignored.append(prefix + "…")
-          continue
-        }
-        let name = prefix + text
-        guard (1...1024).contains(name.utf8.count),
-          name.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 })
-        else { throw .name(name) }
-        switch value {
-        case .tensor(let tensor):
-          if tensors.updateValue(tensor, forKey: name) != nil { throw .duplicate(name) }
-        case .map(let inner): try collect(inner, prefix: name + ".", depth: depth + 1)
-        case .none, .bool, .integer, .number, .string, .tuple, .list, .global, .storage: ignored.append(name)
-        }
-      }
-    }
-  }
+  package func archiveInMemory() throws -> TensorArchive { try TensorArchive(reading: self) }
 }

@@ -4,26 +4,21 @@ import Tensors
 ///
 /// The checks are those of the reference reader (header of at most 100 MB, contiguous tensors that cover the file, sizes that
 /// agree with shapes) and stricter in that it refuses unknown keys, more than 32 axes and control characters in names.
-package struct SafetensorsFile: Sendable {
-  package struct Entry: Sendable, Equatable {
-    package let name: String
-    package let type: ElementType
-    package let dims: [Int]
-    /// Where its bytes stand in the file.
-    package let range: Range<Int>
-  }
-
+package struct SafetensorsFile: WeightSource {
   package let metadata: [String: String]
   /// Sorted by name.
-  package let entries: [Entry]
+  package let entries: [WeightEntry]
+  /// Where the bytes of each entry stand in the file.
+  package let ranges: [Range<Int>]
   private let file: InputFile
-  private let positions: [String: Int]
 
   package var path: String { file.path }
+  package var label: String { file.path }
 
   package init(_ path: String) throws { try self.init(InputFile(path)) }
 
   package init(_ file: InputFile) throws {
+    try ContainerKind(file).checkMayBeSafetensors(file.path)
     guard file.size >= 8 else { throw FormatError.safetensors(file.path, .tooShort(size: file.size)) }
     let length = try file.read(at: 0, count: 8).little(UInt64.self, at: 0)
     guard length <= SafetensorsHeader.sizeLimit else {
@@ -41,28 +36,50 @@ package struct SafetensorsFile: Sendable {
     }
     self.file = file
     metadata = header.metadata
-    entries = header.entries
-    positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+    entries = header.entries.map(\.entry)
+    ranges = header.entries.map(\.range)
   }
 
-  package func entry(_ name: String) -> Entry? { positions[name].map { entries[$0] } }
+  package func entry(_ name: String) -> WeightEntry? { position(name).map { entries[$0] } }
+
+  /// Entries are sorted, so one is found by halving.
+  private func position(_ name: String) -> Int? {
+    var range = 0..<entries.count
+    while let middle = range.isEmpty ? nil : range.lowerBound + range.count / 2 {
+      if entries[middle].name == name { return middle }
+      range = entries[middle].name < name ? (middle + 1)..<range.upperBound : range.lowerBound..<middle
+    }
+    return nil
+  }
+
+  package func read(_ name: String, rows: Range<Int>?) throws -> StoredTensor {
+    guard let position = position(name) else { preconditionFailure("no tensor \(name)") }
+    return try read(position, rows: rows)
+  }
+
+  private func read(_ position: Int, rows: Range<Int>?) throws -> StoredTensor {
+    let (entry, range) = (entries[position], ranges[position])
+    guard let rows else {
+      let bytes = try file.read(at: range.lowerBound, count: range.count)
+      return StoredTensor(type: entry.type, dims: entry.dims, bytes: bytes)
+    }
+    precondition(entry.dims.first.map { (0...$0).contains(rows.upperBound) } ?? false, "rows outside the array")
+    let dims = [rows.count] + entry.dims.dropFirst()
+    let row = entry.dims.dropFirst().reduce(entry.type.byteCount, *)
+    let bytes = try file.read(at: range.lowerBound + rows.lowerBound * row, count: rows.count * row)
+    return StoredTensor(type: entry.type, dims: dims, bytes: bytes)
+  }
 
   /// The tensor called `name`; a name that the file does not hold is an error.
   package func tensor(_ name: String) throws -> StoredTensor {
-    guard let entry = entry(name) else { throw FormatError.safetensors(path, .missing(name)) }
-    return try tensor(entry)
-  }
-
-  package func tensor(_ entry: Entry) throws -> StoredTensor {
-    let bytes = try file.read(at: entry.range.lowerBound, count: entry.range.count)
-    return StoredTensor(type: entry.type, dims: entry.dims, bytes: bytes)
+    guard let position = position(name) else { throw FormatError.safetensors(path, .missing(name)) }
+    return try read(position, rows: nil)
   }
 
   /// All tensors and the metadata, in memory.
   package func archive() throws -> TensorArchive {
-    try checkMemory(file.size, path)
-    var archive = TensorArchive(metadata: metadata)
-    for entry in entries { archive.tensors[entry.name] = try tensor(entry) }
+    var archive = try TensorArchive(reading: self)
+    archive.metadata = metadata
     return archive
   }
 }

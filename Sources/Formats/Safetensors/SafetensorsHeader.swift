@@ -8,8 +8,17 @@ struct SafetensorsHeader {
   static let rankLimit = 32
   static let nameLimit = 1024
 
+  /// A tensor and where its bytes stand in the file.
+  struct Entry {
+    let entry: WeightEntry
+    let range: Range<Int>
+    /// Where its name stands in the file.
+    let place: Int
+    var name: String { entry.name }
+  }
+
   var metadata: [String: String] = [:]
-  var entries: [SafetensorsFile.Entry] = []
+  var entries: [Entry] = []
 
   private var scanner: JSONScanner
   /// The header's offset in the file, for messages.
@@ -32,9 +41,12 @@ struct SafetensorsHeader {
     } catch {
       preconditionFailure("no other error is thrown here: \(error)")
     }
+    entries.sort { $0.name < $1.name }
+    for (entry, next) in zip(entries, entries.dropFirst()) where entry.name == next.name {
+      throw .duplicate(entry.name, at: max(entry.place, next.place))
+    }
     for index in entries.indices { try checkEntry(entries[index], end: base + bytes.count + dataSize) }
     try checkCoverage(start: base + bytes.count, end: base + bytes.count + dataSize)
-    entries.sort { $0.name < $1.name }
   }
 
   // MARK: Reading
@@ -45,15 +57,16 @@ struct SafetensorsHeader {
     let dataStart = base + scanner.bytes.count
     try scanner.expect(UInt8(ascii: "{"))
     var first = true
-    var names: Set<String> = []
+    var hasMetadata = false
     while try scanner.next(close: UInt8(ascii: "}"), first: first) {
       first = false
       _ = scanner.peek()
       let at = place
       let name = try scanner.string()
-      if !names.insert(name).inserted { throw SafetensorsProblem.duplicate(name, at: at) }
       try scanner.expect(UInt8(ascii: ":"))
       if name == "__metadata__" {
+        if hasMetadata { throw SafetensorsProblem.duplicate(name, at: at) }
+        hasMetadata = true
         try readMetadata()
       } else {
         try checkName(name, at: at)
@@ -74,6 +87,8 @@ struct SafetensorsHeader {
   }
 
   private mutating func readMetadata() throws {
+    // The reference reader takes null for no metadata.
+    if scanner.peek() == UInt8(ascii: "n") { return try scanner.literal("null") }
     guard scanner.take(UInt8(ascii: "{")) else {
       throw SafetensorsProblem.metadata("__metadata__ must be a map of strings", at: place)
     }
@@ -91,7 +106,7 @@ struct SafetensorsHeader {
     }
   }
 
-  private mutating func readEntry(_ name: String, at: Int, dataStart: Int) throws -> SafetensorsFile.Entry {
+  private mutating func readEntry(_ name: String, at: Int, dataStart: Int) throws -> Entry {
     var typeName: String?
     var dims: [Int]?
     var offsets: [Int]?
@@ -134,7 +149,8 @@ struct SafetensorsHeader {
     }
     let (end, overflow) = offsets[1].addingReportingOverflow(dataStart)
     if overflow { throw SafetensorsProblem.offsets("data_offsets \(shown(offsets)) lie outside any file", name: name) }
-    return .init(name: name, type: type, dims: dims, range: (offsets[0] + dataStart)..<end)
+    return Entry(
+      entry: WeightEntry(name: name, type: type, dims: dims), range: (offsets[0] + dataStart)..<end, place: at)
   }
 
   /// A list of non-negative integers, written as such: 1.0, 1e3, -0 and "12" are refused.
@@ -154,9 +170,9 @@ struct SafetensorsHeader {
 
   // MARK: Checking
 
-  private func checkEntry(_ entry: SafetensorsFile.Entry, end: Int) throws(SafetensorsProblem) {
-    guard let expected = byteCount(entry.dims, elementSize: entry.type.byteCount) else {
-      throw .shape("shape \(shown(entry.dims)) has more elements than can be counted", name: entry.name)
+  private func checkEntry(_ entry: Entry, end: Int) throws(SafetensorsProblem) {
+    guard let expected = byteCount(entry.entry.dims, elementSize: entry.entry.type.byteCount) else {
+      throw .shape("shape \(shown(entry.entry.dims)) has more elements than can be counted", name: entry.name)
     }
     if expected != entry.range.count {
       throw .size(name: entry.name, expected: expected, found: entry.range.count)
@@ -167,8 +183,9 @@ struct SafetensorsHeader {
   private func checkCoverage(start: Int, end: Int) throws(SafetensorsProblem) {
     var covered = start
     var previous = "the header"
+    // An empty tensor covers nothing, but must stand where another one starts or the last one ends.
     let byOffset = entries.sorted {
-      ($0.range.lowerBound, $0.range.upperBound, $0.name) < ($1.range.lowerBound, $1.range.upperBound, $1.name)
+      ($0.range.lowerBound, $0.range.upperBound, $0.place) < ($1.range.lowerBound, $1.range.upperBound, $1.place)
     }
     for entry in byOffset {
       let begin = entry.range.lowerBound

@@ -2,7 +2,7 @@ import Graphs
 import Tensors
 
 extension Model {
-  /// The graph with the weights of a checkpoint, strictly: every parameter present in the right shape, as F32, F16 or
+  /// The graph with the weights of a checkpoint, strictly: every parameter present in the right shape, as F64, F32, F16 or
   /// BF16, every value finite, and nothing left over. Arrays are read one after the other.
   /// - Throws: `WeightsError` with every missing, unexpected, mismatched and non-finite tensor; what keeps the source from
   ///   being read.
@@ -56,8 +56,8 @@ extension Model {
     guard let entry else { return .missing(name: demand.name, dims: demand.dims) }
     if !demand.isMet(by: entry.dims) { return .shape(name: demand.name, expected: demand.dims, found: entry.dims) }
     switch entry.type {
-    case .f32, .f16, .bf16: return nil
-    case .f64, .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool:
+    case .f64, .f32, .f16, .bf16: return nil
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool:
       return .elementType(name: demand.name, found: entry.type)
     }
   }

@@ -14,7 +14,7 @@ package struct WeightsError: HalftoneError, Equatable {
       case .missing(let name, let dims): "missing: \(name) \(dims)"
       case .unexpected(let name, let dims): "unexpected: \(printable(name)) \(dims)"
       case .shape(let name, let expected, let found): "\(name): expected shape \(expected), found \(found)"
-      case .elementType(let name, let found): "\(name): expected F32, F16 or BF16, found \(found.rawValue)"
+      case .elementType(let name, let found): "\(name): expected F64, F32, F16 or BF16, found \(found.rawValue)"
       case .notFinite(let name, let value, let position, let count):
         "\(name): \(count == 1 ? "1 value is" : "\(count) values are") not finite, first \(value) at index \(position)"
       }

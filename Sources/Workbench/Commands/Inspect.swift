@@ -42,6 +42,7 @@ package struct InspectCommand: Sendable {
       let source = try session.open(model, modelOptions)
       let description = try ModelDescription(source, compute: compute)
       report += description.entries
+      if !source.notes.isEmpty { report.append(.init("notes", .list(source.notes.map { .string($0) }))) }
       if !json { try session.console.result(description.text) }
       if selfTests {
         let result = try SelfTestRun(source, compute: compute)

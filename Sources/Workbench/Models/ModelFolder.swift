@@ -7,21 +7,21 @@ import Tensors
 /// Where the parts of a float model stand: a diffusers folder, or the folder of its U-Net alone.
 package struct ModelFolder: Sendable {
   package let configuration: String
-  package let weights: String
   /// The scheduler's file; nil where none stands with the network.
   package let scheduler: String?
-
-  private static let weightsName = "diffusion_pytorch_model.safetensors"
+  private let path: String
+  private let weights: Checkpoint.Options
 
   /// - Parameters:
-  ///   - path: a folder with `unet/config.json`, or with `config.json`.
-  ///   - needsWeights: whether a folder without weights is refused.
-  package init(_ path: String, needsWeights: Bool = true) throws {
+  ///   - path: a folder with `unet/config.json` or `unet_ema/config.json`, or with `config.json`.
+  ///   - weights: which of several sets of weights.
+  package init(_ path: String, weights: Checkpoint.Options = Checkpoint.Options()) throws {
     if Self.exists(joined(path, "model_index.json")) { try Self.checkIndex(joined(path, "model_index.json")) }
-    guard let network = Self.network(in: path) else { throw ModelSourceError.noNetwork(folder: path) }
+    let network = try NetworkFolder(path, weights: weights.weights).path
     configuration = joined(network, "config.json")
-    weights = joined(network, Self.weightsName)
-    if needsWeights, !Self.exists(weights) { throw Self.missingWeights(in: network) }
+    guard Self.exists(configuration) else { throw ModelSourceError.noNetwork(folder: path) }
+    self.path = path
+    self.weights = weights
 
     // At the root, in scheduler/, or (for the network's own folder) beside it.
     var places = ["scheduler_config.json", "scheduler/scheduler_config.json"].map { joined(path, $0) }
@@ -29,13 +29,14 @@ package struct ModelFolder: Sendable {
     scheduler = places.first(where: Self.exists)
   }
 
+  /// The network's weights, whatever container holds them.
+  package func checkpoint() throws -> Checkpoint { try Checkpoint(path, weights) }
+
   /// Whether a folder is a diffusers folder or a network's own.
   static func describesNetwork(_ path: String) -> Bool {
-    network(in: path) != nil || exists(joined(path, "model_index.json"))
-  }
-
-  private static func network(in path: String) -> String? {
-    [joined(path, "unet"), path].first { exists(joined($0, "config.json")) }
+    ["unet/config.json", "unet_ema/config.json", "config.json", "model_index.json"].contains {
+      exists(joined(path, $0))
+    }
   }
 
   private static func exists(_ file: String) -> Bool { Folder.kind(of: file) == .file }
@@ -49,12 +50,5 @@ package struct ModelFolder: Sendable {
     }
     let others = components.map(\.key).filter { $0 != "unet" && $0 != "scheduler" && !$0.hasPrefix("_") }
     if !others.isEmpty { throw ModelSourceError.otherComponents(path: path, names: others) }
-  }
-
-  private static func missingWeights(in network: String) -> ModelSourceError {
-    let names = (try? Folder.names(in: network)) ?? []
-    return .noWeights(
-      folder: network, expected: weightsName,
-      found: names.filter { [".bin", ".safetensors", ".index.json", ".pt", ".ckpt"].contains(where: $0.hasSuffix) })
   }
 }

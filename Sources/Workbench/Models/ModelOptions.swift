@@ -8,14 +8,17 @@ package struct ModelOptions: Sendable {
   /// A checkpoint's configuration, instead of one beside it.
   package var configuration: String?
   package var checkpoint: CheckpointOptions
+  /// Which of several sets of weights.
+  package var weights: Checkpoint.Options
 
   package init(
     schedule: ScheduleOptions = ScheduleOptions(), configuration: String? = nil, size: SizeArgument? = nil,
-    heads: Int? = nil,
-    headChannels: Int? = nil, qkvOrder: CheckpointQKVOrder? = nil
+    heads: Int? = nil, headChannels: Int? = nil, qkvOrder: CheckpointQKVOrder? = nil,
+    weights: Checkpoint.Options = Checkpoint.Options()
   ) {
     self.schedule = schedule
     self.configuration = configuration
+    self.weights = weights
     checkpoint = CheckpointOptions(
       size: size?.size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder)
   }

@@ -38,7 +38,7 @@ package struct ModelSource: Sendable {
   package let checkpoint: CheckpointOrigin?
   /// What was chosen while opening it, for the console.
   package let notes: [String]
-  /// Bytes of the file that holds the weights.
+  /// Bytes of the files that hold the weights.
   package let weightsFileBytes: Int
 
   /// - Parameter text: a path, or a name under `models/`.
@@ -52,7 +52,7 @@ package struct ModelSource: Sendable {
         return try ModelSource(checkpoint: file, options)
       }
       try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
-      return try ModelSource(folder: path, schedule: options.schedule)
+      return try ModelSource(folder: path, options)
     case .file:
       if try CheckpointFile.isPickled(path) || !QuantizedModelFile.isOne(path) {
         return try ModelSource(checkpoint: path, options)
@@ -72,7 +72,8 @@ package struct ModelSource: Sendable {
 
   private init(checkpoint path: String, _ options: ModelOptions) throws {
     let file = try CheckpointFile(path, configuration: options.configuration)
-    let weights = try file.weights()
+    let opened = try Checkpoint(path, options.weights)
+    let weights = opened.weights
     let reading = try CheckpointCatalog.read(weights, document: file.document(), options: options.checkpoint)
     let schedule = try Self.schedule(options.schedule) {
       let stated = reading.process.value
@@ -83,7 +84,7 @@ package struct ModelSource: Sendable {
     }
     let model = try Model.load(graph: reading.configuration.graph(), from: weights, layout: reading.layout)
     let network = reading.configuration.encoded
-    var notes: [String] = []
+    var notes = opened.notes
     if options.configuration == nil, let found = file.configuration {
       notes.append("configuration: \(printable(found)), beside the checkpoint")
     }
@@ -93,19 +94,19 @@ package struct ModelSource: Sendable {
       checkpoint: CheckpointOrigin(
         family: reading.family, configuration: file.configuration, hyperparameters: reading.hyperparameters,
         unused: reading.unused),
-      notes: notes, weightsFileBytes: Self.size(of: path))
+      notes: notes, weightsFileBytes: Self.size(of: opened))
   }
 
-  private init(folder path: String, schedule options: ScheduleOptions) throws {
-    let folder = try ModelFolder(path)
+  private init(folder path: String, _ options: ModelOptions) throws {
+    let folder = try ModelFolder(path, weights: options.weights)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
-    let schedule = try Self.schedule(of: folder, path: path, options: options)
-    let model = try Model.load(
-      graph: configuration.graph(), archive: Safetensors.read(folder.weights), file: folder.weights)
+    let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
+    let opened = try folder.checkpoint()
+    let model = try Model.load(graph: configuration.graph(), from: opened.weights)
     self.init(
       path: path, digest: Self.digest(of: model, network: configuration.encoded, schedule: schedule),
-      network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
-      weightsFileBytes: Self.size(of: folder.weights))
+      network: configuration.encoded, schedule: schedule, model: model, quantized: nil, notes: opened.notes,
+      weightsFileBytes: Self.size(of: opened))
   }
 
   /// The network of a folder with weights drawn from `seed`, for timing: what stands in the folder beside the
@@ -114,7 +115,7 @@ package struct ModelSource: Sendable {
     _ text: String, schedule options: ScheduleOptions = ScheduleOptions(), seed: UInt64, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
-    let folder = try ModelFolder(path, needsWeights: false)
+    let folder = try ModelFolder(path)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
     let schedule = try schedule(of: folder, path: path, options: options)
     let model = Model.random(graph: try configuration.graph(), seed: seed)
@@ -189,6 +190,8 @@ package struct ModelSource: Sendable {
     self.notes = notes
     self.weightsFileBytes = weightsFileBytes
   }
+
+  private static func size(of checkpoint: Checkpoint) -> Int { checkpoint.file.paths.reduce(0) { $0 + size(of: $1) } }
 
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
 

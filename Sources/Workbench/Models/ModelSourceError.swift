@@ -4,7 +4,6 @@ import Tensors
 /// What keeps a path from being the model that a command needs.
 package enum ModelSourceError: HalftoneError, Equatable {
   case noNetwork(folder: String)
-  case noWeights(folder: String, expected: String, found: [String])
   case noSchedule(folder: String)
   /// The schedule of a quantised model, which holds its own, given by options.
   case scheduleOfArtefact(path: String, options: [String])
@@ -29,7 +28,6 @@ package enum ModelSourceError: HalftoneError, Equatable {
   package var id: String {
     switch self {
     case .noNetwork: "E-MODEL-CONFIG"
-    case .noWeights: "E-MODEL-WEIGHTS"
     case .noSchedule: "E-MODEL-SCHEDULE"
     case .scheduleOfArtefact: "E-MODEL-ROLE"
     case .noOwnSampler: "E-MODEL-SAMPLER"
@@ -46,7 +44,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .notAModel, .severalCheckpoints,
+    case .noNetwork, .noSchedule, .otherComponents, .notAModel, .severalCheckpoints,
       .severalConfigurations:
       .refusedInput
     case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact, .noOwnSampler,
@@ -59,9 +57,6 @@ package enum ModelSourceError: HalftoneError, Equatable {
     switch self {
     case .noNetwork(let folder):
       "\(printable(folder)) holds neither unet/config.json nor config.json"
-    case .noWeights(let folder, let expected, let found):
-      "\(printable(folder)) holds no \(expected)"
-        + (found.isEmpty ? "" : ", only \(found.map { printable($0) }.joined(separator: ", "))")
     case .noSchedule(let folder):
       "\(printable(folder)) says nothing about the noise schedule: scheduler_config.json stands neither there, nor in "
         + "scheduler/, nor beside the network"
@@ -96,9 +91,6 @@ package enum ModelSourceError: HalftoneError, Equatable {
   package var hint: String? {
     switch self {
     case .noNetwork: "give a diffusers folder, or the folder of its U-Net"
-    case .noWeights(_, _, let found):
-      found.isEmpty
-        ? nil : "save the network as one safetensors file: unet.save_pretrained(folder, max_shard_size=\"100GB\")"
     case .noSchedule:
       "name the file with --scheduler PATH, or say the schedule with --beta-schedule, --beta-start, --beta-end and "
         + "--train-timesteps"

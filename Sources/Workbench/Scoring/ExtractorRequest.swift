@@ -49,13 +49,8 @@ struct ExtractorRequest {
     }
   }
 
-  /// A PyTorch state dict (a ZIP) or a safetensors file.
   private static func weights(_ path: String) throws -> TensorArchive {
-    let file = try InputFile(path)
-    if try file.read(at: 0, count: min(2, file.size)) == Array("PK".utf8) {
-      return try PyTorchFile(file).archiveInMemory()
-    }
-    return try SafetensorsFile(file).archive()
+    try TensorArchive(reading: WeightFile(path).source)
   }
 }
 

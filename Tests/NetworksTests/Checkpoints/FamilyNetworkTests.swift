@@ -30,7 +30,9 @@ import Testing
   private func input(_ timestep: Double, labels: [Int]? = nil) -> NetworkInput {
     var random = SplitMix64(seed: 3)
     let values = (0..<(3 * 64)).map { _ in Float.random(in: -1...1, using: &random) }
-    return NetworkInput(x: Tensor([1, 3, 8, 8], values), timesteps: [Timestep(timestep)], conditioning: (labels ?? []).map { Conditioning(label: $0) })
+    return NetworkInput(
+      x: Tensor([1, 3, 8, 8], values), timesteps: [Timestep(timestep)],
+      conditioning: (labels ?? []).map { Conditioning(label: $0) })
   }
 
   private static let variants: [(name: String, configuration: any UNetConfiguration)] = {

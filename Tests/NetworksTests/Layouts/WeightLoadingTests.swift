@@ -47,7 +47,7 @@ import Testing
           unexpected: extra\\u{1b}[0m [1]
           conv.weight: 2 values are not finite, first inf at index 1
           norm.weight: expected shape [2], found [3]
-          norm.bias: expected F32, F16 or BF16, found I16
+          norm.bias: expected F64, F32, F16 or BF16, found I16
           attn.to_q.bias: 1 value is not finite, first nan at index 0
         """)
     #expect(error?.id == "E-WEIGHTS")

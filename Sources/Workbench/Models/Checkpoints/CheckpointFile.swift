@@ -37,12 +37,6 @@ struct CheckpointFile {
     return found.first.map { joined(folder, $0) }
   }
 
-  /// The weights.
-  func weights() throws -> any WeightSource {
-    if try Self.isPickled(path) { return ArchivedWeights(try PyTorchFile(path).archiveInMemory(), label: path) }
-    return ArchivedWeights(try Safetensors.read(path), label: path)
-  }
-
   /// Whether a file starts like one of torch.save's: a ZIP or a pickle.
   static func isPickled(_ path: String) throws -> Bool {
     let file = try InputFile(path)

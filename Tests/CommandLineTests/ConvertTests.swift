@@ -1,0 +1,220 @@
+import Formats
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+/// `halftone convert`, and models whose weights stand in other containers than one plain safetensors file.
+@Suite struct ConvertTests {
+  let halftone = Launcher()
+
+  private func checkpoint(_ name: String) -> String { Fixtures.path("checkpoints/" + name) }
+  private func example(_ name: String) -> String { Fixtures.path("cases/" + name) }
+
+  @Test func trainingCheckpointsBecomeOneFile() throws {
+    let temporary = try TemporaryFolder()
+    let (input, out) = (checkpoint("f1-ddim-trainlist/ckpt.pth"), temporary.file("unet.safetensors"))
+    let finished = try halftone.run("convert", input, "--out", out)
+    #expect(finished.status == 0)
+    #expect(finished.output == "\(out): 146 arrays, 2.10 MB, F32, every value as it was\n")
+    #expect(
+      finished.errors == """
+        note: took the EMA weights; the file has raw ones, too, for --weights raw
+        note: stripped the prefix module. from the names
+        note: set apart: optimizer (8 arrays)
+        note: not read: [1], [2], [3]
+
+        """)
+    let (source, written) = (try Checkpoint(input).weights, try SafetensorsFile(out))
+    #expect(written.entries == source.entries)
+    for entry in source.entries { #expect(try written.read(entry.name) == source.read(entry.name)) }
+    // A converted file is a checkpoint again.
+    let again = temporary.file("again.safetensors")
+    #expect(try halftone.run("convert", out, "--out", again, "-q").errors.isEmpty)
+    #expect(try Digest.sha256(file: again) == Digest.sha256(file: out))
+  }
+
+  @Test func roundingIsMeasured() throws {
+    let temporary = try TemporaryFolder()
+    let out = temporary.file("half.safetensors")
+    let finished = try halftone.run(
+      "convert", checkpoint("f1-ddim-cifar/model-790000.ckpt"), "--out", out, "--dtype", "f16", "--json")
+    #expect(finished.status == 0, "\(finished.errors)")
+    guard case .map(let report) = try JSON.parse(Array(finished.output.utf8), file: "report"),
+      case .list(let files)? = report.first(where: { $0.key == "files" })?.value, let file = files.first
+    else {
+      Issue.record("\(finished.output)")
+      return
+    }
+    #expect(file["types"] == .list([.string("F16")]))
+    guard case .integer(let rounded)? = file["values_rounded"], case .integer(let values)? = file["values"],
+      case .number(let error)? = file["largest_error"]
+    else {
+      Issue.record("\(finished.output)")
+      return
+    }
+    // Of random weights nearly all are rounded, by at most half a unit in the last place of values below 4.
+    #expect(rounded > values * 9 / 10 && error > 0 && error <= 0x1p-10)
+    let source = try Checkpoint(checkpoint("f1-ddim-cifar/model-790000.ckpt")).weights
+    let (exact, half) = try (
+      source.read("conv_in.weight").floats(), SafetensorsFile(out).tensor("conv_in.weight").floats()
+    )
+    #expect(try #require(half).values == #require(exact).values.map { Float(Float16($0)) })
+  }
+
+  @Test func valuesBeyondTheTypeAreRefusedByName() throws {
+    let temporary = try TemporaryFolder()
+    let (input, out) = (temporary.file("a.safetensors"), temporary.file("b.safetensors"))
+    try Safetensors.write(
+      TensorArchive(tensors: [
+        "a.w": StoredTensor(Tensor([3], [1, 70_000, -1e9])), "b.w": StoredTensor(Tensor([1], [65_520])),
+        "c.w": StoredTensor(Tensor([1], [65_504])),
+      ]), to: input)
+    let finished = try halftone.run("convert", input, "--out", out, "--dtype", "f16")
+    #expect(finished.status == 3)
+    #expect(
+      finished.errors == """
+        error[E-CONVERT-OVERFLOW]: \(input): values beyond the range of F16:
+          a.w: 2 values
+          b.w: 1 value
+        hint: take --dtype bf16 or f32
+
+        """)
+    #expect(Folder.kind(of: out) == nil)
+  }
+
+  @Test func foldersAreCopiedWithTheirWeights() throws {
+    let temporary = try TemporaryFolder()
+    let (input, out) = (example("non-ema-silent/pipeline"), temporary.file("out"))
+    let finished = try halftone.run("convert", input, "--out", out)
+    #expect(finished.status == 0)
+    #expect(
+      finished.errors
+        == "note: took the EMA weights in \(input)/unet_ema; the raw ones in unet are there for --weights raw\n")
+    for name in ["model_index.json", "scheduler/scheduler_config.json", "unet/config.json"] {
+      #expect(try InputFile(out + "/" + name).contents() == InputFile(input + "/" + name).contents())
+    }
+    #expect(Folder.kind(of: out + "/unet_ema") == nil)
+    let weights = "/unet/diffusion_pytorch_model.safetensors"
+    let averaged = try Safetensors.read(input + "/unet_ema/diffusion_pytorch_model.safetensors")
+    #expect(try Safetensors.read(out + weights).tensors == averaged.tensors)
+    #expect(try halftone.run("convert", input, "--out", out, "--weights", "raw").status == 0)
+    #expect(try Safetensors.read(out + weights).tensors == Safetensors.read(input + weights).tensors)
+    // The copy is a model.
+    #expect(try halftone.run("inspect", out).status == 0)
+  }
+
+  @Test func whatCannotBeWrittenIsRefused() throws {
+    let temporary = try TemporaryFolder()
+    let file = checkpoint("f1-ddim-cifar/model-790000.ckpt")
+    func refusal(_ arguments: String...) throws -> String {
+      let finished = try halftone.run(["convert"] + arguments)
+      return "\(finished.status) \(finished.errors)"
+    }
+    #expect(
+      try refusal(file, "--out", temporary.file("d"), "--layout", "diffusers")
+        == "3 error[E-CONVERT-LAYOUT]: \(file) is one file; only diffusers folders can be written as diffusers folders\n"
+        + "hint: write one file with --layout safetensors\n")
+    #expect(try refusal(file, "--out", file).hasPrefix("2 error[E-CONVERT-OUT]: \(file) is both input and output\n"))
+    #expect(
+      try refusal(file, "--out", temporary.path)
+        .hasPrefix("2 error[E-CONVERT-OUT]: \(temporary.path): expected a file to write to, found a folder\n"))
+    let artefact = temporary.file("q.safetensors")
+    try Safetensors.write(
+      TensorArchive(tensors: ["a.w": StoredTensor(Tensor([1], [1]))], metadata: ["halftone": "{}"]), to: artefact)
+    #expect(
+      try refusal(artefact, "--out", temporary.file("o.safetensors")).hasPrefix(
+        "3 error[E-CONVERT-QUANTIZED]: \(artefact)"))
+  }
+
+  // MARK: Models in other containers
+
+  @Test(arguments: ["weights-naming/fp16-variant", "weights-naming/bin", "weights-f64/model", "metadata-null/model"])
+  func modelsInOtherContainersRun(_ name: String) throws {
+    let temporary = try TemporaryFolder()
+    let finished = try halftone.run(
+      "sample", example(name), "--count", "1", "--sampler", "ddim-10", "--out", temporary.file("run"))
+    #expect(finished.status == 0, "\(finished.errors)")
+    let note = finished.errors.split(separator: "\n").first { $0.hasPrefix("note: ") }
+    switch name {
+    case "weights-naming/fp16-variant":
+      #expect(note == "note: took diffusion_pytorch_model.fp16.safetensors, the only weights in \(example(name))/unet")
+    case "weights-f64/model": #expect(note?.hasPrefix("note: F64, rounded to F32 where it runs: ") == true)
+    default: #expect(note == nil)
+    }
+  }
+
+  /// Compiled models carry a prefix; container and prefix change nothing.
+  @Test func prefixesAndContainersDoNotChangeAModel() throws {
+    let temporary = try TemporaryFolder()
+    let plain = example("non-ema-silent/pipeline")
+    let source = try Safetensors.read(plain + "/unet/diffusion_pytorch_model.safetensors")
+    let copy = temporary.file("compiled")
+    try FileManager.default.copyItem(atPath: plain, toPath: copy)
+    try FileManager.default.removeItem(atPath: copy + "/unet_ema")
+    var prefixed = TensorArchive()
+    for (name, tensor) in source.tensors { prefixed.tensors["_orig_mod." + name] = tensor }
+    try Safetensors.write(prefixed, to: copy + "/unet/diffusion_pytorch_model.safetensors")
+    let (one, two) = (
+      try halftone.run("inspect", plain, "--weights", "raw", "--json"), try halftone.run("inspect", copy, "--json")
+    )
+    guard one.status == 0, two.status == 0 else {
+      Issue.record("\(one.errors)\(two.errors)")
+      return
+    }
+    let (first, second) = (
+      try JSON.parse(Array(one.output.utf8), file: "1"), try JSON.parse(Array(two.output.utf8), file: "2")
+    )
+    #expect(first["digest"] != nil && first["digest"] == second["digest"])
+    #expect(second["notes"] == .list([.string("stripped the prefix _orig_mod. from the names")]))
+  }
+
+  /// Averaged weights beside others are used, and that is said.
+  @Test func averagedWeightsAreNeverSilent() throws {
+    let temporary = try TemporaryFolder()
+    let pipeline = example("non-ema-silent/pipeline")
+    func sample(_ options: [String], _ name: String) throws -> (errors: String, image: [UInt8]) {
+      let out = temporary.file(name)
+      let finished = try halftone.run(
+        ["sample", pipeline, "--count", "1", "--sampler", "ddim-10", "--out", out] + options)
+      return (finished.errors, try PNG.read(out + "/images/000000/000000.png").pixels)
+    }
+    let averaged = try sample([], "averaged")
+    #expect(
+      averaged.errors.contains(
+        "note: took the EMA weights in \(pipeline)/unet_ema; the raw ones in unet are there for --weights raw\n"))
+    let raw = try sample(["--weights", "raw"], "raw")
+    #expect(raw.errors.contains("note: took the raw weights in \(pipeline)/unet; EMA weights stand in unet_ema\n"))
+    #expect(averaged.image != raw.image)
+  }
+
+  @Test func whatStandsInPlaceOfWeightsIsNamed() throws {
+    let model = example("lfs-pointer/model")
+    let pointer = try halftone.run("inspect", model)
+    #expect(pointer.status == 3)
+    #expect(
+      pointer.errors == """
+        error[E-WEIGHTS-KIND]: \(model)/unet/diffusion_pytorch_model.safetensors: a Git LFS pointer, which stands for a file of \
+        741000 bytes, not the file itself
+        hint: fetch the file with 'git lfs pull', or download it from the page that shows it
+
+        """)
+    let index = try halftone.run("sample", model + "/model_index.json", "--count", "1", "--out", "never")
+    #expect(
+      index.errors == """
+        error[E-WEIGHTS-KIND]: \(model)/model_index.json: JSON text, not weights
+        hint: give the folder that holds it, or the file of weights beside it
+
+        """)
+  }
+
+  /// A pickle of fifty thousand tuples within one another once overflowed the stack.
+  @Test func nestedPicklesAreRefused() throws {
+    let images = example("pickle-nested-tuples/imgs.npy")
+    let deep = example("pickle-nested-tuples/deep.pth")
+    let finished = try halftone.run("fid", images, images, "--features", "inception=" + deep, "-q")
+    #expect(finished.status == 3)
+    #expect(
+      finished.errors == "error[E-PT-LIMIT]: \(deep): tuples within tuples, at byte 67, over the limit of 64\n")
+  }
+}
