@@ -11,6 +11,18 @@ import Testing
   private func checkpoint(_ name: String) -> String { Fixtures.path("checkpoints/" + name) }
   private func example(_ name: String) -> String { Fixtures.path("cases/" + name) }
 
+  /// A pipeline with both sets of weights, which differ.
+  private func pipelineOfBoth(in temporary: TemporaryFolder) throws -> String {
+    let copy = temporary.file("pipeline")
+    try FileManager.default.copyItem(atPath: example("non-ema-silent/pipeline"), toPath: copy)
+    let path = copy + "/unet/diffusion_pytorch_model.safetensors"
+    var archive = try Safetensors.read(path)
+    let bias = try #require(archive.tensors["conv_out.bias"]?.floats())
+    archive.tensors["conv_out.bias"] = StoredTensor(Tensor(bias.dims, bias.values.map { $0 + 0.5 }))
+    try Safetensors.write(archive, to: path)
+    return copy
+  }
+
   @Test func trainingCheckpointsBecomeOneFile() throws {
     let temporary = try TemporaryFolder()
     let (input, out) = (checkpoint("f1-ddim-trainlist/ckpt.pth"), temporary.file("unet.safetensors"))
@@ -85,7 +97,7 @@ import Testing
 
   @Test func foldersAreCopiedWithTheirWeights() throws {
     let temporary = try TemporaryFolder()
-    let (input, out) = (example("non-ema-silent/pipeline"), temporary.file("out"))
+    let (input, out) = (try pipelineOfBoth(in: temporary), temporary.file("out"))
     let finished = try halftone.run("convert", input, "--out", out)
     #expect(finished.status == 0)
     #expect(
@@ -172,7 +184,7 @@ import Testing
   /// Averaged weights beside others are used, and that is said.
   @Test func averagedWeightsAreNeverSilent() throws {
     let temporary = try TemporaryFolder()
-    let pipeline = example("non-ema-silent/pipeline")
+    let pipeline = try pipelineOfBoth(in: temporary)
     func sample(_ options: [String], _ name: String) throws -> (errors: String, image: [UInt8]) {
       let out = temporary.file(name)
       let finished = try halftone.run(

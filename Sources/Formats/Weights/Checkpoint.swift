@@ -99,6 +99,7 @@ package struct Checkpoint: Sendable {
     }
     guard !taken.isEmpty else { throw WeightsProblem.noNetwork(holds: Self.holds(groups)) }
     if !names.prefix.isEmpty { notes.append("stripped the prefix \(names.prefix) from the names") }
+    if names.hadInner { notes.append("removed wrappers of single layers (_orig_mod and the like) from the names") }
 
     self.file = file
     self.weights = RenamedWeights(label: file.path, file.source, names: taken)

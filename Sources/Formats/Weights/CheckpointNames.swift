@@ -19,6 +19,8 @@ struct CheckpointNames {
   private(set) var isAveraged = false
   /// What was stripped from the names of `network`.
   private(set) var prefix = ""
+  /// Whether wrappers of single layers were removed within them.
+  private(set) var hadInner = false
 
   private struct Item {
     var path: ArraySlice<String>
@@ -56,15 +58,15 @@ struct CheckpointNames {
       if let group = Self.trainingGroup(table.path) {
         for item in items { groups[group, default: [:]][item.relative] = item.full }
       } else if let place = table.path.firstIndex(where: WeightPrefixes.meansEMA)
-        ?? (isList && table.path[0] == "4" ? 0 : nil)
+        ?? (isList && table.path.first == "4" ? 0 : nil)
       {
         averaged += items.map { Item(path: $0.path.dropFirst(place + 1), name: $0.name, full: $0.full) }
       } else {
         raw += items
       }
     }
-    try sortNetwork(Self.cleaned(descend(raw)))
-    for (name, full) in Self.cleaned(descend(averaged)) { averages[name] = full }
+    try sortNetwork(descend(raw).map { ($0.relative, $0.full) })
+    for item in descend(averaged) { averages[item.relative] = item.full }
     stripAverages()
     if network.isEmpty, !averages.isEmpty {
       (network, averages, isAveraged) = (averages, [:], true)
@@ -74,10 +76,10 @@ struct CheckpointNames {
   /// Names of averages may have other wrappers than the network's. Those without any dot are made of names, see `Checkpoint`.
   private mutating func stripAverages() {
     let wrapped = WeightPrefixes.shared(averages.keys.filter { $0.contains(".") }, includesHolders: true)
-    guard !wrapped.isEmpty else { return }
     averages = Dictionary(
-      averages.map { ($0.hasPrefix(wrapped) ? String($0.dropFirst(wrapped.count)) : $0, $1) },
-      uniquingKeysWith: { first, _ in first })
+      averages.map { name, full in
+        (WeightPrefixes.withoutInner(name.hasPrefix(wrapped) ? String(name.dropFirst(wrapped.count)) : name), full)
+      }, uniquingKeysWith: { first, _ in first })
   }
 
   /// The optimiser's state and the like: by key, or by the numbers that optimisers give parameters.
@@ -100,11 +102,6 @@ struct CheckpointNames {
       for i in items.indices { items[i].path.removeFirst() }
     }
     return items
-  }
-
-  /// Names relative to the map they stand in, without wrappers of layers or of everything.
-  private static func cleaned(_ items: [Item]) -> [(name: String, full: String)] {
-    items.map { (WeightPrefixes.withoutInner($0.relative), $0.full) }
   }
 
   private mutating func sortNetwork(_ named: [(name: String, full: String)]) throws(WeightsProblem) {
@@ -141,7 +138,9 @@ struct CheckpointNames {
   private mutating func collect(_ own: [(name: String, full: String)], dropping count: Int) throws(WeightsProblem) {
     var doubles: [String] = []
     for (name, full) in own {
-      let clean = String(name.dropFirst(count))
+      let inner = String(name.dropFirst(count))
+      let clean = WeightPrefixes.withoutInner(inner)
+      if clean != inner { hadInner = true }
       if network.updateValue(full, forKey: clean) != nil { doubles.append(clean) }
       relative[clean] = name
     }

@@ -130,6 +130,7 @@ import Testing
   @Test func wrappersOfLayersAreRemoved() throws {
     let checkpoint = try Self.open([([], ["down.0._orig_mod.weight", "up._checkpoint_wrapped_module.bias"])])
     #expect(checkpoint.weights.entries.map(\.name) == ["down.0.weight", "up.bias"])
+    #expect(checkpoint.notes == ["removed wrappers of single layers (_orig_mod and the like) from the names"])
   }
 
   @Test(arguments: [["state_dict"], ["model"], ["model_state_dict"], ["model", "state_dict"], ["net"]])
@@ -211,6 +212,11 @@ import Testing
       storages: [("0", Pickle.floats([1, 2, 3, 4]))])
     let checkpoint = try Checkpoint(WeightFile(InputFile(bytes: bytes, name: "ckpt.pth")), weights: nil)
     #expect(checkpoint.choice == nil && checkpoint.weights.entries.map(\.name) == ["a.w", "b.w"])
+    // A list of tensors has names that are positions.
+    let list = Pickle.whole(Pickle.list([Pickle.map([("a", Pickle.tensor())]), Pickle.tensor()]))
+    let mixed = Pickle.zipped(list, storages: [("0", Pickle.floats([1, 2, 3, 4]))])
+    #expect(
+      try Checkpoint(WeightFile(InputFile(bytes: mixed, name: "m")), weights: nil).weights.entries.map(\.name) == ["a"])
   }
 
   @Test func integersAreNoWeights() throws {
