@@ -30,7 +30,7 @@ enum DDIMCheckpoint: CheckpointFamily {
       "image_size", configured: settings?.size, given: options.size.map { ("--size", $0) },
       ask: "give --size HxW, or a configuration with --config FILE")
     if let size {
-      let resolutions = AttentionResolutions(size: size, levels: weights.levelChannels.count)
+      let resolutions = AttentionResolutions(size: settings?.size ?? size, levels: weights.levelChannels.count)
       _ = resolver.settle(
         "attn_resolutions", inferred: resolutions.shown(weights.attentionLevels),
         configured: settings?.attention.map { resolutions.shown(resolutions.levels(of: $0)) })

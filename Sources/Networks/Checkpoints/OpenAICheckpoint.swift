@@ -82,7 +82,7 @@ enum OpenAICheckpoint: CheckpointFamily {
       }
       self.size = size
       guard let size else { return }
-      let resolutions = AttentionResolutions(size: size, levels: weights.levelChannels.count)
+      let resolutions = AttentionResolutions(size: flags?.size ?? size, levels: weights.levelChannels.count)
       _ = resolver.settle(
         "attention_resolutions", inferred: resolutions.shown(weights.attentionLevels),
         configured: flags?.attention.map { resolutions.shown(resolutions.levels(dividingBy: $0)) })

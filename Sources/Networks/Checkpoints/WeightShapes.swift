@@ -45,6 +45,7 @@ final class WeightShapes {
 /// Attention resolutions as configurations say them, and the levels that they mean for images of one size: a level attends if
 /// its resolution is in the list. Resolutions that no level has mean nothing.
 struct AttentionResolutions {
+  /// The size that the configuration means, whatever size is asked for; without one, the size asked for.
   let size: SampleSize
   let levels: Int
 
