@@ -14,9 +14,10 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
   package let configuration: String
   package var testDescription: String { folder }
 
-  /// Every checkpoint whose weights are a bare state dict in a ZIP.
+  /// Every checkpoint, in each container.
   package static let all: [GoldenCheckpoint] = [
     .init("f1-ddim-bedroom", "model-2388000.ckpt", "config.yml"),
+    .init("f1-ddim-cifar", "model-790000.ckpt", "config.yml"), .init("f1-ddim-trainlist", "ckpt.pth", "config.yml"),
     .init("f2-guided-legacy-updown-class", "64x64_diffusion_like.pt", "flags.json"),
     .init("f2-guided-neworder", "lsun_like.pt", "flags.json"),
     .init("f2-improved-in64like", "ema_0.9999_050000.pt", "flags.json"),
@@ -35,7 +36,10 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
 
   package func path(_ name: String) -> String { Fixtures.path("checkpoints/\(folder)/\(name)") }
 
-  package func archive() throws -> TensorArchive { try PyTorchFile(path(file)).archiveInMemory() }
+  /// - Parameter weights: which of two sets of weights; nil for the averaged ones where there are some.
+  package func archive(_ weights: WeightChoice? = nil) throws -> TensorArchive {
+    try TensorArchive(reading: Checkpoint(path(file), .init(weights: weights)).weights)
+  }
 
   package func source() throws -> any WeightSource { ArchivedWeights(try archive(), label: file) }
 
@@ -48,17 +52,24 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
       source(), document: CheckpointDocument(file: configuration, value: settings()), options: CheckpointOptions())
   }
 
-  /// - Parameter transform: what each stored array is replaced by before loading.
-  package func model(_ transform: (String, StoredTensor) -> StoredTensor = { _, tensor in tensor }) throws -> Model {
+  /// - Parameters:
+  ///   - weights: which of two sets of weights.
+  ///   - transform: what each stored array is replaced by before loading.
+  package func model(
+    _ weights: WeightChoice? = nil, _ transform: (String, StoredTensor) -> StoredTensor = { _, tensor in tensor }
+  ) throws -> Model {
     let reading = try reading()
-    var archive = try archive()
+    var archive = try archive(weights)
     for (name, tensor) in archive.tensors { archive.tensors[name] = transform(name, tensor) }
     return try Model.load(
       graph: reading.configuration.graph(), archive: archive, file: file, layout: reading.layout)
   }
 
-  /// A recorded call and its result. - Parameter name: `io.npz` or `io_eps.npz`.
-  package func call(_ name: String = "io.npz") throws -> (input: NetworkInput, result: Tensor) {
+  /// A recorded call and its result.
+  /// - Parameters: name: `io.npz` or `io_eps.npz`; key: the result's name, nil for `out` or else `y`.
+  package func call(_ name: String = "io.npz", result key: String? = nil) throws -> (
+    input: NetworkInput, result: Tensor
+  ) {
     let archive = try NPZ.read(path(name))
     func stored(_ name: String) throws -> StoredTensor { try #require(archive.tensors[name], "\(name) in \(folder)") }
     let timesteps = try stored("t").doubles().map { Timestep($0) }
@@ -68,6 +79,6 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
     let input = NetworkInput(
       x: try #require(stored("x").floats()), timesteps: timesteps,
       conditioning: (labels ?? []).map { Conditioning(label: $0) })
-    return (input, try #require((result ?? stored("y")).floats()))
+    return (input, try #require((stored(key ?? (result == nil ? "y" : "out"))).floats()))
   }
 }

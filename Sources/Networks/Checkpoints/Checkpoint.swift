@@ -88,11 +88,14 @@ package protocol CheckpointFamily: Sendable {
 package enum CheckpointCatalog {
   package static let families: [any CheckpointFamily.Type] = [DDIMCheckpoint.self, OpenAICheckpoint.self]
 
+  /// - Parameter others: names of what else the container holds beside the network: other networks, buffers, optimisers.
   /// - Throws: `CheckpointError` when the weights are of no family here, and what the family's `read` throws.
   package static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
+    _ source: any WeightSource, beside others: [String] = [], document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading {
-    if let kind = ForeignCheckpoint(source) { throw CheckpointError.unsupported(file: source.label, kind: kind.text) }
+    if let kind = ForeignCheckpoint(source, beside: others) {
+      throw CheckpointError.unsupported(file: source.label, kind: kind.text)
+    }
     func missing(_ family: any CheckpointFamily.Type) -> [String] {
       family.landmarks.filter { source.entry($0) == nil }
     }

@@ -5,11 +5,13 @@ struct ForeignCheckpoint {
   let text: String
 
   /// nil when the file is none of these.
-  init?(_ source: any WeightSource) {
+  /// - Parameter others: names of what the container holds beside these weights.
+  init?(_ source: any WeightSource, beside others: [String]) {
     let names = source.entries.map(\.name)
     func has(prefix: String) -> Bool { names.contains { $0.hasPrefix(prefix) } }
     func has(part: String) -> Bool { names.contains { $0.contains(part) } }
-    if has(prefix: "model.diffusion_model.") {
+    let latent = ["first_stage_model", "cond_stage_model"]
+    if has(prefix: "model.diffusion_model.") || others.contains(where: latent.contains) {
       text =
         "a latent diffusion model (CompVis), which is not supported yet: its images are decoded by a second network"
     } else if has(part: ".transformer_blocks.") {

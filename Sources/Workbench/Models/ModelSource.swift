@@ -74,7 +74,8 @@ package struct ModelSource: Sendable {
     let file = try CheckpointFile(path, configuration: options.configuration)
     let opened = try Checkpoint(path, options.weights)
     let weights = opened.weights
-    let reading = try CheckpointCatalog.read(weights, document: file.document(), options: options.checkpoint)
+    let reading = try CheckpointCatalog.read(
+      weights, beside: opened.groups.keys.sorted(), document: file.document(), options: options.checkpoint)
     let schedule = try Self.schedule(options.schedule) {
       let stated = reading.process.value
       let found = try ModelSchedule.read(

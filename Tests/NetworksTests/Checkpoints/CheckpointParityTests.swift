@@ -21,17 +21,29 @@ import Testing
   }
 
   /// With weights of 1/64 of their size a wrong epsilon changes a tenth of the output.
-  @Test func epsilonsAreTheOriginals() throws {
-    let checkpoint = try GoldenCheckpoint.named("f2-guided-legacy-updown-class")
-    let norms = ["in_layers.0.", "out_layers.0.", "out.0.", ".norm.", "label_emb."]
+  @Test(arguments: ["f1-ddim-cifar", "f2-guided-legacy-updown-class"])
+  func epsilonsAreTheOriginals(_ folder: String) throws {
+    let checkpoint = try GoldenCheckpoint.named(folder)
+    // Normalisations and tables of both programs.
+    let kept = ["in_layers.0.", "out_layers.0.", "out.0.", "norm", "label_emb."]
     let model = try checkpoint.model { name, tensor in
-      guard !norms.contains(where: name.contains), var values = tensor.floats() else { return tensor }
+      guard !kept.contains(where: name.contains), var values = tensor.floats() else { return tensor }
       for i in values.values.indices { values.values[i] /= 64 }
       return StoredTensor(values)
     }
     let (input, expected) = try checkpoint.call("io_eps.npz")
     #expect(relativeError(try FloatExecutor(model).run(input), expected) < 1e-4)
     #expect(relativeError(try ReferenceExecutor(model).run(input), expected) < 1e-4)
+  }
+
+  /// A training checkpoint holds both sets of weights; each gives its own result.
+  @Test func averagedAndRawWeightsAreTwoNetworks() throws {
+    let checkpoint = try GoldenCheckpoint.named("f1-ddim-trainlist")
+    let (input, averaged) = try checkpoint.call()
+    let raw = try checkpoint.call(result: "y_raw").result
+    let found = try FloatExecutor(checkpoint.model(.raw)).run(input)
+    #expect(relativeError(found, raw) < 5e-5)
+    #expect(relativeError(found, averaged) > 0.1)
   }
 
   /// The other order of queries, keys and values, and other heads, are far off: the tests above can tell them.

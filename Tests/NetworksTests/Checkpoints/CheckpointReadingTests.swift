@@ -214,6 +214,13 @@ import Testing
       #expect(error?.id == "E-CHECKPOINT-KIND")
       #expect(error?.message.hasPrefix("m.pt holds \(kind)") == true, "\(error?.message ?? "")")
     }
+    // The network of a latent model by itself looks like one in pixel space; what stands beside it tells.
+    let guided = try GoldenCheckpoint.named("f2-guided-neworder").source()
+    let latent = message {
+      _ = try CheckpointCatalog.read(
+        guided, beside: ["buffers", "first_stage_model"], document: nil, options: CheckpointOptions())
+    }
+    #expect(latent?.hasPrefix("lsun_like.pt holds a latent diffusion model (CompVis)") == true)
     #expect(
       message { _ = try read(weights("temb.dense.0.weight", "conv_in.weight", "other")) } == """
         m.pt holds no network that is known here
