@@ -5,10 +5,13 @@ import Tensors
 package enum Safetensors {
   package static func read(_ path: String) throws -> TensorArchive { try SafetensorsFile(path).archive() }
 
-  package static func write(_ archive: TensorArchive, to path: String) throws {
+  /// - Parameter verify: looks at the finished file before it gets its name; what it throws leaves the old file in place.
+  package static func write(
+    _ archive: TensorArchive, to path: String, verify: (_ temporary: String) throws -> Void = { _ in }
+  ) throws {
     let (header, order) = layout(archive)
     let size = order.reduce(header.count) { $0 + archive.tensors[$1]!.bytes.count }
-    try AtomicFile.write(to: path, expected: size) { output in
+    try AtomicFile.write(to: path, expected: size, verify: verify) { output in
       try output.write(header)
       for name in order { try output.write(archive.tensors[name]!.bytes) }
     }

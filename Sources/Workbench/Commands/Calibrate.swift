@@ -20,12 +20,13 @@ package struct CalibrateCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    if let out { try AtomicFile.prepareTarget(out) }
     let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
     let prepared = try PreparedRecipe(recipe, for: source, assets: session.assets)
     let calibration = try CalibrationRun(
       source: source, prepared: prepared, compute: Compute(threads: threads, batch: batch))
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).calibration.h5")
-    try Folder.create(parentFolder(of: path))
+    try AtomicFile.prepareTarget(path)
     let sizes = calibration.sizes
     session.console.note(
       "calibration set: \(shown(bytes: sizes.file)) on disk, \(shown(bytes: sizes.memory)) of states in memory")

@@ -27,6 +27,7 @@ package struct PredictCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    try AtomicFile.checkTarget(out)
     let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
     let arrays = try InputArrays(input)
     let x = try arrays.images("x", shape: source.model.graph.imageShape)

@@ -51,6 +51,7 @@ package struct ModelSource: Sendable {
     let folder = try ModelFolder(path, scheduler: scheduler)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
     let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
+    try Self.checkMemory(of: configuration.graph())
     let model = try Model.load(
       graph: configuration.graph(), archive: Safetensors.read(folder.weights), file: folder.weights)
     self.init(
@@ -68,7 +69,9 @@ package struct ModelSource: Sendable {
     let folder = try ModelFolder(path, scheduler: scheduler, needsWeights: false)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
     let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
-    let model = Model.random(graph: try configuration.graph(), seed: seed)
+    let graph = try configuration.graph()
+    try checkMemory(of: graph)
+    let model = Model.random(graph: graph, seed: seed)
     return ModelSource(
       path: path, digest: digest(of: model, network: configuration.encoded, process: process),
       network: configuration.encoded, process: process, model: model, quantized: nil,
@@ -110,6 +113,12 @@ package struct ModelSource: Sendable {
     self.weightsFileBytes = weightsFileBytes
   }
 
+  /// The weights as Floats and packed, at the least.
+  private static func checkMemory(of graph: Graph) throws(MemoryError) {
+    let count = GraphSummary(graph).parameterCount
+    try MemoryBudget.require(MemoryBudget.product(8, count), for: "a network of \(count) parameters")
+  }
+
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
 
   private static func digest(of model: Model, network: ConfigurationValue, process: DiffusionProcess) -> String {
@@ -137,15 +146,28 @@ package struct ModelSource: Sendable {
   package func executor(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Executor {
     let table = quantized?.table ?? QuantizationTable()
     switch kind ?? defaultExecutor {
-    case .reference: return try ReferenceExecutor(model, simulating: table)
-    case .float: return try FloatExecutor(model, simulating: table, pool: compute.pool, kernels: compute.kernels)
-    case .winograd:
-      return try FloatExecutor(
-        model, simulating: table, winograd: true, pool: compute.pool, kernels: compute.kernels)
+    case .reference:
+      try requireMemory(3 * 4 * (model.graph.nodes.map(\.count).max() ?? 0), images: compute.batch)
+      return try ReferenceExecutor(model, simulating: table)
+    case .float, .winograd:
+      let executor = try FloatExecutor(
+        model, simulating: table, winograd: kind ?? defaultExecutor == .winograd, pool: compute.pool,
+        kernels: compute.kernels)
+      try requireMemory(executor.arenaBytes, images: min(compute.batch, compute.pool.threads))
+      return executor
     case .integer:
       try check(.integer)
-      return try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)
+      let executor = try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)
+      try requireMemory(executor.arenaBytes, images: min(compute.batch, compute.pool.threads))
+      return executor
     }
+  }
+
+  /// Refuses a batch whose working memory does not fit, before the first call.
+  private func requireMemory(_ bytes: Int, images: Int) throws(MemoryError) {
+    try MemoryBudget.require(
+      MemoryBudget.product(bytes, images),
+      for: "working memory of \(images) images of \(model.graph.imageShape) at once")
   }
 
   package func denoiser(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Denoiser {

@@ -7,6 +7,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
   case noWeights(folder: String, expected: String, found: [String])
   case noSchedule(folder: String)
   case otherComponents(path: String, names: [String])
+  /// A pipeline's index that is no map of components.
+  case badIndex(path: String, found: String)
   case notAModel(path: String)
   case needsFloat(path: String, command: String)
   case needsQuantized(path: String, command: String)
@@ -22,6 +24,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noWeights: "E-MODEL-WEIGHTS"
     case .noSchedule: "E-MODEL-SCHEDULE"
     case .otherComponents: "E-MODEL-PIPELINE"
+    case .badIndex: "E-MODEL-INDEX"
     case .notAModel: "E-MODEL-KIND"
     case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
     case .noSelfTest: "E-MODEL-SELF-TEST"
@@ -32,7 +35,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .notAModel: .refusedInput
+    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .badIndex, .notAModel: .refusedInput
     case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps: .usage
     }
   }
@@ -49,6 +52,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
         + "scheduler/, nor beside the network"
     case .otherComponents(let path, let names):
       "\(printable(path)): the pipeline also needs \(names.map { printable($0) }.joined(separator: ", ")), which is not supported"
+    case .badIndex(let path, let found):
+      "\(printable(path)): expected a map of the pipeline's components, found \(found)"
     case .notAModel(let path):
       "\(printable(path)) is neither a model folder nor a .safetensors file"
     case .needsFloat(let path, let command):
@@ -73,7 +78,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
         ? nil : "save the network as one safetensors file: unet.save_pretrained(folder, max_shard_size=\"100GB\")"
     case .noSchedule: "name the file with --scheduler PATH"
     case .otherComponents: "only pipelines of a U-Net in pixel space can be sampled"
-    case .notAModel: nil
+    case .badIndex, .notAModel: nil
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
     case .noSelfTest, .otherSource: nil
