@@ -10,16 +10,23 @@ package struct Timestep: Hashable, Comparable, Sendable, CustomStringConvertible
   package var description: String { Int(exactly: value).map(String.init) ?? "\(value)" }
 }
 
-/// One sampling step: its position in execution order (0 is the noisiest), the timestep the network is given, and the
+/// One sampling step: its position in execution order (0 is the noisiest), its timestep on the noise schedule, and the
 /// timestep of the result (nil: the clean image). Timesteps may repeat; indices do not.
 package struct Step: Hashable, Sendable {
   package let index: Int
+  /// An entry of the noise schedule, 0, 1, …, T - 1.
   package let timestep: Timestep
   package let previous: Timestep?
-  package init(index: Int, timestep: Timestep, previous: Timestep?) {
+  /// The number that the network is given for this timestep: the timestep itself, or a fraction where the model was trained
+  /// on rescaled times (`BetaSchedule.rescaleTimesteps`).
+  package let networkTimestep: Timestep
+
+  /// - Parameter networkTimestep: nil where the network is given the timestep itself.
+  package init(index: Int, timestep: Timestep, previous: Timestep?, networkTimestep: Timestep? = nil) {
     self.index = index
     self.timestep = timestep
     self.previous = previous
+    self.networkTimestep = networkTimestep ?? timestep
   }
 }
 
@@ -35,12 +42,13 @@ package protocol Denoiser: Sendable {
   var predictionType: PredictionType { get }
   /// Whether the output has twice the channels, the second half a learned variance.
   var learnsVariance: Bool { get }
-  /// Number of classes the network takes labels of; nil when unconditional.
-  var classCount: Int? { get }
+  /// The conditioning that the network takes.
+  var conditioning: ConditioningForm { get }
   /// One call on a batch at one sampling step.
-  /// - Parameters: x: N C H W in the sampler's units; labels: N class indices, nil iff `classCount` is nil.
+  /// - Parameters: x: N C H W in the sampler's units; conditioning: one per image, of the form that the network takes; empty
+  ///   for unconditional networks.
   /// - Returns: N C' H W with C' = C, or 2 C when the variance is learned.
-  func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor
+  func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor
   /// Variance of the noise that the prediction of epsilon itself carries at a step: known of corrected quantised
   /// networks, else 0.
   func residualVariance(at step: Step) -> Double

@@ -8,6 +8,12 @@ package enum DiffusionError: HalftoneError, Equatable {
   case tooManySteps(steps: Int, trainTimesteps: Int)
   /// A spacing and offset that leave the schedule.
   case timestepOutOfRange(timestep: Int, spacing: TimestepSpacing, offset: Int, trainTimesteps: Int)
+  /// No whole stride gives the number of timesteps that a respacing asks for; the nearest numbers that one gives.
+  case noStride(steps: Int, trainTimesteps: Int, below: Int?, above: Int?)
+  /// A respacing asks a section for more timesteps than it has.
+  case sectionTooShort(respacing: String, section: Int, length: Int, steps: Int)
+  /// Another number of steps is asked of a respacing with several sections.
+  case respacingSections(respacing: String, steps: Int)
   /// The network predicts noise, and at this timestep x_t holds no signal to recover x_0 from.
   case noSignal(timestep: Timestep)
   /// A learned variance is asked for, and the network has none.
@@ -24,6 +30,7 @@ package enum DiffusionError: HalftoneError, Equatable {
     case .schedule: "E-SCHEDULE"
     case .tooManySteps: "E-SAMPLER-STEPS"
     case .timestepOutOfRange: "E-SAMPLER-TIMESTEP"
+    case .noStride, .sectionTooShort, .respacingSections: "E-SAMPLER-RESPACING"
     case .noSignal: "E-SAMPLER-ZERO-SNR"
     case .varianceNotLearned: "E-SAMPLER-VARIANCE"
     case .schedulerClass: "E-SCHEDULER-CLASS"
@@ -35,7 +42,9 @@ package enum DiffusionError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .tooManySteps, .timestepOutOfRange, .noSignal, .varianceNotLearned: .usage
+    case .tooManySteps, .timestepOutOfRange, .noStride, .sectionTooShort, .respacingSections, .noSignal,
+      .varianceNotLearned:
+      .usage
     case .schedule, .schedulerClass, .initialNoise, .notFinite: .refusedInput
     case .modelOutput: .internalError
     }
@@ -49,6 +58,12 @@ package enum DiffusionError: HalftoneError, Equatable {
     case .timestepOutOfRange(let timestep, let spacing, let offset, let trainTimesteps):
       "timestep \(timestep) (timestep_spacing \(spacing.rawValue), steps_offset \(offset)) is outside the model's "
         + "0..<\(trainTimesteps)"
+    case .noStride(let steps, let trainTimesteps, _, _):
+      "respacing: no whole stride takes exactly \(steps) of the model's \(trainTimesteps) training timesteps"
+    case .sectionTooShort(let respacing, let section, let length, let steps):
+      "respacing: section \(section) of \"\(respacing)\" has \(length) training timesteps, and \(steps) are asked of it"
+    case .respacingSections(let respacing, let steps):
+      "\(steps) steps are asked of respacing \"\(respacing)\", and which of its sections should have them is not said"
     case .noSignal(let timestep):
       "the model predicts epsilon, but at timestep \(timestep) x_t is pure noise (alphaBar is 0): x_0 is undefined there"
     case .varianceNotLearned(let type):
@@ -64,8 +79,14 @@ package enum DiffusionError: HalftoneError, Equatable {
 
   package var hint: String? {
     switch self {
-    case .tooManySteps(_, let trainTimesteps): "give at most \(trainTimesteps) steps"
+    case .tooManySteps(_, let trainTimesteps):
+      "give at most \(trainTimesteps) steps (--steps \(trainTimesteps), or steps in the sampler's file)"
     case .timestepOutOfRange: "lower steps_offset or the number of steps"
+    case .noStride(let steps, _, let below, let above):
+      ([below, above].compactMap { $0 }.map { "\"ddim\($0)\"" } + ["\"\(steps)\" with a fractional stride"])
+        .joined(separator: ", ") + " would do"
+    case .sectionTooShort: "ask each section for at most its length"
+    case .respacingSections: "write the counts of all sections in the sampler's respacing"
     case .noSignal: "start below this timestep (timestep_spacing leading or quadratic)"
     case .varianceNotLearned: "use fixed_small or fixed_large"
     case .schedulerClass: "name a sampler: one of \(SamplerCatalog.names.joined(separator: ", "))"

@@ -41,16 +41,17 @@ package struct SamplingLoop: Sendable {
   private let process: DiffusionProcess
   private let sampler: any Sampler
   private let images: [Int]
-  private let labels: [Int]?
+  private let conditioning: [Conditioning]
   private let noise: any NoiseProvider
 
   /// - Parameters:
   ///   - images: global image indices, one per batch entry; they select the noise.
-  ///   - labels: class indices, one per image, for class-conditional networks.
+  ///   - conditioning: one per image, of the form that the network takes; empty for unconditional networks.
   ///   - initial: x_T, N C H W; nil draws it from `noise`.
   /// - Throws: before any network call, when sampler, schedule and network do not fit.
   package init(
-    denoiser: any Denoiser, schedule: NoiseSchedule, sampler: any Sampler, images: [Int], labels: [Int]? = nil,
+    denoiser: any Denoiser, schedule: NoiseSchedule, sampler: any Sampler, images: [Int],
+    conditioning: [Conditioning] = [],
     noise: any NoiseProvider, initial: Tensor? = nil
   ) throws {
     process = DiffusionProcess(schedule: schedule, predictionType: denoiser.predictionType)
@@ -62,7 +63,7 @@ package struct SamplingLoop: Sendable {
     self.denoiser = denoiser
     self.sampler = sampler
     self.images = images
-    self.labels = labels
+    self.conditioning = conditioning
     self.noise = noise
   }
 
@@ -71,7 +72,7 @@ package struct SamplingLoop: Sendable {
   package mutating func next() throws -> SamplingState? {
     guard completed < steps.count else { return nil }
     let step = steps[completed]
-    let output = try denoiser.predict(x, at: step, labels: labels)
+    let output = try denoiser.predict(x, at: step, conditioning: conditioning)
     let factor = sampler.noiseFactor(
       at: step, process: process, residualVariance: denoiser.residualVariance(at: step))
     let result = try sampler.step(x, output: output, at: step, process: process) {

@@ -18,12 +18,15 @@ package final class ExecutionProfile: Sendable {
     entries.withLock { $0.values.sorted { ($0.seconds, $1.work) > ($1.seconds, $0.work) } }
   }
 
-  func measure(_ work: String, _ body: () -> Void) {
+  func measure<R>(_ work: String, _ body: () -> R) -> R {
     let clock = ContinuousClock()
-    let seconds = clock.measure(body) / .seconds(1)
+    let began = clock.now
+    let result = body()
+    let seconds = (clock.now - began) / .seconds(1)
     entries.withLock {
       $0[work, default: Entry(work: work)].calls += 1
       $0[work]!.seconds += seconds
     }
+    return result
   }
 }

@@ -2,36 +2,31 @@ import Diffusion
 import Graphs
 import Tensors
 
-/// One call's operands. `timesteps` has one entry per image; per-step tables are looked up by `stepIndex`, one per call.
-package struct NetworkInput: Sendable {
-  package var x: Tensor
-  package var timesteps: [Timestep]
-  package var labels: [Int]?
-  /// Position in the sampler's execution order; nil outside sampling (allowed only when nothing depends on the step).
-  package var stepIndex: Int?
-
-  package init(x: Tensor, timesteps: [Timestep], labels: [Int]? = nil, stepIndex: Int? = nil) {
-    self.x = x
-    self.timesteps = timesteps
-    self.labels = labels
-    self.stepIndex = stepIndex
-  }
-
-  /// A call of a network that reads no timestep: a classifier.
-  package init(images x: Tensor) {
-    self.init(x: x, timesteps: [Timestep](repeating: Timestep(0), count: x.dims.first ?? 0))
-  }
-}
-
 /// Runs a graph. Implementations: reference (the definition), float, integer.
 package protocol Executor: Sendable {
   /// - Returns: the graph's output with the batch axis in front.
   func run(_ input: NetworkInput) throws -> Tensor
 }
 
-/// Receives the value at each observed site during a run: batch axis first, dims as in the graph. Called in execution
-/// order, serially. Temporal sites are reported with one row per distinct (timestep, label).
-package typealias SiteObserver = @Sendable (Site, Tensor) -> Void
+/// Watches sites during a run.
+package struct SiteObserver: Sendable {
+  /// Which sites are watched; values at others are not copied.
+  let watches: @Sendable (Site) -> Bool
+  let receive: @Sendable (Site, Tensor) -> Void
+
+  /// - Parameters:
+  ///   - watches: whether a site's values are wanted.
+  ///   - receive: gets them, batch axis first, dims as in the graph; called serially, sites in execution order. Temporal
+  ///     sites are reported with one row per distinct (timestep, conditioning), attention's probabilities head by head
+  ///     and in blocks of queries: N x [1, queries, keys].
+  package init(
+    watching watches: @escaping @Sendable (Site) -> Bool = { _ in true },
+    receive: @escaping @Sendable (Site, Tensor) -> Void
+  ) {
+    self.watches = watches
+    self.receive = receive
+  }
+}
 
 /// A call that does not fit the network.
 package enum ExecutionError: HalftoneError, Equatable {
@@ -41,6 +36,10 @@ package enum ExecutionError: HalftoneError, Equatable {
   case labelsMissing(classCount: Int)
   case labelsUnexpected
   case labelOutOfRange(label: Int, classCount: Int)
+  /// Dims of a context, nil for none.
+  case context(expected: [Int]?, found: [Int]?)
+  /// Lengths of the vectors, by name.
+  case vectors(expected: [String: Int], found: [String: Int])
   case timestep(value: Double, reason: String)
   case stepMissing(site: String)
   case stepOutOfRange(index: Int, count: Int)
@@ -58,6 +57,10 @@ package enum ExecutionError: HalftoneError, Equatable {
     case .labelsMissing(let count): "the network is class-conditional (\(count) classes) and no labels were given"
     case .labelsUnexpected: "labels were given, but the network is unconditional"
     case .labelOutOfRange(let label, let count): "label \(label) is outside 0..<\(count)"
+    case .context(let expected, let found):
+      "the network takes \(Self.shown(expected)), and \(Self.shown(found)) was given"
+    case .vectors(let expected, let found):
+      "the network takes \(Self.shown(expected)), and \(Self.shown(found)) was given"
     case .timestep(let value, let reason): "timestep \(value) \(reason)"
     case .stepMissing(let site): "\(site) has one quantiser per sampling step, but the call names no step"
     case .stepOutOfRange(let index, let count): "sampling step \(index), but the tables hold \(count) steps"
@@ -65,50 +68,11 @@ package enum ExecutionError: HalftoneError, Equatable {
     case .table(let problems): "the quantiser table does not fit the network:\n  " + problems.joined(separator: "\n  ")
     }
   }
-}
 
-extension Graph {
-  /// Throws unless the call fits: shapes, counts, timesteps and labels.
-  package func check(_ input: NetworkInput) throws(ExecutionError) {
-    let batch = input.x.dims.first ?? 0
-    guard input.x.dims.count == 4, Array(input.x.dims.dropFirst()) == imageShape.dims else {
-      throw .shape(expected: imageShape.dims, found: input.x.dims)
-    }
-    guard input.timesteps.count == batch else {
-      throw .count(what: "timesteps", expected: batch, found: input.timesteps.count)
-    }
-    for timestep in input.timesteps { try check(timestep) }
-    guard let classCount else {
-      if input.labels != nil { throw .labelsUnexpected }
-      return
-    }
-    guard let labels = input.labels else { throw .labelsMissing(classCount: classCount) }
-    guard labels.count == batch else { throw .count(what: "labels", expected: batch, found: labels.count) }
-    if let bad = labels.first(where: { !(0..<classCount).contains($0) }) {
-      throw .labelOutOfRange(label: bad, classCount: classCount)
-    }
-  }
+  private static func shown(_ context: [Int]?) -> String { context.map { "a context of shape \($0)" } ?? "no context" }
 
-  /// Throws where an operation that reads the timestep is undefined.
-  private func check(_ timestep: Timestep) throws(ExecutionError) {
-    let value = timestep.value
-    guard value.isFinite else { throw .timestep(value: value, reason: "is not finite") }
-    for node in nodes where node.inputs.contains(where: { nodes[$0].op == .timestep }) {
-      switch node.op {
-      case .fourierEmbedding, .divideByTimestep:
-        guard value > 0 else {
-          throw .timestep(value: value, reason: "is not positive, and the network takes its logarithm")
-        }
-      case .embedding:
-        let rows = parameterDims(of: node)?[0] ?? 0
-        guard let row = Int(exactly: value), (0..<rows).contains(row) else {
-          throw .timestep(value: value, reason: "is not a row of the learned time embedding: 0..<\(rows)")
-        }
-      case .image, .timestep, .label, .sinusoidalEmbedding, .conv2d, .linear, .attentionScores, .attentionValues,
-        .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine, .concatenate, .upsampleNearest,
-        .averagePool, .pool, .toTokens, .fromTokens, .globalAveragePool:
-        continue
-      }
-    }
+  private static func shown(_ vectors: [String: Int]) -> String {
+    if vectors.isEmpty { return "no vector" }
+    return "vectors " + vectors.sorted { $0.key < $1.key }.map { "\($0.key) [\($0.value)]" }.joined(separator: ", ")
   }
 }

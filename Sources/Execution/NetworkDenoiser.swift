@@ -8,7 +8,7 @@ package struct NetworkDenoiser: Denoiser {
   package let imageShape: ImageShape
   package let predictionType: PredictionType
   package let learnsVariance: Bool
-  package let classCount: Int?
+  package let conditioning: ConditioningForm
 
   /// - Parameter learnsVariance: whether the second half of the output channels is a variance.
   /// - Throws: unless the output has the image's size and channels (twice the channels with a learned variance).
@@ -23,11 +23,10 @@ package struct NetworkDenoiser: Denoiser {
     self.predictionType = predictionType
     self.learnsVariance = learnsVariance
     imageShape = image
-    classCount = graph.classCount
+    conditioning = graph.conditioning
   }
 
-  package func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
-    let timesteps = [Timestep](repeating: step.timestep, count: x.dims.first ?? 0)
-    return try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step.index))
+  package func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
+    try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
   }
 }

@@ -4,7 +4,7 @@ import Tensors
 
 /// The definition of every operation: naive loops, sums in Double. The oracle of the other executors' tests, slow.
 ///
-/// Nodes of the temporal block are evaluated once per distinct (timestep, label) of the batch.
+/// Nodes that the sample does not reach are evaluated once per distinct timestep, or conditioning, of the batch.
 package struct ReferenceExecutor: Executor {
   private let model: Model
   private let table: QuantizationTable
@@ -42,17 +42,20 @@ package struct ReferenceExecutor: Executor {
       var operands = node.inputs.map { operand in
         rows.map { results[operand][calls.position(of: $0, in: graph.nodes[operand])] }
       }
-      for position in node.inputs.indices {
-        if let role = Self.operandRole(of: node.op, position) {
-          visit(
-            Site(node: node.path, role: role), dims: graph.nodes[node.inputs[position]].dims, &operands[position], rows)
+      for (site, tensor) in node.sites {
+        if case .operand(let position) = tensor {
+          visit(site, graph.nodes[node.inputs[position]].shape, &operands[position], rows)
         }
       }
-      results[node.index] = rows.indices.map { row in
-        evaluate(node, operands.map { $0[row] }, rows[row])
+      if case .attention(let attention) = node.op {
+        results[node.index] = attend(node, attention, operands, rows)
+      } else {
+        results[node.index] = rows.indices.map { row in
+          evaluate(node, operands.map { $0[row] }, rows[row])
+        }
       }
-      if Self.operandRole(of: node.op, 0) == .input {
-        visit(Site(node: node.path, role: .output), dims: node.dims, &results[node.index], rows)
+      if node.op.facts.isLayer {
+        visit(Site(node: node.path, role: .output), node.shape, &results[node.index], rows)
       }
       for operand in node.inputs where lastUse[operand] == node.index { results[operand] = [] }
     }
@@ -62,10 +65,12 @@ package struct ReferenceExecutor: Executor {
   }
 
   /// Reports the values at an activation site, then simulates its quantiser.
-  private func visit(_ site: Site, dims: [Int], _ values: inout [[Float]], _ rows: [Call]) {
-    observer?(site, Tensor([values.count] + dims, values.flatMap { $0 }))
+  private func visit(_ site: Site, _ shape: Shape, _ values: inout [[Float]], _ rows: [Call]) {
+    if let observer, observer.watches(site) {
+      observer.receive(site, Tensor([values.count] + shape.dims, values.flatMap { $0 }))
+    }
     guard let quantizers = table.activations[site] else { return }
-    let layout = ChannelLayout(dims)
+    let layout = ChannelLayout(shape)
     let scales = site.role == .input ? table.weights[site.node]?.inputScales : nil
     func eachChannel(_ values: inout [Float], _ change: (Float, Float) -> Float) {
       guard let scales else { return }
@@ -79,54 +84,61 @@ package struct ReferenceExecutor: Executor {
     }
   }
 
-  /// The site role of an operand, or nil where operands are no sites.
-  private static func operandRole(of op: Op, _ position: Int) -> Site.Role? {
-    switch op {
-    case .conv2d, .linear: .input
-    case .attentionScores, .attentionValues: .operand(position)
-    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .groupNorm, .activation,
-      .softmax,
-      .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool,
-      .pool,
-      .toTokens, .fromTokens, .globalAveragePool:
-      nil
+  /// Attention by its definition, head by head and in the blocks of queries that all executors report.
+  private func attend(
+    _ node: Node, _ attention: Attention, _ operands: [[[Float]]], _ rows: [Call]
+  ) -> [[Float]] {
+    let shapes = node.inputs.map { model.graph.nodes[$0].shape }
+    let (queries, keys) = (shapes[0].positions, shapes[1].positions)
+    var results = rows.map { _ in [Float](repeating: 0, count: node.count) }
+    for head in 0..<attention.heads {
+      for block in Attention.blocks(queries: queries, keys: keys) {
+        var probabilities = rows.indices.map { row in
+          Reference.probabilities(
+            operands[0][row], operands[1][row], attention, shapes[0], keys: keys, head: head, block: block)
+        }
+        visit(
+          attention.probabilities, .scores(heads: 1, queries: block.count, keys: keys), &probabilities, rows)
+        for row in rows.indices {
+          Reference.mix(
+            probabilities[row], operands[2][row], attention, shapes[2], head: head, block: block, into: &results[row])
+        }
+      }
     }
+    return results
   }
 
   /// One node's result for one image (or one (timestep, label) in the temporal block).
   private func evaluate(_ node: Node, _ operands: [[Float]], _ call: Call) -> [Float] {
     func parameter(_ name: String) -> [Float] { model.parameters[name]!.values }
     func weight(_ name: String) -> [Float] { quantizedWeights[node.path]?.values ?? parameter(name) }
-    let dims = node.inputs.map { model.graph.nodes[$0].dims }
+    let shapes = node.inputs.map { model.graph.nodes[$0].shape }
+    let dims = shapes.map(\.dims)
     switch node.op {
-    case .image: return call.image
-    case .timestep: return [Float(call.timestep.value)]
-    case .label: return [Float(call.label ?? 0)]
+    case .input(let input): return call.value(of: input)
     case .sinusoidalEmbedding, .fourierEmbedding, .embedding:
       return TemporalEmbedding.values(
-        of: node, in: model.graph, timestep: call.timestep, label: call.label, parameters: model.parameters)
+        of: node, number: call.key.number(of: model.graph.nodes[node.inputs[0]].op.meaning),
+        parameters: model.parameters)
     case .conv2d(let convolution):
       return Reference.convolution(
         operands[0], dims[0], weight: weight(convolution.weight), bias: convolution.bias.map(parameter), convolution,
         result: node.dims)
     case .linear(let name, let bias):
       return Reference.linear(operands[0], weight: weight(name), bias: bias.map(parameter), out: node.dims.last!)
-    case .attentionScores(let heads, let scale):
-      return Reference.attentionScores(operands[0], operands[1], dims[0], dims[1], heads: heads, scale: scale)
-    case .attentionValues(let heads):
-      return Reference.attentionValues(operands[0], operands[1], dims[1], heads: heads)
+    case .attention: preconditionFailure("\(node.path) is evaluated for all images together")
     case .groupNorm(let scale, let shift, let groups, let epsilon):
       return Reference.groupNorm(
-        operands[0], channels: ChannelLayout(dims[0]).count, groups: groups, epsilon: epsilon, scale: parameter(scale),
+        operands[0], channels: ChannelLayout(shapes[0]).count, groups: groups, epsilon: epsilon,
+        scale: parameter(scale),
         shift: parameter(shift))
     case .activation(let activation): return operands[0].map { Reference.activation(activation, $0) }
-    case .softmax: return Reference.softmax(operands[0], columns: dims[0].last!)
     case .add: return zip(operands[0], operands[1]).map { $0 + $1 }
     case .addPerChannel:
-      let layout = ChannelLayout(dims[0])
+      let layout = ChannelLayout(shapes[0])
       return operands[0].enumerated().map { $1 + operands[1][$0 / layout.stride % layout.count] }
     case .scaleShift:
-      let layout = ChannelLayout(dims[0])
+      let layout = ChannelLayout(shapes[0])
       return operands[0].enumerated().map { position, x in
         let channel = position / layout.stride % layout.count
         return x * (1 + operands[1][channel]) + operands[1][layout.count + channel]
@@ -146,38 +158,64 @@ package struct ReferenceExecutor: Executor {
 
 /// What one evaluation of a node depends on from outside.
 private struct Call {
-  let image: [Float]
-  let timestep: Timestep
-  let label: Int?
-  let stepIndex: Int?
-  /// Position in the batch, and of the (timestep, label) among the distinct ones.
+  let sample: [Float]
+  let key: CallKey
+  let context: Context?
+  /// Position in the batch, and of what the node's phase depends on among the distinct ones.
   let imageIndex: Int
-  let temporalIndex: Int
+  let keyIndex: Int
+  let contextIndex: Int
+
+  var stepIndex: Int? { key.stepIndex }
+  var label: Int? { key.label }
+
+  func value(of input: GraphInput) -> [Float] {
+    switch input.meaning {
+    case .sample: sample
+    case .timestep, .label: [Float(key.number(of: input.meaning))]
+    case .context: context?.tokens.values ?? []
+    case .vector: key.conditioning.vectors[input.name] ?? []
+    }
+  }
 }
 
-/// The images of a batch, and the distinct (timestep, label) among them in order of first appearance.
+/// The images of a batch, and the distinct keys and contexts among them in order of first appearance.
 private struct Calls {
   private(set) var images: [Call] = []
-  private var temporal: [Call] = []
-  private let isTemporal: [Bool]
+  private var keys: [Call] = []
+  private var contexts: [Call] = []
+  private let phases: [Phase]
 
   init(_ input: NetworkInput, graph: Graph) {
-    isTemporal = graph.isTemporal
+    phases = graph.nodes.indices.map { graph.phase(of: $0) }
     for index in 0..<input.x.dims[0] {
-      let timestep = input.timesteps[index]
-      let label = input.labels?[index]
-      let known = temporal.firstIndex { $0.timestep == timestep && $0.label == label }
+      let conditioning = input.conditioning(of: index)
+      let key = CallKey(
+        timestep: input.timestep(of: index), conditioning: conditioning.withoutContext, stepIndex: input.stepIndex)
+      let knownKey = keys.firstIndex { $0.key == key }
+      let knownContext = contexts.firstIndex { $0.context == conditioning.context }
       let call = Call(
-        image: input.x.rows(index..<(index + 1)).values, timestep: timestep, label: label, stepIndex: input.stepIndex,
-        imageIndex: index, temporalIndex: known ?? temporal.count)
+        sample: input.x.rows(index..<(index + 1)).values, key: key, context: conditioning.context, imageIndex: index,
+        keyIndex: knownKey ?? keys.count, contextIndex: knownContext ?? contexts.count)
       images.append(call)
-      if known == nil { temporal.append(call) }
+      if knownKey == nil { keys.append(call) }
+      if knownContext == nil { contexts.append(call) }
     }
   }
 
-  func rows(of node: Node) -> [Call] { isTemporal[node.index] ? temporal : images }
+  func rows(of node: Node) -> [Call] {
+    switch phases[node.index] {
+    case .step: keys
+    case .context: contexts
+    case .sample: images
+    }
+  }
 
   func position(of call: Call, in node: Node) -> Int {
-    isTemporal[node.index] ? call.temporalIndex : call.imageIndex
+    switch phases[node.index] {
+    case .step: call.keyIndex
+    case .context: call.contextIndex
+    case .sample: call.imageIndex
+    }
   }
 }

@@ -8,13 +8,8 @@ import Tensors
 /// a Double evaluation differs by 2.6e-5.
 enum TemporalEmbedding {
   /// The value of a node whose operand is the timestep or the label.
-  /// - Precondition: `graph.check` accepted the timestep and the label.
-  static func values(
-    of node: Node, in graph: Graph, timestep: Timestep, label: Int?, parameters: [String: Tensor]
-  ) -> [Float] {
-    let source = graph.nodes[node.inputs[0]].op
-    precondition(source == .timestep || source == .label, "\(node.path) reads neither the timestep nor the label")
-    let number = source == .timestep ? timestep.value : Double(label ?? 0)
+  /// - Precondition: `graph.check` accepted the number that the operand stands for.
+  static func values(of node: Node, number: Double, parameters: [String: Tensor]) -> [Float] {
     if case .sinusoidalEmbedding(let embedding) = node.op { return sinusoids(embedding, Float(number)) }
     if case .fourierEmbedding(let weight, let flip) = node.op {
       return fourier(parameters[weight]!.values, Float(number), flipSinToCos: flip)

@@ -9,17 +9,13 @@ extension Graph {
   }
 
   private func boundaries(inside node: Node, direct: Bool) -> [Int] {
-    switch node.op {
-    case .concatenate:
+    switch node.op.facts.channels {
+    case .joined:
       let (first, second) = (nodes[node.inputs[0]], nodes[node.inputs[1]])
-      let own = first.dims[0]
+      let own = first.shape.channels
       return boundaries(inside: first, direct: true) + [own] + boundaries(inside: second, direct: true).map { own + $0 }
-    case .groupNorm, .activation, .scaleShift, .upsampleNearest, .averagePool, .affine, .addPerChannel:
-      return direct ? [] : boundaries(inside: nodes[node.inputs[0]], direct: false)
-    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .conv2d, .linear,
-      .attentionScores, .attentionValues, .softmax, .add, .divideByTimestep, .pool, .toTokens, .fromTokens,
-      .globalAveragePool:
-      return []
+    case .kept: return direct ? [] : boundaries(inside: nodes[node.inputs[0]], direct: false)
+    case .mixed: return []
     }
   }
 }

@@ -9,29 +9,16 @@ package struct GraphSegment: Sendable, Equatable {
 }
 
 extension Graph {
-  /// The segment of some nodes. Image, timestep and label are always given, never computed.
+  /// The segment of some nodes. The call's inputs are always given, never computed.
   package func segment(_ chosen: some Sequence<Int>) -> GraphSegment {
     var isInside = [Bool](repeating: false, count: nodes.count)
-    for index in chosen { isInside[index] = !nodes[index].op.isInput }
+    for index in chosen { isInside[index] = nodes[index].op.meaning == nil }
     let inside = nodes.indices.filter { isInside[$0] }
     let inputs = Set(inside.flatMap { nodes[$0].inputs.filter { !isInside[$0] } })
     let outputs = inside.filter { index in index == output || consumers[index].contains { !isInside[$0] } }
     return GraphSegment(nodes: inside, inputs: inputs.sorted(), outputs: outputs)
   }
 
-  /// The whole network, from the image, the timestep and the label to its output.
+  /// The whole network, from its inputs to its output.
   package var wholeSegment: GraphSegment { segment(nodes.indices) }
-}
-
-extension Op {
-  /// Whether the value comes from outside the graph.
-  var isInput: Bool {
-    switch self {
-    case .image, .timestep, .label: true
-    case .sinusoidalEmbedding, .fourierEmbedding, .embedding, .conv2d, .linear, .attentionScores, .attentionValues,
-      .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate,
-      .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens, .globalAveragePool:
-      false
-    }
-  }
 }

@@ -25,12 +25,13 @@ package struct GraphSummary: Sendable, Equatable {
   package let blocks: [Block]
 
   package init(_ graph: Graph) {
-    let costs = graph.nodes.map { Self.multiplyAccumulates(of: $0, in: graph) }
+    let products = graph.nodes.map { Self.products(of: $0, in: graph) }
+    let costs = products.map { Self.sum($0.lazy.map(\.count)) }
     parameterCount = graph.parameters.reduce(0) { $0 + $1.count }
-    contractions = graph.nodes.compactMap { node in
-      costs[node.index].map {
+    contractions = zip(graph.nodes, products).flatMap { node, products in
+      products.map {
         Contraction(
-          path: node.path, weightCount: graph.parameterDims(of: node)?.reduce(1, *) ?? 0, multiplyAccumulates: $0,
+          path: $0.path, weightCount: graph.parameterDims(of: node)?.reduce(1, *) ?? 0, multiplyAccumulates: $0.count,
           isTemporal: graph.isTemporal[node.index])
       }
     }
@@ -39,7 +40,7 @@ package struct GraphSummary: Sendable, Equatable {
       return Block(
         name: region.name, kind: region.kind,
         parameterCount: names.reduce(0) { $0 + (graph.parameter($1)?.count ?? 0) },
-        multiplyAccumulates: Self.sum(region.nodes.lazy.map { costs[$0] ?? 0 }),
+        multiplyAccumulates: Self.sum(region.nodes.lazy.map { costs[$0] }),
         dims: region.nodes.last.map { graph.nodes[$0].dims } ?? [])
     }
   }
@@ -56,19 +57,17 @@ package struct GraphSummary: Sendable, Equatable {
     }
   }
 
-  /// Multiplications of a contraction; nil for other nodes. Products with padding count as in the literature.
-  private static func multiplyAccumulates(of node: Node, in graph: Graph) -> Int? {
-    switch node.op {
-    case .conv2d(let convolution): node.count * convolution.dims.dropFirst().reduce(1, *)
-    case .linear: node.count * (graph.parameterDims(of: node)?.last ?? 0)
-    case .attentionScores(let heads, _): node.count * (graph.nodes[node.inputs[0]].dims[1] / heads)
-    case .attentionValues: node.count * graph.nodes[node.inputs[0]].dims[2]
-    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .groupNorm, .activation,
-      .softmax,
-      .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool,
-      .pool,
-      .toTokens, .fromTokens, .globalAveragePool:
-      nil
+  /// Multiplications of a contraction, or of each product of an attention; none for other nodes. Products with padding
+  /// count as in the literature.
+  private static func products(of node: Node, in graph: Graph) -> [(path: String, count: Int)] {
+    let facts = node.op.facts
+    if let attention = facts.attention, let probabilities = graph.shape(at: attention.probabilities) {
+      let width = graph.nodes[node.inputs[0]].shape.channels / attention.heads
+      return [
+        (attention.scores, probabilities.count * width), (attention.values, node.count * probabilities.channels),
+      ]
     }
+    guard facts.isLayer, let weight = graph.parameterDims(of: node) else { return [] }
+    return [(node.path, node.count * weight.dropFirst().reduce(1, *))]
   }
 }

@@ -1,15 +1,10 @@
 /// The closed set of operations. Shapes omit the batch: images are [C, H, W], tokens [T, C], vectors [C].
 /// Parameters are named as in the graph's parameter table. Every executor switches over this without `default`.
 package enum Op: Sendable, Hashable {
-  // Inputs
-  /// The noisy image x: [C, H, W].
-  case image
-  /// The training timestep: [] (one number per image).
-  case timestep
-  /// The class index: [] (one integer per image).
-  case label
+  /// An operand of the call, as the call brings it.
+  case input(GraphInput)
 
-  // Temporal: functions of one number, the operand, which is the timestep or the label
+  // Functions of one number, the operand, which is the timestep or the label
   /// Sinusoids of the operand (Vaswani et al. 2017; Ho et al. 2020): [] -> [width].
   case sinusoidalEmbedding(SinusoidalEmbedding)
   /// Random Fourier features of the operand's logarithm (Song et al. 2021): [] -> [2 * count], frequencies from `weight`.
@@ -21,17 +16,13 @@ package enum Op: Sendable, Hashable {
   case conv2d(Convolution)
   /// y = x W^T + b over the last axis: [C] -> [O] or [T, C] -> [T, O].
   case linear(weight: String, bias: String?)
-  /// q [T, C], k [T, C] -> [heads, T, T]: scale * q_h k_h^T.
-  case attentionScores(heads: Int, scale: Float)
-  /// p [heads, T, T], v [T, C] -> [T, C]: p_h v_h, heads side by side.
-  case attentionValues(heads: Int)
+  /// Scaled dot-product attention: q [T, C], k [S, C], v [S, D] -> [T, D].
+  case attention(Attention)
 
   // Float between
   /// Group normalisation (Wu & He 2018) over groups of channels and all positions of an image, then per-channel affine.
   case groupNorm(scale: String, shift: String, groups: Int, epsilon: Float)
   case activation(Activation)
-  /// Softmax over the last axis.
-  case softmax
   case add
   /// x [C, H, W] + v [C].
   case addPerChannel
@@ -57,21 +48,36 @@ package enum Op: Sendable, Hashable {
   case globalAveragePool
 }
 
-extension Op {
-  /// Names of the parameters the operation reads, the weight first.
-  package var parameters: [String] {
-    switch self {
-    case .fourierEmbedding(let weight, _): [weight]
-    case .embedding(let table): [table]
-    case .conv2d(let convolution): [convolution.weight] + [convolution.bias].compactMap { $0 }
-    case .linear(let weight, let bias): [weight] + [bias].compactMap { $0 }
-    case .groupNorm(let scale, let shift, _, _): [scale, shift]
-    case .image, .timestep, .label, .sinusoidalEmbedding, .attentionScores, .attentionValues, .activation, .softmax,
-      .add,
-      .addPerChannel, .scaleShift, .affine, .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool,
-      .toTokens, .fromTokens, .globalAveragePool:
-      []
-    }
+/// Multi-head attention (Vaswani et al. 2017, section 3.2): for each head h, softmax(scale q_h k_h^T) v_h, the heads side by
+/// side. Queries and keys are as wide as each other, values may be of another width; `heads` divides both.
+///
+/// Executors work on blocks of queries and never hold the whole matrix of probabilities.
+package struct Attention: Sendable, Hashable {
+  package var heads: Int
+  package var scale: Float
+  /// What the product of queries and keys, and that of probabilities and values, are called in sites.
+  package var scores: String
+  package var values: String
+
+  package init(heads: Int, scale: Float, scores: String, values: String) {
+    self.heads = heads
+    self.scale = scale
+    self.scores = scores
+    self.values = values
+  }
+
+  /// Numbers of one head's probabilities that are held at once: two megabytes of Float.
+  private static let blockCount = 1 << 19
+
+  /// Stretches of the queries that are worked on one after another, head by head.
+  package static func blocks(queries: Int, keys: Int) -> [Range<Int>] {
+    let rows = rowsAtOnce(queries: queries, keys: keys)
+    return stride(from: 0, to: queries, by: rows).map { $0..<min($0 + rows, queries) }
+  }
+
+  /// Queries of the longest block.
+  package static func rowsAtOnce(queries: Int, keys: Int) -> Int {
+    min(max(blockCount / max(keys, 1), 1), max(queries, 1))
   }
 }
 
@@ -135,7 +141,7 @@ package struct Pooling: Sendable, Hashable {
 }
 
 /// Frequencies exp(-ln(10000) j / (half - frequencyShift)), j < half = width / 2; sines first unless `flipSinToCos`.
-/// Evaluated in Float, in diffusers' order of operations (design: a Double evaluation differs by 2.6e-5 at t = 999).
+/// Evaluated in Float, in diffusers' order of operations: a Double evaluation differs by 2.6e-5 at t = 999.
 package struct SinusoidalEmbedding: Sendable, Hashable {
   package var width: Int
   package var flipSinToCos: Bool

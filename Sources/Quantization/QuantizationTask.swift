@@ -42,7 +42,7 @@ package struct QuantizationTask: Sendable {
     self.pool = pool
     self.progress = progress
     selection = try recipe.selection(in: model.graph)
-    guard model.graph.nodes.contains(where: { $0.op == .timestep }) else { throw .noTimestep }
+    guard model.graph.inputNode(.timestep) != nil else { throw .noTimestep }
     if recipe.mixedPrecision != nil { _ = try precisionSearch() }
     if selection.activations.isEmpty { return }
     let needed = recipe.activations?.average?.batch ?? 1

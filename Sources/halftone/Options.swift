@@ -64,6 +64,107 @@ struct SourceOptions: ParsableArguments {
     help: ArgumentHelp(
       "Noise schedule of a float model whose folder names none, or another one.", valueName: "scheduler_config.json"))
   var scheduler: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Curve of the betas, in place of the file's: linear, scaled_linear, cosine (squaredcos_cap_v2) or sigmoid. With it no "
+        + "file is needed.", valueName: "CURVE"))
+  var betaSchedule: ScheduleCurve?
+
+  @Option(help: ArgumentHelp("First beta, in place of the file's (default: 0.0001).", valueName: "B"))
+  var betaStart: Double?
+
+  @Option(help: ArgumentHelp("Last beta, in place of the file's (default: 0.02).", valueName: "B"))
+  var betaEnd: Double?
+
+  @Option(help: ArgumentHelp("Training timesteps, in place of the file's (default: 1000).", valueName: "T"))
+  var trainTimesteps: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "What the network predicts, in place of the file's: epsilon, sample or v_prediction (default: epsilon).",
+      valueName: "TYPE"))
+  var predictionType: NetworkPrediction?
+
+  @Flag(help: "The network counts time to 1000 whatever T is (improved-diffusion's rescale_timesteps).")
+  var rescaleTimesteps = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Configuration of a checkpoint: DDIM's YAML, or OpenAI's flags as JSON or as a command line (default: the one "
+        + "beside it).",
+      valueName: "FILE"))
+  var config: String?
+
+  @Option(help: ArgumentHelp("Size of a checkpoint's images.", valueName: "HxW"))
+  var size: SizeArgument?
+
+  @Option(help: ArgumentHelp("Attention heads of a checkpoint whose configuration is missing.", valueName: "N"))
+  var heads: Int?
+
+  @Option(help: ArgumentHelp("Channels of each attention head, instead of --heads.", valueName: "N"))
+  var headChannels: Int?
+
+  @Option(
+    help: "How a checkpoint's fused attention layers order queries, keys and values (new: use_new_attention_order).")
+  var qkvOrder: CheckpointQKVOrder?
+
+  func validate() throws {
+    for (name, value) in [("--heads", heads), ("--head-channels", headChannels)] {
+      if let value, !(1...65536).contains(value) { throw ValidationError("\(name) \(value): expected 1 to 65536") }
+    }
+    if heads != nil, headChannels != nil { throw ValidationError("--heads and --head-channels exclude each other") }
+    for (option, beta) in [("--beta-start", betaStart), ("--beta-end", betaEnd)] {
+      if let beta, !(beta > 0 && beta < 1) { throw ValidationError("\(option) \(beta): expected above 0 and below 1") }
+    }
+    let range = ScheduleOptions.timestepRange
+    if let trainTimesteps, !range.contains(trainTimesteps) {
+      throw ValidationError(
+        "--train-timesteps \(trainTimesteps): expected \(range.lowerBound) to \(range.upperBound)")
+    }
+  }
+
+  var modelOptions: ModelOptions {
+    ModelOptions(
+      schedule: ScheduleOptions(
+        file: scheduler, curve: betaSchedule, start: betaStart, end: betaEnd, trainTimesteps: trainTimesteps,
+        predictionType: predictionType, rescalesTimesteps: rescaleTimesteps),
+      configuration: config, size: size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder)
+  }
+}
+
+/// Option of commands whose sampler may take another number of steps.
+struct StepOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The sampler's settings with another number of steps.", valueName: "S"))
+  var steps: Int?
+
+  func validate() throws {
+    let range = ScheduleOptions.timestepRange
+    if let steps, !range.contains(steps) {
+      throw ValidationError("--steps \(steps): expected \(range.lowerBound) to \(range.upperBound)")
+    }
+  }
+}
+
+/// Options of commands that take the sampler of a recipe.
+struct RecipeSamplerOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Sampler in place of the recipe's: a preset by name or path, or own, the model's own settings.",
+      valueName: "FILE|NAME"))
+  var sampler: String?
+  @OptionGroup var stepOptions: StepOptions
+
+  var options: SamplerOptions { SamplerOptions(name: sampler, steps: stepOptions.steps) }
+}
+
+extension NetworkPrediction: ExpressibleByArgument {}
+
+extension ScheduleCurve: ExpressibleByArgument {
+  package init?(argument: String) {
+    guard let found = ScheduleOptions.curve(named: argument) else { return nil }
+    self = found
+  }
 }
 
 extension QuantizationEffort: ExpressibleByArgument {}
@@ -88,5 +189,10 @@ extension MetricList: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }
 
+extension SizeArgument: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
+}
+
+extension CheckpointQKVOrder: ExpressibleByArgument {}
 extension ExecutorKind: ExpressibleByArgument {}
 extension StatsConvertCommand.Format: ExpressibleByArgument {}

@@ -52,15 +52,7 @@ import Testing
         hint: give a diffusers folder, or the folder of its U-Net
 
         """
-      ),
-      (
-        Self.classModel,
-        """
-        error[E-MODEL-SCHEDULE]: \(Self.classModel) says nothing about the noise schedule: scheduler_config.json stands neither there, nor in scheduler/, nor beside the network
-        hint: name the file with --scheduler PATH
-
-        """
-      ),
+      )
     ]
     for (folder, message) in cases {
       let finished = try halftone.run("inspect", folder)

@@ -98,7 +98,7 @@ import Testing
         error[E-MODEL-STEPS]: \(out) has tables for each of the steps it was calibrated for, and this sampler takes others
           calibrated for: 10 steps, t = 900, 800, 700, 600, 500, 400, 300, 200, 100, 0
           asked for: 20 steps, t = 950, 900, 850, 800, 750, 700, 650, 600, 550, 500, 450, 400, …
-        hint: leave --sampler out to use the model's own, or quantise with a recipe for this sampler
+        hint: leave --sampler and --steps out to use the model's own, or quantise with a recipe for this sampler
 
         """)
     #expect(!FileManager.default.fileExists(atPath: temporary.file("run")))

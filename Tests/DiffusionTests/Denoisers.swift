@@ -4,22 +4,25 @@ import Tensors
 
 /// The "network" of the reference trajectories: 0.3 x + 0.1 sin(t / 50), and, where a variance is learned, a second half.
 struct ReferenceDenoiser: Denoiser {
-  enum Variance { case none, range, direct }
+  enum Variance { case none, range, direct, cosine }
 
   let imageShape: ImageShape
   var predictionType: PredictionType = .epsilon
   var variance: Variance = .none
   var learnsVariance: Bool { variance != .none }
-  var classCount: Int? { nil }
+  var conditioning: ConditioningForm { .unconditional }
 
-  func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
+  func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
     // Multiplied and added in Float, as PyTorch does with a Python number.
-    let shift = Float(0.1 * sin(step.timestep.value / 50))
+    let shift = Float(0.1 * sin(step.networkTimestep.value / 50))
     let prediction = Tensor(x.dims, x.values.map { Float(0.3) * $0 + shift })
     let second: Tensor
     switch variance {
     case .none: return prediction
     case .range: second = Tensor(x.dims, x.values.map { 0.25 * $0 })
+    case .cosine:
+      let time = step.networkTimestep.value
+      second = Tensor(x.dims, x.values.map { Float(0.8 * cos(1.7 * Double($0) + time / 300)) })
     case .direct: second = Tensor(x.dims, x.values.map { 0.01 + Float(0.05) * $0 * $0 })
     }
     let images = x.dims[0]
@@ -38,14 +41,14 @@ struct GaussianDenoiser: Denoiser {
   let deviation: Double
   var predictionType: PredictionType { .epsilon }
   var learnsVariance: Bool { false }
-  var classCount: Int? { nil }
+  var conditioning: ConditioningForm { .unconditional }
 
   func marginal(at timestep: Timestep) -> (mean: Double, variance: Double) {
     let alphaBar = schedule.alphaBar(at: timestep)
     return (alphaBar.squareRoot() * mean, alphaBar * deviation * deviation + 1 - alphaBar)
   }
 
-  func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
+  func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
     let (center, variance) = marginal(at: step.timestep)
     let factor = (1 - schedule.alphaBar(at: step.timestep)).squareRoot() / variance
     return Tensor(x.dims, x.values.map { Float(factor * (Double($0) - center)) })

@@ -88,8 +88,8 @@ struct SamplingLoopTests {
       var imageShape: ImageShape { SamplingLoopTests.shape }
       var predictionType: PredictionType { .epsilon }
       var learnsVariance: Bool { false }
-      var classCount: Int? { nil }
-      func predict(_ x: Tensor, at step: Step, labels: [Int]?) -> Tensor {
+      var conditioning: ConditioningForm { .unconditional }
+      func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) -> Tensor {
         var output = x
         if step.index == 1 { output.values[20] = .nan }
         return output
@@ -112,8 +112,8 @@ struct SamplingLoopTests {
       var imageShape: ImageShape { SamplingLoopTests.shape }
       var predictionType: PredictionType { .epsilon }
       var learnsVariance: Bool { false }
-      var classCount: Int? { nil }
-      func predict(_ x: Tensor, at step: Step, labels: [Int]?) -> Tensor { Tensor([2, 3, 4, 4]) }
+      var conditioning: ConditioningForm { .unconditional }
+      func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) -> Tensor { Tensor([2, 3, 4, 4]) }
     }
     var loop = try self.loop(DDIMSampler(selection: TimestepSelection(steps: 4)), denoiser: Wrong())
     let error = #expect(throws: DiffusionError.self) { try loop.next() }

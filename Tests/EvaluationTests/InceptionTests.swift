@@ -125,9 +125,8 @@ import Testing
       try InceptionTap.pool3.definition.extractor(Self.source(weights))
     }
     let problems = try #require(error?.problems.map { "\($0)" })
-    #expect(problems.count == 5)
-    #expect(error?.message.contains("missing: Mixed_6b.branch7x7_2.conv.bias [128]") == true)
-    #expect(error?.message.contains("unexpected: Mixed_6b.branch7x7_2.bn.running_mean [128]") == true)
+    #expect(problems.count == 2)
+    #expect(error?.message.contains("missing: Mixed_6b.branch7x7_2.bn.running_var [128]") == true)
     #expect(error?.message.contains("fc.bias: expected shape [1008], found [1000]") == true)
   }
 

@@ -63,9 +63,9 @@ import Testing
   }
 
   @Test("a feature alone leaves the others computed") func some() throws {
-    let example = ExecutorCase("two features", channels: 6, height: 4, width: 4) { g in
+    let example = ExecutorCase("two features", channels: 6, height: 4, width: 4) { g, image in
       let temb = ExecutorCase.temporal(&g, width: 8)
-      let x = g.addPerChannel("add_a", g.conv2d("a", g.image(), out: 8), g.linear("time_a", temb, out: 8))
+      let x = g.addPerChannel("add_a", g.conv2d("a", image, out: 8), g.linear("time_a", temb, out: 8))
       return g.addPerChannel("add_b", g.conv2d("b", x, out: 4), g.linear("time_b", temb, out: 4))
     }
     var table = QuantizationTable()
@@ -106,6 +106,6 @@ import Testing
 }
 
 extension Op {
-  /// The timestep or the label itself.
-  fileprivate var isNumber: Bool { self == .timestep || self == .label }
+  /// The timestep, the label or a vector itself.
+  fileprivate var isNumber: Bool { meaning != nil }
 }

@@ -18,11 +18,11 @@ import Testing
     let denoiser = try NetworkDenoiser(
       graph: fitting.model().graph, executor: ReferenceExecutor(fitting.model()), predictionType: .velocity)
     #expect(denoiser.imageShape == ImageShape(channels: 3, height: 4, width: 4))
-    #expect(denoiser.classCount == nil)
+    #expect(denoiser.conditioning == .unconditional)
     #expect(denoiser.predictionType == .velocity)
     let (input, y) = try fitting.call()
     let step = Step(index: 7, timestep: input.timesteps[0], previous: nil)
-    let predicted = try denoiser.predict(input.x, at: step, labels: nil)
+    let predicted = try denoiser.predict(input.x, at: step, conditioning: [])
     #expect(relativeError(predicted.rows(0..<1), y.rows(0..<1)) <= 1e-5)
     #expect(relativeError(predicted.rows(1..<2), y.rows(1..<2)) > 1e-3)
   }
@@ -33,7 +33,7 @@ import Testing
     let executor = try ReferenceExecutor(model)
     let denoiser = try NetworkDenoiser(
       graph: model.graph, executor: executor, predictionType: .epsilon, learnsVariance: true)
-    #expect(denoiser.classCount == 10)
+    #expect(denoiser.conditioning == ConditioningForm(classes: 10))
     #expect(throws: ExecutionError.outputShape(expected: [1, 16, 16], found: [2, 16, 16])) {
       try NetworkDenoiser(graph: model.graph, executor: executor, predictionType: .epsilon)
     }

@@ -1,5 +1,6 @@
 import Diffusion
 import Execution
+import Foundation
 import Graphs
 import Synchronization
 import Tensors
@@ -54,9 +55,10 @@ import Testing
   }
 
   @Test func attentionOperandsPassThroughTheirQuantisers() throws {
-    var g = GraphBuilder(imageShape: ImageShape(channels: 4, height: 2, width: 3))
-    let tokens = g.toTokens("tokens", g.image())
-    let graph = try g.finish(output: g.attentionScores("scores", tokens, tokens, heads: 2, scale: 0.5))
+    var g = GraphBuilder()
+    let tokens = g.toTokens("tokens", g.sample(ImageShape(channels: 4, height: 2, width: 3)))
+    let graph = try g.finish(
+      output: g.attention(queries: tokens, keys: tokens, values: tokens, heads: 2, scale: 0.5))
     let model = Model(graph: graph, parameters: [:])
     let x = Tensor([1, 4, 2, 3], (0..<24).map { Float($0) / 7 - 1.5 })
     let coarse = AffineQuantizer(bits: 4, scale: 0.25, zeroPoint: 7)
@@ -65,17 +67,25 @@ import Testing
     let found = try ReferenceExecutor(model, simulating: table).run(NetworkInput(images: x))
     var keys = x.values
     coarse.simulate(&keys, channelStride: 1, channelCount: 1)
-    var expected: [Float] = []
+    var expected = [Float](repeating: 0, count: 24)
     for head in 0..<2 {
+      let channels = (2 * head)..<(2 * head + 2)
       for query in 0..<6 {
+        var powers: [Double] = []
         for key in 0..<6 {
-          let channels = (2 * head)..<(2 * head + 2)
-          let sum = channels.reduce(0.0) { $0 + Double(x.values[$1 * 6 + query]) * Double(keys[$1 * 6 + key]) }
-          expected.append(Float(0.5 * sum))
+          var sum = 0.0
+          for channel in channels { sum += Double(x.values[channel * 6 + query]) * Double(keys[channel * 6 + key]) }
+          powers.append(exp(0.5 * sum))
+        }
+        for channel in channels {
+          var sum = 0.0
+          for key in 0..<6 { sum += powers[key] * Double(x.values[channel * 6 + key]) }
+          expected[query * 4 + channel] = Float(sum / powers.reduce(0, +))
         }
       }
     }
-    #expect(found.values == expected)
+    // Scores and probabilities are rounded to Float on the way.
+    #expect(relativeError(found, Tensor([1, 6, 4], expected)) < 1e-6)
   }
 
   @Test func rowsOfATableAreChosenByStepAndLabel() throws {
@@ -84,7 +94,7 @@ import Testing
     var input = try network.call().input
     input.x = input.x.rows(0..<2)
     input.timesteps = [Timestep(10), Timestep(10)]
-    input.labels = [3, 8]
+    input.conditioning = [3, 8].map { Conditioning(label: $0) }
     let site = Site(node: "time_embedding.linear_2", role: .input)
     func quantizer(_ index: Int) -> AffineQuantizer {
       AffineQuantizer(bits: 4, scale: 0.1 + 0.01 * Float(index), zeroPoint: 3)
@@ -103,8 +113,8 @@ import Testing
       var alone = input
       alone.x = input.x.rows(image..<(image + 1))
       alone.timesteps = [Timestep(10)]
-      alone.labels = [input.labels![image]]
-      let shared = ActivationQuantizers(shared: quantizer(10 + input.labels![image]))
+      alone.conditioning = [input.conditioning[image]]
+      let shared = ActivationQuantizers(shared: quantizer(10 + [3, 8][image]))
       #expect(try run(shared, alone) == both.rows(image..<(image + 1)))
     }
     input.stepIndex = nil
@@ -142,10 +152,14 @@ import Testing
     let model = try network.model()
     let x = Tensor([4] + model.graph.imageShape.dims, repeating: 0.5)
     let seen = Mutex<[(Site, Tensor)]>([])
-    let executor = try ReferenceExecutor(model) { site, value in seen.withLock { $0.append((site, value)) } }
+    let observer = SiteObserver { site, value in seen.withLock { $0.append((site, value)) } }
+    let executor = try ReferenceExecutor(model, observer: observer)
     let y = try executor.run(NetworkInput(x: x, timesteps: [5, 900, 5, 900].map { Timestep($0) }))
     let reported = seen.withLock { $0 }
-    #expect(reported.map(\.0) == model.graph.sites.filter { $0.role != .weight })
+    var order: [Site] = []
+    // Probabilities come head by head.
+    for (site, _) in reported where order.last != site { order.append(site) }
+    #expect(order == model.graph.sites.filter { $0.role != .weight })
     for (site, value) in reported {
       let isTemporal = site.node.hasPrefix("time_embedding") || site.node.hasSuffix("time_emb_proj")
       #expect(value.dims[0] == (isTemporal ? 2 : 4), "\(site)")
@@ -161,8 +175,8 @@ import Testing
     (0, 500, true, [0: -0.8838492734, 1: 0.8485145440, 63: 0.9983335613, 64: -0.4677718053, 127: 0.0577070228]),
   ])
   func sinusoidsFollowTheFormula(shift: Float, t: Int, flip: Bool, expected: [Int: Double]) throws {
-    var g = GraphBuilder(imageShape: ImageShape(channels: 1, height: 1, width: 1))
-    _ = g.image()
+    var g = GraphBuilder()
+    _ = g.sample(ImageShape(channels: 1, height: 1, width: 1))
     let embedding = SinusoidalEmbedding(width: 128, flipSinToCos: flip, frequencyShift: shift)
     let graph = try g.finish(output: g.sinusoidalEmbedding("time_proj", g.timestep(), embedding))
     let input = NetworkInput(x: Tensor([1, 1, 1, 1]), timesteps: [Timestep(t)])
@@ -187,15 +201,16 @@ import Testing
         == "x has shape [1, 3, 8, 8], the network takes N + [2, 8, 8]")
     #expect(try message(labelled) { $0.timesteps.removeLast() } == "1 timesteps for 2 images")
     #expect(
-      try message(labelled) { $0.labels = nil }
+      try message(labelled) { $0.conditioning = [] }
         == "the network is class-conditional (3 classes) and no labels were given")
-    #expect(try message(labelled) { $0.labels = [1] } == "1 labels for 2 images")
-    #expect(try message(labelled) { $0.labels = [1, 3] } == "label 3 is outside 0..<3")
+    #expect(try message(labelled) { $0.conditioning = [Conditioning(label: 1)] } == "1 labels for 2 images")
+    #expect(
+      try message(labelled) { $0.conditioning = [1, 3].map { Conditioning(label: $0) } } == "label 3 is outside 0..<3")
     #expect(
       try message(labelled) { $0.timesteps[1] = Timestep(0) }
         == "timestep 0.0 is not positive, and the network takes its logarithm")
     #expect(
-      try message("golden-more/one-level") { $0.labels = [0, 0] }
+      try message("golden-more/one-level") { $0.conditioning = [0, 0].map { Conditioning(label: $0) } }
         == "labels were given, but the network is unconditional")
     #expect(try message("golden-more/one-level") { $0.timesteps[0] = Timestep(.nan) } == "timestep nan is not finite")
     #expect(

@@ -9,8 +9,8 @@ import Testing
   /// A skip connection whose operands have `first` and `second` channels, read by a 1x1 and, normalised, by a 3x3
   /// convolution. The second operand reaches ten times as far.
   private static func example(first: Int, second: Int) -> ExecutorCase {
-    ExecutorCase("\(first) and \(second) channels", channels: 6, height: 5, width: 3) { g in
-      let a = g.conv2d("a", g.image(), out: first)
+    ExecutorCase("\(first) and \(second) channels", channels: 6, height: 5, width: 3) { g, image in
+      let a = g.conv2d("a", image, out: first)
       let b = g.affine("far", g.conv2d("b", a, out: second), scale: 10)
       let joined = g.concatenate("joined", a, b)
       let h = g.conv2d(

@@ -9,12 +9,13 @@ import TestSupport
 enum TableMaker {
   static func table(for example: ExecutorCase, weightBits bits: Int) throws -> QuantizationTable {
     let ranges = Mutex<[Site: (Float, Float)]>([:])
-    let executor = try FloatExecutor(example.model) { site, value in
+    let observer = SiteObserver { site, value in
       ranges.withLock {
         let old = $0[site] ?? (0, 0)
         $0[site] = (min(old.0, value.values.min() ?? 0), max(old.1, value.values.max() ?? 0))
       }
     }
+    let executor = try FloatExecutor(example.model, observer: observer)
     _ = try executor.run(example.input)
     var table = QuantizationTable()
     for (site, (low, high)) in ranges.withLock({ $0 }) {

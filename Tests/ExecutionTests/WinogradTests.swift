@@ -7,27 +7,27 @@ import Testing
 @Suite struct WinogradTests {
   /// Networks with layers that are eligible: whole vectors of channels, at least 64 pixels.
   static let cases: [ExecutorCase] = [
-    ExecutorCase("whole tiles", channels: 16, height: 16, width: 16) { g in g.conv2d("conv", g.image(), out: 32) },
-    ExecutorCase("tiles past both edges", channels: 48, height: 14, width: 17) { g in
-      g.conv2d("conv", g.image(), out: 64)
+    ExecutorCase("whole tiles", channels: 16, height: 16, width: 16) { g, image in g.conv2d("conv", image, out: 32) },
+    ExecutorCase("tiles past both edges", channels: 48, height: 14, width: 17) { g, image in
+      g.conv2d("conv", image, out: 64)
     },
-    ExecutorCase("residual block, wide", channels: 32, height: 18, width: 13) { g in
+    ExecutorCase("residual block, wide", channels: 32, height: 18, width: 13) { g, image in
       let temb = ExecutorCase.temporal(&g, width: 8)
-      let x = g.image()
+      let x = image
       var h = g.conv2d("conv1", g.activation("act1", g.groupNorm("norm1", x, groups: 4, epsilon: 1e-5), .silu), out: 32)
       h = g.addPerChannel("add_time", h, g.linear("time", temb, out: 32))
       h = g.conv2d("conv2", g.activation("act2", g.groupNorm("norm2", h, groups: 4, epsilon: 1e-5), .silu), out: 32)
       return g.add("sum", x, h)
     },
-    ExecutorCase("two sources, doubled", channels: 16, height: 8, width: 8) { g in
-      let joined = g.concatenate("joined", g.conv2d("a", g.image(), out: 16), g.image())
+    ExecutorCase("two sources, doubled", channels: 16, height: 8, width: 8) { g, image in
+      let joined = g.concatenate("joined", g.conv2d("a", image, out: 16), image)
       return g.conv2d("conv", g.upsampleNearest("up", joined), out: 32)
     },
-    ExecutorCase("no padding", channels: 16, height: 17, width: 12) { g in
-      g.conv2d("conv", g.image(), out: 32, padding: .init(leading: 0, trailing: 0))
+    ExecutorCase("no padding", channels: 16, height: 17, width: 12) { g, image in
+      g.conv2d("conv", image, out: 32, padding: .init(leading: 0, trailing: 0))
     },
-    ExecutorCase("padded on one side", channels: 32, height: 18, width: 18) { g in
-      g.conv2d("conv", g.image(), out: 32, padding: .init(leading: 0, trailing: 2))
+    ExecutorCase("padded on one side", channels: 32, height: 18, width: 18) { g, image in
+      g.conv2d("conv", image, out: 32, padding: .init(leading: 0, trailing: 2))
     },
   ]
 
@@ -47,11 +47,11 @@ import Testing
 
   @Test func layersThatWouldNotGainAreNot() throws {
     let others = [
-      ExecutorCase("few pixels", channels: 32, height: 7, width: 9) { g in g.conv2d("conv", g.image(), out: 32) },
-      ExecutorCase("odd inputs", channels: 24, height: 16, width: 16) { g in g.conv2d("conv", g.image(), out: 32) },
-      ExecutorCase("odd outputs", channels: 32, height: 16, width: 16) { g in g.conv2d("conv", g.image(), out: 40) },
-      ExecutorCase("stride 2", channels: 32, height: 32, width: 32) { g in
-        g.conv2d("conv", g.image(), out: 32, stride: 2)
+      ExecutorCase("few pixels", channels: 32, height: 7, width: 9) { g, image in g.conv2d("conv", image, out: 32) },
+      ExecutorCase("odd inputs", channels: 24, height: 16, width: 16) { g, image in g.conv2d("conv", image, out: 32) },
+      ExecutorCase("odd outputs", channels: 32, height: 16, width: 16) { g, image in g.conv2d("conv", image, out: 40) },
+      ExecutorCase("stride 2", channels: 32, height: 32, width: 32) { g, image in
+        g.conv2d("conv", image, out: 32, stride: 2)
       },
     ]
     for example in others {

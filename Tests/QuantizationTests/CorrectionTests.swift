@@ -103,9 +103,9 @@ import Testing
     let corrected = CorrectedDenoiser(quantized, correction)
     for step in set.provenance.steps {
       let x = set.samples(step: step.index, 0..<16).x
-      let expected = try float.predict(x, at: step, labels: nil)
+      let expected = try float.predict(x, at: step, conditioning: [])
       func error(_ denoiser: any Denoiser) throws -> Double {
-        let found = try denoiser.predict(x, at: step, labels: nil)
+        let found = try denoiser.predict(x, at: step, conditioning: [])
         return zip(found.values, expected.values).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
       }
       // On the samples it was measured on, the least-squares slope and means cannot do worse, up to their order.

@@ -84,7 +84,7 @@ import Testing
     #expect(network.sensitivities.count == network.table.weights.count)
     #expect(try tiny.task(recipe, set, threads: 2).run().table == network.table)
     let input = NetworkInput(
-      x: set.samples(step: 1, 0..<1).x, timesteps: [set.provenance.steps[1].timestep], labels: nil, stepIndex: 1)
+      x: set.samples(step: 1, 0..<1).x, timesteps: [set.provenance.steps[1].timestep], stepIndex: 1)
     let simulated = try ReferenceExecutor(network.model, simulating: network.table).run(input)
     #expect(relativeError(try IntegerExecutor(network.model, table: network.table).run(input), simulated) < 1e-2)
   }

@@ -83,7 +83,8 @@ import Testing
     let model = try found.model(graph: graph, file: file)
     let x = NoiseSource(seed: 1, stream: .recipe).normals(images: [0], shape: graph.imageShape, draw: .initial)
     let input = NetworkInput(
-      x: x, timesteps: [steps[0].timestep], labels: graph.classCount.map { _ in [0] }, stepIndex: 0)
+      x: x, timesteps: [steps[0].timestep], conditioning: graph.classCount.map { _ in [Conditioning(label: 0)] } ?? [],
+      stepIndex: 0)
     let output: Tensor
     do {
       output = try IntegerExecutor(model, table: found.table).run(input)

@@ -136,6 +136,6 @@ extension CalibrationSet {
     let samples = samples(step: step, range)
     return NetworkInput(
       x: samples.x, timesteps: .init(repeating: provenance.steps[step].timestep, count: samples.count),
-      labels: samples.labels, stepIndex: step)
+      conditioning: samples.conditioning, stepIndex: step)
   }
 }

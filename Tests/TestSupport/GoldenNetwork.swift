@@ -49,7 +49,9 @@ package struct GoldenNetwork: CustomTestStringConvertible, Sendable {
     let timesteps: [Timestep] =
       try t.integers(Int64.self)?.map { Timestep(Int($0)) } ?? #require(t.floats()).values.map { Timestep(Double($0)) }
     let labels = archive.tensors["labels"]?.integers(Int64.self)?.map { Int($0) }
-    let input = NetworkInput(x: try #require(stored("x").floats()), timesteps: timesteps, labels: labels)
+    let input = NetworkInput(
+      x: try #require(stored("x").floats()), timesteps: timesteps,
+      conditioning: (labels ?? []).map { Conditioning(label: $0) })
     return (input, try #require(stored("y").floats()))
   }
 }

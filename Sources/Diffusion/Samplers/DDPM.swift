@@ -12,16 +12,19 @@ package enum VarianceType: String, Sendable, CaseIterable {
   /// The same variance as fixed_large.
   /// Differs: diffusers takes the square root of a negative logarithm here and returns NaN.
   case fixedLargeLog = "fixed_large_log"
-  /// The second half of the network's channels is the variance.
+  /// The second half of the network's channels is the variance, as diffusers reads it.
   /// Differs: negative values are raised to 1e-20; diffusers returns NaN.
   case learned
+  /// The second half of the network's channels is the logarithm of the variance (Nichol and Dhariwal 2021, released code,
+  /// which calls it "learned").
+  case learnedLog = "learned_log"
   /// The second half v of the network's channels interpolates between the two fixed ones in the logarithm, v = -1 small,
   /// v = 1 large (Nichol and Dhariwal 2021, equation 15).
   case learnedRange = "learned_range"
 
   var isLearned: Bool {
     switch self {
-    case .learned, .learnedRange: true
+    case .learned, .learnedLog, .learnedRange: true
     case .fixedSmall, .fixedSmallLog, .fixedLarge, .fixedLargeLog: false
     }
   }
@@ -100,7 +103,7 @@ package struct DDPMSampler: Sampler, Equatable {
       previous = .combining(cleanWeight, clean, currentWeight, x, small.squareRoot(), try noise())
     case .fixedLarge, .fixedLargeLog:
       previous = .combining(cleanWeight, clean, currentWeight, x, beta.squareRoot(), try noise())
-    case .learned, .learnedRange:
+    case .learned, .learnedLog, .learnedRange:
       guard let learned else { throw DiffusionError.varianceNotLearned(varianceType) }
       let scaled = scaledNoise(try noise(), learned: learned, small: small, large: max(beta, Self.smallestVariance))
       previous = .combining(cleanWeight, clean, currentWeight, x, 1, scaled)
@@ -118,19 +121,20 @@ package struct DDPMSampler: Sampler, Equatable {
     case .fixedSmall, .fixedSmallLog:
       return (epsilon, max((1 - alphaBarPrevious) / (1 - alphaBar) * beta, Self.smallestVariance).squareRoot())
     case .fixedLarge, .fixedLargeLog: return (epsilon, beta.squareRoot())
-    case .learned, .learnedRange: return nil
+    case .learned, .learnedLog, .learnedRange: return nil
     }
   }
 
-  /// Noise times the standard deviation that the network chose for each element.
+  /// Noise times the standard deviation that the network chose for each element; for variance types that are learned.
   private func scaledNoise(_ noise: Tensor, learned: Tensor, small: Double, large: Double) -> Tensor {
     let logSmall = PortableMath.log(small)
     let logLarge = PortableMath.log(large)
     let values = zip(noise.values, learned.values).map { noise, value in
       let deviation: Double
-      if varianceType == .learned {
-        deviation = max(Double(value), Self.smallestVariance).squareRoot()
-      } else {
+      switch varianceType {
+      case .learned: deviation = max(Double(value), Self.smallestVariance).squareRoot()
+      case .learnedLog: deviation = PortableMath.exp(0.5 * Double(value))
+      case .learnedRange, .fixedSmall, .fixedSmallLog, .fixedLarge, .fixedLargeLog:
         let fraction = (Double(value) + 1) / 2
         deviation = PortableMath.exp(0.5 * (fraction * logLarge + (1 - fraction) * logSmall))
       }

@@ -13,7 +13,7 @@ package protocol Sampler: Sendable {
   /// Its own keys, all of them, in the order files give them.
   var entries: [ConfigurationValue.Entry] { get }
 
-  var selection: TimestepSelection { get }
+  var selection: TimestepSelection { get set }
 
   /// Throws when this sampler cannot run a network of this kind, before any call is made.
   func check(learnsVariance: Bool) throws(DiffusionError)
@@ -64,7 +64,19 @@ extension Sampler {
         throw .noSignal(timestep: step.timestep)
       }
     }
-    return steps
+    return steps.map {
+      Step(
+        index: $0.index, timestep: $0.timestep, previous: $0.previous,
+        networkTimestep: schedule.networkTimestep(of: $0.timestep))
+    }
+  }
+
+  /// The same settings with another number of steps.
+  /// - Throws: `respacingSections` when the timesteps are given by several sections.
+  package func taking(steps: Int) throws(DiffusionError) -> Self {
+    var sampler = self
+    sampler.selection = try selection.taking(steps: steps)
+    return sampler
   }
 }
 

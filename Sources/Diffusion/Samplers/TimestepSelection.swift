@@ -25,8 +25,11 @@ package enum PreviousTimestep: String, Sendable, CaseIterable {
   case stride
 }
 
-/// The timesteps of a sampler: its `steps`, `timestep_spacing`, `steps_offset` and `previous_timestep` keys.
+/// The timesteps of a sampler: its `steps`, `timestep_spacing`, `steps_offset` and `previous_timestep` keys, or `respacing` in
+/// their place.
 package struct TimestepSelection: Sendable, Equatable {
+  /// What says all of it, where it is given; the other properties then are its number of steps and the standard values.
+  package let respacing: Respacing?
   /// S, the number of steps asked for; see `TimestepSpacing.uniform` for where the number taken differs.
   package var steps: Int
   package var spacing: TimestepSpacing
@@ -37,17 +40,35 @@ package struct TimestepSelection: Sendable, Equatable {
   package init(
     steps: Int, spacing: TimestepSpacing = .leading, offset: Int = 0, previous: PreviousTimestep = .list
   ) {
+    respacing = nil
     self.steps = steps
     self.spacing = spacing
     self.offset = offset
     self.previous = previous
   }
 
+  package init(respacing: Respacing) {
+    self.respacing = respacing
+    steps = respacing.steps
+    spacing = .leading
+    offset = 0
+    previous = .list
+  }
+
+  /// The same rule with another number of steps.
+  func taking(steps: Int) throws(DiffusionError) -> TimestepSelection {
+    if let respacing { return TimestepSelection(respacing: try respacing.taking(steps: steps)) }
+    var changed = self
+    changed.steps = steps
+    return changed
+  }
+
   /// Steps in execution order, noisiest first.
-  /// - Throws: `tooManySteps`, `timestepOutOfRange`.
+  /// - Throws: `tooManySteps`, `timestepOutOfRange`, `noStride`, `sectionTooShort`.
   package func steps(trainTimesteps: Int) throws(DiffusionError) -> [Step] {
     guard steps <= trainTimesteps else { throw .tooManySteps(steps: steps, trainTimesteps: trainTimesteps) }
-    let timesteps = timesteps(trainTimesteps: trainTimesteps)
+    let timesteps =
+      try respacing?.timesteps(trainTimesteps: trainTimesteps).reversed() ?? timesteps(trainTimesteps: trainTimesteps)
     // Descending, so the first is the largest and the last the smallest.
     for timestep in [timesteps[0], timesteps[timesteps.count - 1]] where !(0..<trainTimesteps).contains(timestep) {
       throw .timestepOutOfRange(
@@ -93,12 +114,26 @@ package struct TimestepSelection: Sendable, Equatable {
 }
 
 extension TimestepSelection {
+  private static let ownKeys = ["steps", "timestep_spacing", "steps_offset", "previous_timestep"]
+
   init(reading reader: ConfigurationReader) {
+    if let respacing = Respacing(reading: reader) {
+      for key in Self.ownKeys where reader.value(key) != nil {
+        reader.report(key, "stands beside respacing, which says which timesteps are taken; leave one of them out")
+      }
+      self.init(respacing: respacing)
+      return
+    }
+    // A respacing that could not be read is reported already, and stands in their place.
+    if reader.value("respacing") != nil, reader.value("respacing") != .null {
+      Self.ownKeys.forEach { reader.ignore($0) }
+      self.init(steps: 1)
+      return
+    }
     let range = BetaSchedule.trainTimestepRange
-    steps = reader.int("steps", in: range)
-    spacing = reader.choice("timestep_spacing")
-    offset = reader.int("steps_offset", in: 0...range.upperBound)
-    previous = reader.choice("previous_timestep")
+    self.init(
+      steps: reader.int("steps", in: range), spacing: reader.choice("timestep_spacing"),
+      offset: reader.int("steps_offset", in: 0...range.upperBound), previous: reader.choice("previous_timestep"))
     if offset != 0 && !Self.takesOffset(spacing) {
       reader.report("steps_offset", "must be 0 with timestep_spacing \(spacing.rawValue), found \(offset)")
     }
@@ -113,7 +148,8 @@ extension TimestepSelection {
   }
 
   var entries: [ConfigurationValue.Entry] {
-    [
+    if let respacing { return [.init("respacing", .string(respacing.text))] }
+    return [
       .init("steps", .integer(steps)),
       .init("timestep_spacing", .string(spacing.rawValue)),
       .init("steps_offset", .integer(offset)),

@@ -27,10 +27,14 @@ package struct BetaSchedule: Sendable, Equatable {
   package var trainedBetas: [Double]?
   /// Shifts and scales sqrt(alphaBar) so that alphaBar(T - 1) = 0 (Lin et al. 2024, algorithm 1).
   package var rescaleToZeroSNR: Bool
+  /// Whether the network counts time from 0 to 1000 whatever T is, so that timestep t is handed to it as t * 1000 / T, a
+  /// fraction where T is not 1000 (Nichol and Dhariwal 2021, released code, `rescale_timesteps`). The schedule itself does
+  /// not change.
+  package var rescaleTimesteps: Bool
 
   package init(
     trainTimesteps: Int = 1000, curve: BetaCurve = .linear, start: Double = 1e-4, end: Double = 0.02,
-    trainedBetas: [Double]? = nil, rescaleToZeroSNR: Bool = false
+    trainedBetas: [Double]? = nil, rescaleToZeroSNR: Bool = false, rescaleTimesteps: Bool = false
   ) {
     self.trainTimesteps = trainTimesteps
     self.curve = curve
@@ -38,6 +42,7 @@ package struct BetaSchedule: Sendable, Equatable {
     self.end = end
     self.trainedBetas = trainedBetas
     self.rescaleToZeroSNR = rescaleToZeroSNR
+    self.rescaleTimesteps = rescaleTimesteps
   }
 
   /// beta_0 … beta_(T-1) before rescaling.
@@ -74,14 +79,15 @@ package struct BetaSchedule: Sendable, Equatable {
 extension BetaSchedule {
   /// Reads diffusers' keys; absent keys take diffusers' defaults when `strict` is false and are reported when it is true.
   /// Records every value that makes no schedule, at its own path.
-  init(reading reader: ConfigurationReader, strict: Bool) {
-    let standard = BetaSchedule()
+  /// - Parameter standard: what absent keys mean.
+  init(reading reader: ConfigurationReader, strict: Bool, standard: BetaSchedule = BetaSchedule()) {
     trainTimesteps = reader.int(
       "num_train_timesteps", default: strict ? nil : standard.trainTimesteps, in: Self.trainTimestepRange)
     curve = reader.choice("beta_schedule", default: strict ? nil : standard.curve)
     start = reader.double("beta_start", default: strict ? nil : standard.start)
     end = reader.double("beta_end", default: strict ? nil : standard.end)
     rescaleToZeroSNR = reader.bool("rescale_betas_zero_snr", default: strict ? nil : standard.rescaleToZeroSNR)
+    rescaleTimesteps = reader.bool("rescale_timesteps", default: false)
     if case .some(let value) = reader.value("trained_betas"), value != .null {
       trainedBetas = reader.doubles("trained_betas")
     } else {
@@ -100,9 +106,10 @@ extension BetaSchedule {
     }
   }
 
-  /// The same keys, all present.
+  /// The same keys, all present but `rescale_timesteps`, which stands only where it is true: diffusers has no such key, and
+  /// what was written without it means the same.
   var entries: [ConfigurationValue.Entry] {
-    [
+    let entries: [ConfigurationValue.Entry] = [
       .init("num_train_timesteps", .integer(trainTimesteps)),
       .init("beta_schedule", .string(curve.rawValue)),
       .init("beta_start", .number(start)),
@@ -110,6 +117,7 @@ extension BetaSchedule {
       .init("trained_betas", trainedBetas.map { .list($0.map(ConfigurationValue.number)) } ?? .null),
       .init("rescale_betas_zero_snr", .bool(rescaleToZeroSNR)),
     ]
+    return rescaleTimesteps ? entries + [.init("rescale_timesteps", true)] : entries
   }
 
   /// Why no schedule follows from these values, by configuration key; empty when one does.

@@ -59,6 +59,12 @@ package struct NoiseSchedule: Sendable, Equatable {
     return alphaBar[index]
   }
 
+  /// What the network is given for a timestep, in Float as the released code multiplies (`BetaSchedule.rescaleTimesteps`).
+  package func networkTimestep(of timestep: Timestep) -> Timestep {
+    guard definition.rescaleTimesteps else { return timestep }
+    return Timestep(Double(Float(timestep.value) * Float(1000 / Double(trainTimesteps))))
+  }
+
   /// A draw of q(x_t | x_0): sqrt(alphaBar_t) x_0 + sqrt(1 - alphaBar_t) noise (Ho et al. 2020, equation 4).
   /// - Parameters: x0, noise: N C H W; timesteps: one per image.
   package func qSample(_ x0: Tensor, timesteps: [Timestep], noise: Tensor) -> Tensor {
@@ -88,8 +94,8 @@ package struct DiffusionProcess: Sendable, Equatable {
     self.init(reading: reader, strict: true)
   }
 
-  init?(reading reader: ConfigurationReader, strict: Bool) {
-    let definition = BetaSchedule(reading: reader, strict: strict)
+  init?(reading reader: ConfigurationReader, strict: Bool, standard: BetaSchedule = BetaSchedule()) {
+    let definition = BetaSchedule(reading: reader, strict: strict, standard: standard)
     predictionType = reader.choice("prediction_type", default: strict ? nil : .epsilon)
     guard definition.problems.isEmpty else { return nil }
     schedule = NoiseSchedule(checked: definition)

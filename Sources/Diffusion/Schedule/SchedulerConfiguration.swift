@@ -1,26 +1,25 @@
 import Tensors
 
-/// The schedulers whose configurations are read; values of `_class_name`.
-package enum SchedulerClass: String, Sendable, CaseIterable {
-  case ddpm = "DDPMScheduler"
-  case ddim = "DDIMScheduler"
-  /// Its own sampler (pseudo-numerical steps) is not offered; its schedule and its DDIM settings are.
-  case pndm = "PNDMScheduler"
-}
-
-/// A diffusers `scheduler_config.json`: the model's process, and sampler settings to start from. Absent keys take diffusers'
-/// defaults, as files leave them out.
+/// A diffusers `scheduler_config.json`: the model's process, and settings of samplers that belong to the model. Absent keys
+/// take the defaults of the class that the file names, as files leave them out.
 package struct SchedulerConfiguration: Sendable {
   package let schedulerClass: SchedulerClass
   package let process: DiffusionProcess
+  /// The file's keys that nothing here uses, in its order, with their values: those of other solvers, of old versions, and of
+  /// other programs.
+  package let unused: [ConfigurationValue.Entry]
+  package let varianceType: VarianceType
   private let spacing: TimestepSpacing
   private let offset: Int
   private let bounds: CleanImageBounds
   private let setAlphaToOne: Bool
-  private let varianceType: VarianceType
+
+  /// Steps of the model's own sampler, where the model has as many timesteps.
+  package static let ownSteps = 50
 
   /// - Parameter file: what messages name, usually the file's path.
-  /// - Throws: every problem at once, keys that no scheduler of these classes has included.
+  /// - Throws: every problem at once: values that cannot be, keys near a known one that were surely meant to be it, and
+  ///   settings that make the process another than one of betas.
   package static func decode(_ value: ConfigurationValue, file: String) throws(ConfigurationError) -> Self {
     let reader = ConfigurationReader(value, file: file)
     let configuration = Self(reading: reader)
@@ -30,24 +29,57 @@ package struct SchedulerConfiguration: Sendable {
   }
 
   private init?(reading reader: ConfigurationReader) {
-    reader.ignore("_diffusers_version")
-    schedulerClass = reader.choice("_class_name")
-    let process = DiffusionProcess(reading: reader, strict: false)
-    let spacing: Spacing = reader.choice("timestep_spacing", default: .leading)
-    self.spacing = spacing.value
-    offset = reader.int("steps_offset", default: 0, in: 0...BetaSchedule.trainTimestepRange.upperBound)
-    bounds = CleanImageBounds(reading: reader, default: .init(clip: schedulerClass != .pndm))
-    setAlphaToOne = reader.bool("set_alpha_to_one", default: schedulerClass != .pndm)
+    let found = SchedulerClass.read(reader)
+    // Without its class, the other keys are still checked, against the plainest one.
+    let schedulerClass = found ?? SchedulerClass.all[0]
+    let process = DiffusionProcess(reading: reader, strict: false, standard: schedulerClass.betas)
+    let spacing: Spacing = reader.choice("timestep_spacing", default: Spacing(schedulerClass.spacing))
+    let offset = reader.int("steps_offset", default: 0, in: 0...BetaSchedule.trainTimestepRange.upperBound)
+    bounds = CleanImageBounds(reading: reader, default: .init(clip: schedulerClass.clips))
+    setAlphaToOne = reader.bool("set_alpha_to_one", default: schedulerClass.setAlphaToOne)
     varianceType = reader.choice("variance_type", default: .fixedSmall)
-    // How PNDM warms up; no other sampler has such a phase.
-    if schedulerClass == .pndm { reader.ignore("skip_prk_steps") }
-    guard let process else { return nil }
-    self.process = process
+    let prediction = Self.oldPrediction(reader, process?.predictionType)
+    Self.reportOtherProcess(reader)
+
+    self.schedulerClass = schedulerClass
+    self.spacing = spacing.value
+    // diffusers ignores the offset for the other spacings.
+    let takesOffset = TimestepSelection.takesOffset(spacing.value)
+    self.offset = takesOffset ? offset : 0
+    var unused = reader.unusedEntries(mistakable: ForeignSchedulerKeys.names)
+    if !takesOffset, offset != 0 { unused.append(.init("steps_offset", .integer(offset))) }
+    self.unused = unused
+    guard found != nil, let process, let prediction else { return nil }
+    self.process = DiffusionProcess(schedule: process.schedule, predictionType: prediction)
+  }
+
+  /// The first versions of diffusers say `predict_epsilon` for what `prediction_type` says now.
+  private static func oldPrediction(_ reader: ConfigurationReader, _ current: PredictionType?) -> PredictionType? {
+    guard let value = reader.value("predict_epsilon"), value != .null else { return current }
+    let old: PredictionType = reader.bool("predict_epsilon", default: true) ? .epsilon : .sample
+    if reader.keys.contains("prediction_type"), let current, current != old {
+      reader.report(
+        "predict_epsilon", "\(value.shown) contradicts prediction_type \"\(current.rawValue)\"; leave one of them out")
+    }
+    return old
+  }
+
+  /// Settings under which a class that usually has betas has another process.
+  private static func reportOtherProcess(_ reader: ConfigurationReader) {
+    if reader.value("use_flow_sigmas") == .bool(true) {
+      reader.report("use_flow_sigmas", "true makes the process flow matching, which has no betas")
+    }
+    if reader.value("timestep_type") == "continuous", reader.value("prediction_type") == "v_prediction" {
+      reader.report("timestep_type", "\"continuous\" hands the network noise levels instead of timesteps (EDM)")
+    }
+    reader.forget("use_flow_sigmas", "timestep_type")
   }
 
   /// The spacings diffusers has; uniform and quadratic are not among them.
   private enum Spacing: String, CaseIterable {
     case leading, trailing, linspace
+
+    init(_ spacing: TimestepSpacing) { self = Self(rawValue: spacing.rawValue) ?? .leading }
 
     var value: TimestepSpacing {
       switch self {
@@ -65,27 +97,50 @@ package struct SchedulerConfiguration: Sendable {
   ///   - steps: S; nil for every training timestep.
   /// - Throws: `schedulerClass` when the class has no sampler here and none is named.
   package func sampler(named name: String? = nil, steps: Int? = nil) throws(DiffusionError) -> any Sampler {
-    func selection(_ previous: PreviousTimestep) -> TimestepSelection {
-      TimestepSelection(
-        steps: steps ?? process.schedule.trainTimesteps, spacing: spacing,
-        // diffusers ignores the offset for the other spacings.
-        offset: TimestepSelection.takesOffset(spacing) ? offset : 0, previous: previous)
-    }
-    switch name ?? ownSampler {
+    let steps = steps ?? process.schedule.trainTimesteps
+    switch name ?? schedulerClass.sampler {
     case DDPMSampler.name:
       return DDPMSampler(
-        selection: selection(.list), varianceType: varianceType, noiseAtLastStep: true, bounds: bounds)
+        selection: selection(steps, .list), varianceType: varianceType, noiseAtLastStep: true, bounds: bounds)
     case DDIMSampler.name:
-      return DDIMSampler(selection: selection(.stride), bounds: bounds, setAlphaToOne: setAlphaToOne)
-    default: throw .schedulerClass(found: schedulerClass.rawValue)
+      return DDIMSampler(selection: selection(steps, .stride), bounds: bounds, setAlphaToOne: setAlphaToOne)
+    default: throw .schedulerClass(found: schedulerClass.name)
     }
   }
 
-  private var ownSampler: String? {
-    switch schedulerClass {
-    case .ddpm: DDPMSampler.name
-    case .ddim: DDIMSampler.name
-    case .pndm: nil
+  /// The model's own sampler, whatever solver its file names: DDIM without noise, with the file's clipping, thresholding,
+  /// spacing, offset and end. Where the stride leads to the list's timesteps, as with leading spacing, it says `list`: the
+  /// same steps have one name.
+  /// - Parameter steps: S; nil for `ownSteps`, or every timestep of a model that has fewer.
+  package func ownSampler(steps: Int? = nil) -> DDIMSampler {
+    let total = process.schedule.trainTimesteps
+    let steps = steps ?? min(Self.ownSteps, total)
+    let list = selection(steps, .list)
+    let stride = selection(steps, .stride)
+    let same = (try? list.steps(trainTimesteps: total)) == (try? stride.steps(trainTimesteps: total))
+    return DDIMSampler(selection: same ? list : stride, bounds: bounds, setAlphaToOne: setAlphaToOne)
+  }
+
+  private func selection(_ steps: Int, _ previous: PreviousTimestep) -> TimestepSelection {
+    TimestepSelection(steps: steps, spacing: spacing, offset: offset, previous: previous)
+  }
+
+  /// Where `sampler` has other settings than this file says: key, the file's value, the sampler's. What only the sampler can
+  /// say, and its number of steps, is left out.
+  package func differences(from sampler: any Sampler) -> [(
+    key: String, file: ConfigurationValue, used: ConfigurationValue
+  )] {
+    let choosing = [
+      "sampler", "steps", "respacing", "previous_timestep", "eta", "recompute_epsilon", "noise_at_last_step",
+    ]
+    let own: any Sampler =
+      type(of: sampler) == DDPMSampler.self
+      ? DDPMSampler(selection: selection(1, .list), varianceType: varianceType, bounds: bounds) : ownSampler(steps: 1)
+    return own.entries.compactMap { entry in
+      guard !choosing.contains(entry.key), let used = sampler.configuration[entry.key], used != entry.value else {
+        return nil
+      }
+      return (entry.key, entry.value, used)
     }
   }
 }

@@ -180,7 +180,7 @@ extension ExtractorSource {
   /// The whole network, batch normalisations folded in; the file is checked strictly.
   fileprivate func inceptionModel() throws -> Model {
     try Model.load(
-      graph: InceptionV3.wholeGraph, archive: InceptionV3.foldedWeights(weights), file: "the Inception weights file")
+      graph: InceptionV3.wholeGraph, archive: weights, file: "the Inception weights file", layout: InceptionLayout())
   }
 
   fileprivate func inceptionMode(of extractor: String) throws(EvaluationError) -> InceptionMode {

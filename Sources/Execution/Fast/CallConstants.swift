@@ -4,12 +4,25 @@ import Tensors
 
 /// What distinguishes calls whose constants can be shared: everything the temporal block depends on.
 struct CallKey: Hashable, Sendable {
-  let timestep: Timestep
-  let label: Int?
+  /// nil for networks that read none.
+  let timestep: Timestep?
+  /// Without a context.
+  let conditioning: Conditioning
   let stepIndex: Int?
+
+  var label: Int? { conditioning.label }
+
+  /// The number that an input stands for. - Precondition: the call was checked (`Graph.check`).
+  func number(of meaning: GraphInput.Meaning?) -> Double {
+    switch meaning {
+    case .timestep: timestep?.value ?? 0
+    case .label: Double(label ?? 0)
+    case .sample, .context, .vector, nil: preconditionFailure("no number")
+    }
+  }
 }
 
-/// What a program needs that depends on the step and label, not on the image: biases with the temporal features added,
+/// What a program needs that depends on the step and the conditioning, not on the image: biases with the temporal features added,
 /// and the integer layers' scales and start values. Computed once per key, shared by every image.
 final class CallConstants: Sendable {
   /// Of one part of a contraction: offsets into `floats` and `integers`.

@@ -34,7 +34,7 @@ struct ContractionLayer {
       padding = .init(leading: 0, trailing: 0)
     default: preconditionFailure("\(node.path) is no contraction")
     }
-    let dims = model.graph.parameters.first { $0.name == weightName }!.dims
+    let dims = model.graph.parameterDims(of: node)!
     let (out, input) = (dims[0], dims[1])
 
     let quantized = table.weights[node.path]
@@ -97,7 +97,7 @@ struct ContractionLayer {
     guard case .conv2d(let convolution) = node.op, convolution.stride == 1, convolution.dims[2] == convolution.dims[3],
       PackedWeights.allowsWinograd(outputChannels: out, inputChannels: input, taps: taps)
     else { return false }
-    let pixels = FusionPlan.pixels(node.dims)
+    let pixels = node.shape.pixels
     return pixels.height * pixels.width >= fewestWinogradPixels
   }
 

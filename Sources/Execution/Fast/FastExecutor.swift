@@ -4,13 +4,15 @@ import Synchronization
 import Tensors
 
 /// The engine under the float and the integer executor: compiles the graph once, then runs whole images on the pool's
-/// workers. The temporal block runs once per (timestep, label, step), never per image.
+/// workers. The temporal block runs once per step and conditioning, what depends on a context alone once per context, never
+/// per image.
 ///
 /// The same image comes out for any batch and thread count: each output element is summed in one fixed order.
 final class FastExecutor: Sendable {
   let model: Model
   let table: QuantizationTable
   private let temporal: Program
+  private let context: Program
   private let main: Program
   private let kernels: KernelTable
   private let pool: WorkerPool
@@ -19,8 +21,12 @@ final class FastExecutor: Sendable {
   private let freeArenas = Mutex<[AlignedBuffer]>([])
   private let constants = Mutex<[CallKey: CallConstants]>([:])
 
+  private let contexts = Mutex<[Context: [Int: [Float]]]>([:])
+
   /// Keys kept before the cache starts over: more than any sampler has steps times classes in flight.
   private static let cachedKeys = 4096
+  /// Contexts kept before the cache starts over: a batch of images that differ, twice.
+  private static let cachedContexts = 128
 
   init(
     model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, pool: WorkerPool, kernels: KernelTable,
@@ -33,26 +39,30 @@ final class FastExecutor: Sendable {
     self.observer = observer
     self.profile = profile
     try table.check(for: model.graph)
-    var compilers = [true, false].map {
-      ProgramCompiler(model: model, table: table, arithmetic: arithmetic, temporal: $0)
+    func program(_ phase: Phase) throws -> Program {
+      var compiler = ProgramCompiler(model: model, table: table, arithmetic: arithmetic, phase: phase)
+      return try compiler.compile()
     }
-    temporal = try compilers[0].compile()
-    main = try compilers[1].compile()
+    temporal = try program(.step)
+    context = try program(.context)
+    main = try program(.sample)
     // Every use needs one at least: said before anything else is made.
     try MemoryBudget.require(arenaBytes, for: "working memory of one image of \(model.graph.imageShape)")
   }
 
+  private var contractions: [Contraction] { temporal.contractions + context.contractions + main.contractions }
+
   /// How each convolution and linear layer is computed, in execution order.
   var arithmetics: [(path: String, arithmetic: Arithmetic)] {
-    (temporal.contractions + main.contractions).map { ($0.path, $0.arithmetic) }
+    contractions.map { ($0.path, $0.arithmetic) }
   }
 
   /// Bytes of working memory for one image.
-  var arenaBytes: Int { max(main.arenaBytes, temporal.arenaBytes) }
+  var arenaBytes: Int { max(main.arenaBytes, context.arenaBytes, temporal.arenaBytes) }
 
   /// Bytes of the weights as the kernels read them.
   var weightBytes: Int {
-    (temporal.contractions + main.contractions).reduce(0) { sum, contraction in
+    contractions.reduce(0) { sum, contraction in
       contraction.parts.reduce(sum) { $0 + $1.weights.buffer.byteCount }
     }
   }
@@ -62,9 +72,12 @@ final class FastExecutor: Sendable {
     try table.check(stepIndex: input.stepIndex)
     let batch = input.x.dims[0]
     let keys = (0..<batch).map {
-      CallKey(timestep: input.timesteps[$0], label: input.labels?[$0], stepIndex: input.stepIndex)
+      CallKey(
+        timestep: input.timestep(of: $0), conditioning: input.conditioning(of: $0).withoutContext,
+        stepIndex: input.stepIndex)
     }
     let constants = try constants(for: keys)
+    let imports = try contextValues(for: (0..<batch).map { input.conditioning(of: $0).context })
     let outputDims = model.graph.nodes[model.graph.output].dims
     let outputCount = outputDims.reduce(1, *)
     try MemoryBudget.require(
@@ -86,7 +99,8 @@ final class FastExecutor: Sendable {
           let arena = idle.withLock { $0.removeLast() }
           defer { idle.withLock { $0.append(arena) } }
           runMain(
-            constants[keys[image]]!, arena: arena, x: x.baseAddress! + image * imageCount,
+            constants[keys[image]]!, imports: imports[input.conditioning(of: image).context] ?? [:], arena: arena,
+            x: x.baseAddress! + image * imageCount,
             y: output.baseAddress! + image * outputCount, pool: alone ? pool : nil,
             collector: collectors.isEmpty ? nil : collectors[image])
         }
@@ -137,7 +151,7 @@ final class FastExecutor: Sendable {
     let runner = ProgramRunner(
       graph: model.graph, parameters: model.parameters, program: temporal,
       constants: CallConstants(temporal, key: key, temporal: [:]), kernels: kernels, arena: arena.raw, pool: nil,
-      observer: collector.map { collector in { collector.add($0) } }, profile: nil)
+      observer: collector.map(receiver), profile: nil)
     runner.run()
     for (node, buffer) in temporal.results where values[node] == nil {
       values[node] = Array(UnsafeBufferPointer(start: runner.floats(buffer), count: model.graph.nodes[node].count))
@@ -145,30 +159,80 @@ final class FastExecutor: Sendable {
     return values
   }
 
+  // MARK: Contexts
+
+  /// Values of the nodes that depend on a context alone and that the main program reads, by context.
+  private func contextValues(for contexts: [Context?]) throws -> [Context?: [Int: [Float]]] {
+    var found: [Context?: [Int: [Float]]] = [:]
+    var collectors: [SiteCollector] = []
+    for context in contexts where found[context] == nil {
+      guard let context, !main.imports.isEmpty else { continue }
+      if observer == nil, let known = self.contexts.withLock({ $0[context] }) {
+        found[context] = known
+        continue
+      }
+      let collector = observer == nil ? nil : SiteCollector()
+      let values = try runContext(context, collector: collector)
+      if let collector { collectors.append(collector) }
+      self.contexts.withLock {
+        if $0.count >= Self.cachedContexts { $0.removeAll() }
+        $0[context] = values
+      }
+      found[context] = values
+    }
+    report(collectors)
+    return found
+  }
+
+  private func runContext(_ context: Context, collector: SiteCollector?) throws -> [Int: [Float]] {
+    let arena = try takeArena()
+    defer { returnArena(arena) }
+    let key = CallKey(timestep: nil, conditioning: .none, stepIndex: nil)
+    let runner = ProgramRunner(
+      graph: model.graph, parameters: model.parameters, program: self.context,
+      constants: CallConstants(self.context, key: key, temporal: [:]), kernels: kernels, arena: arena.raw, pool: nil,
+      observer: collector.map(receiver), profile: nil)
+    for buffer in self.context.imports.values {
+      context.tokens.values.withUnsafeBufferPointer {
+        runner.floats(buffer).update(from: $0.baseAddress!, count: $0.count)
+      }
+    }
+    runner.run()
+    return Dictionary(
+      uniqueKeysWithValues: main.imports.keys.map { node in
+        let values = runner.floats(self.context.results[node]!)
+        return (node, Array(UnsafeBufferPointer(start: values, count: model.graph.nodes[node].count)))
+      })
+  }
+
   // MARK: Images
 
   private func runMain(
-    _ constants: CallConstants, arena: AlignedBuffer, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
+    _ constants: CallConstants, imports: [Int: [Float]], arena: AlignedBuffer, x: UnsafePointer<Float>,
+    y: UnsafeMutablePointer<Float>,
     pool: WorkerPool?,
     collector: SiteCollector?
   ) {
     let graph = model.graph
     let runner = ProgramRunner(
       graph: graph, parameters: model.parameters, program: main, constants: constants, kernels: kernels,
-      arena: arena.raw, pool: pool, observer: collector.map { collector in { collector.add($0) } }, profile: profile)
+      arena: arena.raw, pool: pool, observer: collector.map(receiver), profile: profile)
     if let image = main.image {
       let shape = graph.imageShape
       ChannelsLast.write(
         from: x, channels: shape.channels, pixels: shape.height * shape.width, to: runner.floats(image))
     }
+    for (node, buffer) in main.imports {
+      guard let values = imports[node] else { preconditionFailure("no context for \(graph.nodes[node].path)") }
+      runner.floats(buffer).update(from: values, count: values.count)
+    }
     runner.run()
-    let output = FusionPlan.pixels(graph.nodes[graph.output].dims)
+    let output = graph.nodes[graph.output].shape
     let result = main.results[FusionPlan.root(of: graph.output, in: graph)]!
-    if graph.nodes[graph.output].dims.count == 3 {
-      ChannelsLast.read(
-        from: runner.floats(result), channels: output.channels, pixels: output.height * output.width, to: y)
+    if output.image != nil {
+      ChannelsLast.read(from: runner.floats(result), channels: output.channels, pixels: output.positions, to: y)
     } else {
-      y.update(from: runner.floats(result), count: graph.nodes[graph.output].count)
+      y.update(from: runner.floats(result), count: output.count)
     }
   }
 
@@ -181,12 +245,20 @@ final class FastExecutor: Sendable {
 
   // MARK: Observation
 
+  /// Hands on what the observer watches.
+  private func receiver(_ collector: SiteCollector) -> (ObservedValue) -> Void {
+    { [observer] value in
+      if observer?.watches(value.site) == true { collector.add(value) }
+    }
+  }
+
   /// Hands the collected values to the observer, site by site in execution order, batch axis first.
   private func report(_ collectors: [SiteCollector]) {
     guard let observer, !collectors.isEmpty else { return }
     let images = collectors.map(\.entries)
     for (position, entry) in images[0].enumerated() {
-      observer(entry.site, Tensor([images.count] + entry.dims, images.flatMap { $0[position].values }))
+      observer.receive(
+        entry.site, Tensor([images.count] + entry.shape.dims, images.flatMap { $0[position].values }))
     }
   }
 }

@@ -6,7 +6,7 @@ import Graphs
 /// one buffer.
 struct FusionPlan {
   let graph: Graph
-  /// Whether a node belongs to the part that is compiled (the temporal block, or the rest).
+  /// Whether a node belongs to the phase that is compiled.
   let isMember: [Bool]
   /// Nodes whose results are read from outside this part, or are its output.
   let isExternal: [Bool]
@@ -16,16 +16,17 @@ struct FusionPlan {
   /// written once, as codes, for all of them.
   private(set) var isShared: [Bool]
 
-  init(graph: Graph, temporal: Bool) {
+  init(graph: Graph, phase: Phase) {
     self.graph = graph
-    isMember = graph.isTemporal.map { $0 == temporal }
+    let phases = graph.nodes.map { graph.phase(of: $0.index) }
+    isMember = phases.map { $0 == phase }
     var isExternal = [Bool](repeating: false, count: graph.nodes.count)
     var readers = [[Int]](repeating: [], count: graph.nodes.count)
     for node in graph.nodes {
       for input in node.inputs {
         let root = Self.root(of: input, in: graph)
-        if graph.isTemporal[input] != graph.isTemporal[node.index] { isExternal[root] = true }
-        if !Self.isReshape(node.op) { readers[root].append(node.index) }
+        if phases[input] != phases[node.index] { isExternal[root] = true }
+        if !node.op.facts.isReshape { readers[root].append(node.index) }
       }
     }
     isExternal[Self.root(of: graph.output, in: graph)] = true
@@ -56,16 +57,9 @@ struct FusionPlan {
     }
   }
 
-  static func isReshape(_ op: Op) -> Bool {
-    switch op {
-    case .toTokens, .fromTokens: true
-    default: false
-    }
-  }
-
   static func root(of node: Int, in graph: Graph) -> Int {
     var node = node
-    while isReshape(graph.nodes[node].op) { node = graph.nodes[node].inputs[0] }
+    while graph.nodes[node].op.facts.isReshape { node = graph.nodes[node].inputs[0] }
     return node
   }
 
@@ -102,16 +96,6 @@ struct FusionPlan {
     guard case .concatenate = node.op, !isExternal[node.index] else { return false }
     return readers[node.index].allSatisfy { reader in
       stage(graph.nodes[reader].op) != nil && root(of: graph.nodes[reader].inputs[0]) == node.index
-    }
-  }
-
-  /// Height, width and channels of a value in the N H W C layout.
-  static func pixels(_ dims: [Int]) -> (height: Int, width: Int, channels: Int) {
-    switch dims.count {
-    case 3: (dims[1], dims[2], dims[0])
-    case 2: (dims[0], 1, dims[1])
-    case 1: (1, 1, dims[0])
-    default: (1, 1, 1)
     }
   }
 }

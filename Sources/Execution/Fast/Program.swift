@@ -1,4 +1,4 @@
-/// The graph, or its temporal block, compiled for one image at a time: fused steps over buffers placed in an arena.
+/// One phase of a graph, compiled for one image at a time: fused steps over buffers placed in an arena.
 struct Program: Sendable {
   let steps: [ProgramStep]
   /// Byte offset of each buffer in the arena.
@@ -6,8 +6,10 @@ struct Program: Sendable {
   let arenaBytes: Int
   /// Buffers that hold the results of nodes which outlive the program, by node.
   let results: [Int: BufferID]
-  /// Where the image goes, pixel after pixel, before the first step.
+  /// Where the sample goes, pixel after pixel, before the first step.
   let image: BufferID?
+  /// Where values go that another phase has computed and this one reads as tokens or images, by node.
+  let imports: [Int: BufferID]
   /// Channels of the widest normalisation, for the runner's per-channel scratch.
   let widestNorm: BufferID
   let widestNormChannels: Int

@@ -1,7 +1,7 @@
 import Graphs
 import Tensors
 
-/// Compiles a graph's temporal block, or the rest of it, into a `Program`.
+/// Compiles one phase of a graph into a `Program`.
 struct ProgramCompiler {
   let model: Model
   let table: QuantizationTable
@@ -14,14 +14,16 @@ struct ProgramCompiler {
   private var absorbed: Set<Int> = []
   /// Codes that several layers read, by the node they are of.
   private var sharedCodes: [Int: BufferID] = [:]
+  /// Where values of other phases lie that are no vectors.
+  private var imports: [Int: BufferID] = [:]
   private var slots = 0
   private var widestNorm = 1
 
-  init(model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, temporal: Bool) {
+  init(model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, phase: Phase) {
     self.model = model
     self.table = table
     self.arithmetic = arithmetic
-    fusion = FusionPlan(graph: model.graph, temporal: temporal)
+    fusion = FusionPlan(graph: model.graph, phase: phase)
     if arithmetic == .integer {
       fusion.shareNormalizations { reader, other in
         let inputs = [reader, other].map { table.activations[Site(node: $0.path, role: .input)] }
@@ -37,13 +39,14 @@ struct ProgramCompiler {
 
   mutating func compile() throws -> Program {
     var image: BufferID?
+    reserveImports()
     for node in graph.nodes where fusion.isMember[node.index] {
-      if FusionPlan.isReshape(node.op) || absorbed.contains(node.index) || fusion.isAbsorbed(node)
+      if node.op.facts.isReshape || absorbed.contains(node.index) || fusion.isAbsorbed(node)
         || fusion.isVirtualConcatenation(node)
       {
         continue
       }
-      if node.op == .image { image = buffer(for: node) }
+      if node.op.meaning == .sample { image = buffer(for: node) }
       try emit(node)
     }
     var results: [Int: BufferID] = [:]
@@ -56,11 +59,23 @@ struct ProgramCompiler {
     planner.touch(norm, at: now)
     let (offsets, bytes) = planner.place()
     return Program(
-      steps: steps, offsets: offsets, arenaBytes: bytes, results: results, image: image, widestNorm: norm,
+      steps: steps, offsets: offsets, arenaBytes: bytes, results: results, image: image, imports: imports,
+      widestNorm: norm,
       widestNormChannels: widestNorm)
   }
 
   // MARK: Buffers
+
+  /// Values that the context's phase computes lie in the arena from the start; those of the temporal block are vectors, and
+  /// reach the steps as constants of the call.
+  private mutating func reserveImports() {
+    for node in graph.nodes where fusion.isExternal[node.index] && !fusion.isMember[node.index] {
+      guard graph.phase(of: node.index) == .context,
+        graph.consumers[node.index].contains(where: { fusion.isMember[$0] })
+      else { continue }
+      imports[node.index] = buffer(for: node)
+    }
+  }
 
   private mutating func buffer(for node: Node) -> BufferID {
     let buffer = planner.reserve(bytes: max(node.count, 1) * 4, at: now)
@@ -84,7 +99,7 @@ struct ProgramCompiler {
     if fusion.isVirtualConcatenation(node) {
       return node.inputs.flatMap { segments(of: fusion.root(of: $0)) }
     }
-    return [.init(buffer: read(root), channels: FusionPlan.pixels(node.dims).channels)]
+    return [.init(buffer: read(root), channels: node.shape.channels)]
   }
 
   /// What stands between the nearest written values and `root`: follows absorbed nodes back to their source.
@@ -107,8 +122,8 @@ struct ProgramCompiler {
       node = graph.nodes[fusion.root(of: node.inputs[0])]
       mayTake = fusion.isAbsorbed(node)
     }
-    if result.scaleShift != nil { widestNorm = max(widestNorm, FusionPlan.pixels(node.dims).channels) }
-    (result.height, result.width, _) = FusionPlan.pixels(node.dims)
+    if result.scaleShift != nil { widestNorm = max(widestNorm, node.shape.channels) }
+    (result.height, result.width, _) = node.shape.pixels
     result.segments = segments(of: node.index)
     return result
   }
@@ -116,32 +131,21 @@ struct ProgramCompiler {
   // MARK: Steps
 
   private mutating func emit(_ node: Node) throws {
-    let pixels = FusionPlan.pixels(node.dims)
+    let pixels = node.shape.pixels
     switch node.op {
-    case .image: break
-    case .timestep, .label: break
+    case .input(let input):
+      if input.meaning == .vector {
+        steps.append(.vectorInput(input.name, into: buffer(for: node), count: node.count))
+      } else if input.meaning == .context {
+        imports[node.index] = buffer(for: node)
+      }
     case .sinusoidalEmbedding, .fourierEmbedding, .embedding:
       steps.append(.embed(node: node.index, into: buffer(for: node)))
     case .conv2d, .linear: try emitContraction(node)
-    case .attentionScores(_, let scale): emitProduct(node, scale: scale)
-    case .attentionValues: emitProduct(node, scale: 1)
+    case .attention(let attention): emitAttention(node, attention)
     case .groupNorm, .activation, .scaleShift, .upsampleNearest:
       let prepared = chain(endingAt: node.index, including: true)
       steps.append(.materialize(prepared, into: buffer(for: node)))
-    case .softmax:
-      let columns = node.dims.last ?? 1
-      let source = fusion.root(of: node.inputs[0])
-      let input = read(source)
-      let target: BufferID
-      if fusion.soleReader(of: source)?.index == node.index {
-        target = input
-        buffers[node.index] = input
-      } else {
-        target = buffer(for: node)
-        steps.append(.copy(input, into: target, count: node.count))
-        planner.touch(target, at: now)
-      }
-      steps.append(.softmax(target, rows: node.count / max(columns, 1), columns: columns))
     case .add:
       let (a, b) = (read(node.inputs[0]), read(node.inputs[1]))
       steps.append(.add(a, b, into: buffer(for: node), count: node.count))
@@ -164,14 +168,14 @@ struct ProgramCompiler {
           x, into: buffer(for: node), height: pixels.height, width: pixels.width, channels: pixels.channels))
     case .pool(let pooling):
       let x = read(node.inputs[0])
-      let source = FusionPlan.pixels(graph.nodes[node.inputs[0]].dims)
+      let source = graph.nodes[node.inputs[0]].shape.pixels
       steps.append(
         .pool(
           x, into: buffer(for: node), pooling, height: source.height, width: source.width, channels: pixels.channels,
           rows: pixels.height, columns: pixels.width))
     case .globalAveragePool:
       let x = read(node.inputs[0])
-      let source = FusionPlan.pixels(graph.nodes[node.inputs[0]].dims)
+      let source = graph.nodes[node.inputs[0]].shape.pixels
       steps.append(
         .globalAveragePool(
           x, into: buffer(for: node), height: source.height, width: source.width, channels: source.channels))
@@ -195,7 +199,7 @@ struct ProgramCompiler {
     let channels = preparation.channels
     // Whole tiles: what the last ones have past the image is computed and dropped.
     let tile = layer.isWinograd ? PackedWeights.winogradTile : 1
-    let out = FusionPlan.pixels(node.dims)
+    let out = node.shape.pixels
     var padding = layer.padding
     padding.bottom += (tile - out.height % tile) % tile
     padding.right += (tile - out.width % tile) % tile
@@ -213,7 +217,7 @@ struct ProgramCompiler {
     var last = node
     let epilogue =
       layer.outputQuantizers == nil ? fuseEpilogue(of: node, last: &last) : (temporalBias: nil, residual: nil)
-    let spatial = node.dims.count == 3 ? (out.height, out.width) : (height, width)
+    let spatial = node.shape.image != nil ? (out.height, out.width) : (height, width)
     let residual = epilogue.residual.map { read($0) }
     let winograd =
       layer.isWinograd ? winogradTiles(out.height, out.width, inputs: channels, outputs: out.channels) : nil
@@ -228,7 +232,7 @@ struct ProgramCompiler {
           outputHeight: spatial.0, outputWidth: spatial.1, outputChannels: out.channels, slot: slots,
           inputQuantizers: layer.inputQuantizers, inputScales: layer.inputScales,
           inputFactors: layer.inputScales?.map { 1 / $0 },
-          outputQuantizers: layer.outputQuantizers, inputDims: graph.nodes[node.inputs[0]].dims)))
+          outputQuantizers: layer.outputQuantizers, inputShape: graph.nodes[node.inputs[0]].shape)))
     slots += 1
   }
 
@@ -266,45 +270,46 @@ struct ProgramCompiler {
     return (temporal, nil)
   }
 
-  private mutating func emitProduct(_ node: Node, scale: Float) {
-    let heads: Int
-    switch node.op {
-    case .attentionScores(let h, _), .attentionValues(let h): heads = h
-    default: preconditionFailure("\(node.path) is no attention product")
-    }
-    let (leftNode, rightNode) = (graph.nodes[node.inputs[0]], graph.nodes[node.inputs[1]])
-    let tokens = rightNode.dims[0]
-    let width = rightNode.dims[1] / heads
-    let quantizers = (0...1).map { table.activations[Site(node: node.path, role: .operand($0))] }
-    let left = read(node.inputs[0])
-    let right = read(node.inputs[1])
-    let isScores = if case .attentionScores = node.op { true } else { false }
-    let packedColumns = isScores ? tokens : width
-    let packedRows = isScores ? width : tokens
-    let rows = isScores ? leftNode.dims[0] : node.dims[0]
-    let codes =
-      arithmetic == .integer && CodeProduct.allows(quantizers, products: packedRows)
-      ? codeProduct(
-        leftCodes: isScores ? leftNode.count : heads * rows * PackedWeights.paddedInputChannels(tokens),
-        rightCodes: rightNode.count, outputs: packedColumns) : nil
-    let packedBytes =
-      codes == nil
-      ? PackedWeights.packedMatrixByteCount(outputs: packedColumns, inputs: packedRows)
-      : PackedWeights.packedCodesByteCount(outputs: packedColumns, inputs: packedRows)
-    let product = AttentionProduct(
-      path: node.path, heads: heads, rows: rows, columns: tokens,
-      headWidth: width, scale: scale, left: left, right: right, output: buffer(for: node),
-      packed: reserve(bytes: packedBytes),
-      leftScratch: quantizers[0] == nil || codes != nil ? nil : reserve(bytes: leftNode.count * 4),
-      rightScratch: quantizers[1] == nil || codes != nil ? nil : reserve(bytes: rightNode.count * 4),
-      leftQuantizers: quantizers[0], rightQuantizers: quantizers[1], codes: codes, leftDims: leftNode.dims,
-      rightDims: rightNode.dims)
-    steps.append(isScores ? .scores(product) : .values(product))
+  // MARK: Attention
+
+  private mutating func emitAttention(_ node: Node, _ attention: Attention) {
+    let shapes = node.inputs.map { graph.nodes[$0].shape }
+    let operands = node.inputs.map { read($0) }
+    let (queries, keys) = (shapes[0].positions, shapes[1].positions)
+    let rows = Attention.rowsAtOnce(queries: queries, keys: keys)
+    let scores = product(
+      attention.queries, attention.keys, left: shapes[0].count, right: shapes[1].count, outputs: keys,
+      inputs: shapes[0].channels / attention.heads, scale: attention.scale)
+    let values = product(
+      attention.probabilities, attention.valueOperand, left: rows * PackedWeights.paddedInputChannels(keys),
+      right: shapes[2].count, outputs: shapes[2].channels / attention.heads, inputs: keys, scale: 1)
+    let probabilities = reserve(bytes: rows * keys * 4)
+    let step = AttentionStep(
+      heads: attention.heads, shapes: shapes, probabilitiesShape: graph.shape(at: attention.probabilities)!,
+      rowsAtOnce: rows, queries: operands[0], keys: operands[1], values: operands[2], output: buffer(for: node),
+      probabilities: probabilities, scores: scores, mixing: values)
+    steps.append(.attention(step))
   }
 
-  private mutating func codeProduct(leftCodes: Int, rightCodes: Int, outputs: Int) -> CodeProduct {
-    CodeProduct(
-      left: reserve(bytes: leftCodes + Self.codesReadAtOnce), right: reserve(bytes: rightCodes),
-      constants: reserve(bytes: 3 * 4 * PackedWeights.blocks(outputs) * PackedWeights.blockWidth))
+  /// - Parameters: left, right: elements of the operands' copies; outputs, inputs: of one head's product.
+  private mutating func product(
+    _ leftSite: Site, _ rightSite: Site, left: Int, right: Int, outputs: Int, inputs: Int, scale: Float
+  ) -> AttentionProduct {
+    let quantizers = [leftSite, rightSite].map { table.activations[$0] }
+    let onCodes = arithmetic == .integer && CodeProduct.allows(quantizers, products: inputs)
+    let codes =
+      onCodes
+      ? CodeProduct(
+        left: reserve(bytes: left + Self.codesReadAtOnce), right: reserve(bytes: right),
+        constants: reserve(bytes: 3 * 4 * PackedWeights.blocks(outputs) * PackedWeights.blockWidth)) : nil
+    let packedBytes =
+      onCodes
+      ? PackedWeights.packedCodesByteCount(outputs: outputs, inputs: inputs)
+      : PackedWeights.packedMatrixByteCount(outputs: outputs, inputs: inputs)
+    return AttentionProduct(
+      leftSite: leftSite, rightSite: rightSite, inputs: inputs, outputs: outputs, scale: scale,
+      packed: reserve(bytes: packedBytes), leftQuantizers: quantizers[0], rightQuantizers: quantizers[1],
+      leftScratch: quantizers[0] == nil || onCodes ? nil : reserve(bytes: left * 4),
+      rightScratch: quantizers[1] == nil || onCodes ? nil : reserve(bytes: right * 4), codes: codes)
   }
 }

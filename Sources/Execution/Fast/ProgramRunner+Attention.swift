@@ -3,45 +3,188 @@ import Graphs
 import Tensors
 
 extension ProgramRunner {
-  /// An attention product, head by head: the right operand is packed like a weight and the convolution kernel does the
-  /// rest, so attention has the same summation order on every instruction set and for every batch.
-  func run(_ product: AttentionProduct, isScores: Bool) {
-    if let codes = product.codes { return run(product, on: codes, isScores: isScores) }
-    let left = operand(
-      product, 0, product.left, product.leftScratch, product.leftQuantizers, product.leftDims)
-    let right = operand(
-      product, 1, product.right, product.rightScratch, product.rightQuantizers, product.rightDims)
-    let channels = product.heads * product.headWidth
-    // Scores: weights are the keys, [tokens out, head width in]. Values: the values transposed, [head width, tokens].
-    let (outputs, inputs) = isScores ? (product.columns, product.headWidth) : (product.headWidth, product.columns)
-    let packed = floats(product.packed)
-    let zeros = [Float](repeating: 0, count: PackedWeights.blocks(outputs) * PackedWeights.blockWidth)
-    let output = floats(product.output)
-    for head in 0..<product.heads {
-      var pack = ht_pack()
-      pack.source = UnsafePointer(right + head * product.headWidth)
-      pack.output_stride = Int64(isScores ? channels : 1)
-      pack.input_stride = Int64(isScores ? 1 : channels)
-      pack.output_channels = Int32(outputs)
-      pack.input_channels = Int32(inputs)
-      pack.destination = packed
-      kernels.packMatrix(&pack)
-
-      let square = product.rows * product.columns
-      let leftStride = isScores ? channels : product.columns
-      let outputStride = isScores ? product.columns : channels
-      zeros.withUnsafeBufferPointer { zeros in
-        withRowProduct(
-          of: left + (isScores ? head * product.headWidth : head * square), stride: leftStride, inputs: inputs,
-          by: packed, bias: zeros.baseAddress!, into: output + (isScores ? head * square : head * product.headWidth),
-          stride: outputStride, outputs: outputs
-        ) { arguments in
-          convolve(arguments, rows: product.rows, blocks: PackedWeights.blocks(outputs), isInteger: false)
+  /// Attention head by head and, within a head, block by block of queries: scores, softmax, mixture of the values. Blocks
+  /// change no bit, since every row of probabilities is whole.
+  func run(_ step: AttentionStep) {
+    let leftScores = timed(step.scores.work) { leftOperand(of: step.scores, step.queries, step.shapes[0]) }
+    let rightScores = timed(step.scores.work) { rightOperand(of: step.scores, step.keys, step.shapes[1]) }
+    let values = timed(step.mixing.work) { rightOperand(of: step.mixing, step.values, step.shapes[2]) }
+    let probabilities = floats(step.probabilities)
+    let keys = step.keyCount
+    let blocks = Attention.blocks(queries: step.queryCount, keys: keys)
+    let valueChannels = step.shapes[2].channels
+    for head in 0..<step.heads {
+      timed(step.scores.work) {
+        pack(step.scores, rightScores, head: head, channels: step.shapes[1].channels, readsRows: true)
+      }
+      timed(step.mixing.work) {
+        pack(step.mixing, values, head: head, channels: valueChannels, readsRows: false)
+      }
+      for rows in blocks {
+        timed(step.scores.work) {
+          multiply(
+            step.scores, leftScores, from: rows.lowerBound * step.shapes[0].channels + head * step.scores.inputs,
+            stride: step.shapes[0].channels, rows: rows.count, into: probabilities, stride: keys)
+        }
+        timed("softmax") { softmax(probabilities, rows: rows.count, columns: keys) }
+        timed(step.mixing.work) {
+          multiply(
+            step.mixing, probabilityOperand(of: step, rows: rows.count), from: 0,
+            stride: step.mixing.codes == nil ? keys : PackedWeights.paddedInputChannels(keys), rows: rows.count,
+            into: floats(step.output) + rows.lowerBound * valueChannels + head * step.mixing.outputs,
+            stride: valueChannels)
         }
       }
     }
-    if product.scale != 1 {
-      kernels.affine(output, product.scale, 0, output, product.heads * product.rows * product.columns)
+  }
+
+  private func softmax(_ values: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
+    split(rows) { range in
+      var arguments = ht_softmax(
+        values: values + range.lowerBound * columns, rows: Int64(range.count), row_stride: Int64(columns),
+        columns: Int32(columns))
+      kernels.softmaxRows(&arguments)
+    }
+  }
+
+  // MARK: Operands
+
+  /// Where a product reads an operand: Float, or codes.
+  private typealias Operand = UnsafeMutableRawPointer
+
+  private func leftOperand(of product: AttentionProduct, _ left: BufferID, _ shape: Shape) -> Operand {
+    guard let codes = product.codes else {
+      return Operand(simulated(left, shape, product.leftSite, product.leftQuantizers, scratch: product.leftScratch))
+    }
+    writeCodes(
+      of: floats(left), quantizer(product.leftQuantizers, at: product.leftSite), pixels: shape.positions,
+      channels: shape.channels, pixelStride: shape.channels, to: codes.left)
+    return Operand(bytes(codes.left))
+  }
+
+  private func rightOperand(of product: AttentionProduct, _ right: BufferID, _ shape: Shape) -> Operand {
+    guard let codes = product.codes else {
+      return Operand(
+        simulated(right, shape, product.rightSite, product.rightQuantizers, scratch: product.rightScratch))
+    }
+    writeCodes(
+      of: floats(right), quantizer(product.rightQuantizers, at: product.rightSite), pixels: shape.positions,
+      channels: shape.channels, pixelStride: shape.channels, to: codes.right)
+    return Operand(bytes(codes.right))
+  }
+
+  /// A block of one head's probabilities as the values are mixed by them.
+  private func probabilityOperand(of step: AttentionStep, rows: Int) -> Operand {
+    let product = step.mixing
+    let values = floats(step.probabilities)
+    let keys = step.keyCount
+    observer?(
+      ObservedValue(
+        site: product.leftSite, shape: .scores(heads: 1, queries: rows, keys: keys), base: UnsafePointer(values),
+        isChannelsLast: false, width: 1, pixelStride: keys, rowStride: keys))
+    if let codes = product.codes {
+      writeCodes(
+        of: values, quantizer(product.leftQuantizers, at: product.leftSite), pixels: rows, channels: keys,
+        pixelStride: PackedWeights.paddedInputChannels(keys), to: codes.left)
+      return Operand(bytes(codes.left))
+    }
+    if let quantizers = product.leftQuantizers {
+      simulate(values, rows * keys, quantizers.quantizer(at: constants.key), channels: keys)
+    }
+    return Operand(values)
+  }
+
+  /// The operand observed, and passed through its fake quantiser where it has one.
+  private func simulated(
+    _ buffer: BufferID, _ shape: Shape, _ site: Site, _ quantizers: ActivationQuantizers?, scratch: BufferID?
+  ) -> UnsafeMutablePointer<Float> {
+    let source = floats(buffer)
+    observer?(
+      ObservedValue(
+        site: site, shape: shape, base: UnsafePointer(source), isChannelsLast: false, width: 1,
+        pixelStride: shape.channels, rowStride: shape.channels))
+    guard let scratch, let quantizers else { return source }
+    let copy = floats(scratch)
+    copy.update(from: source, count: shape.count)
+    simulate(copy, shape.count, quantizers.quantizer(at: constants.key), channels: shape.channels)
+    return copy
+  }
+
+  private func quantizer(_ quantizers: ActivationQuantizers?, at site: Site) -> AffineQuantizer {
+    guard let quantizers else { preconditionFailure("\(site) has codes and no quantisers") }
+    return quantizers.quantizer(at: constants.key)
+  }
+
+  // MARK: Products
+
+  /// Packs one head's right operand.
+  /// - Parameter readsRows: whether an output's weights are a row of the operand (keys) or a column (values).
+  private func pack(_ product: AttentionProduct, _ right: Operand, head: Int, channels: Int, readsRows: Bool) {
+    let first = head * (readsRows ? product.inputs : product.outputs)
+    let (outputStride, inputStride) = readsRows ? (channels, 1) : (1, channels)
+    guard let codes = product.codes else {
+      var pack = ht_pack()
+      pack.source = UnsafePointer(right.assumingMemoryBound(to: Float.self) + first)
+      pack.output_stride = Int64(outputStride)
+      pack.input_stride = Int64(inputStride)
+      pack.output_channels = Int32(product.outputs)
+      pack.input_channels = Int32(product.inputs)
+      pack.destination = floats(product.packed)
+      return kernels.packMatrix(&pack)
+    }
+    var pack = ht_pack_codes()
+    pack.source = UnsafePointer(right.assumingMemoryBound(to: UInt8.self) + first)
+    pack.output_stride = Int64(outputStride)
+    pack.input_stride = Int64(inputStride)
+    pack.output_channels = Int32(product.outputs)
+    pack.input_channels = Int32(product.inputs)
+    pack.left_zero_point = Int32(quantizer(product.leftQuantizers, at: product.leftSite).zeroPoints[0])
+    pack.destination = bytes(product.packed)
+    pack.start = (arena + program.offset(codes.constants)).assumingMemoryBound(to: Int32.self)
+    kernels.packCodes(&pack)
+  }
+
+  /// Rows of the left operand times the packed right one.
+  /// - Parameters: first: element of the left operand where the first row begins; stride: elements from row to row.
+  private func multiply(
+    _ product: AttentionProduct, _ left: Operand, from first: Int, stride: Int, rows: Int,
+    into output: UnsafeMutablePointer<Float>, stride outputStride: Int
+  ) {
+    let blocks = PackedWeights.blocks(product.outputs)
+    guard let codes = product.codes else {
+      let zeros = [Float](repeating: 0, count: blocks * PackedWeights.blockWidth)
+      zeros.withUnsafeBufferPointer { zeros in
+        withRowProduct(
+          of: left.assumingMemoryBound(to: Float.self) + first, stride: stride, inputs: product.inputs,
+          by: floats(product.packed), bias: zeros.baseAddress!, into: output, stride: outputStride,
+          outputs: product.outputs
+        ) { convolve($0, rows: rows, blocks: blocks, isInteger: false) }
+      }
+      guard product.scale != 1 else { return }
+      if outputStride == product.outputs {
+        return kernels.affine(output, product.scale, 0, output, rows * product.outputs)
+      }
+      for row in 0..<rows {
+        kernels.affine(output + row * outputStride, product.scale, 0, output + row * outputStride, product.outputs)
+      }
+      return
+    }
+    let padded = blocks * PackedWeights.blockWidth
+    let (scale, bias) = (floats(codes.constants) + padded, floats(codes.constants) + 2 * padded)
+    let factor =
+      quantizer(product.leftQuantizers, at: product.leftSite).scales[0]
+      * quantizer(product.rightQuantizers, at: product.rightSite).scales[0] * product.scale
+    scale.update(repeating: factor, count: padded)
+    bias.update(repeating: 0, count: padded)
+    let start = (arena + program.offset(codes.constants)).assumingMemoryBound(to: Int32.self)
+    withRowProduct(
+      of: left.assumingMemoryBound(to: UInt8.self) + first, stride: stride,
+      inputs: PackedWeights.paddedInputChannels(product.inputs), by: bytes(product.packed), bias: bias, into: output,
+      stride: outputStride, outputs: product.outputs
+    ) { arguments in
+      arguments.start = UnsafePointer(start)
+      arguments.scale = UnsafePointer(scale)
+      convolve(arguments, rows: rows, blocks: blocks, isInteger: true)
     }
   }
 
@@ -72,23 +215,22 @@ extension ProgramRunner {
     }
   }
 
-  /// The operand as the product multiplies it: observed, and passed through its fake quantiser where it has one.
-  private func operand(
-    _ product: AttentionProduct, _ position: Int, _ buffer: BufferID, _ scratch: BufferID?,
-    _ quantizers: ActivationQuantizers?, _ dims: [Int]
-  ) -> UnsafeMutablePointer<Float> {
-    let source = floats(buffer)
-    let site = Site(node: product.path, role: .operand(position))
-    let channels = dims.last ?? 1
-    observer?(
-      ObservedValue(
-        site: site, dims: dims, base: UnsafePointer(source), isChannelsLast: false, width: 1, pixelStride: channels,
-        rowStride: channels))
-    guard let scratch, let quantizers else { return source }
-    let count = dims.reduce(1, *)
-    let copy = floats(scratch)
-    copy.update(from: source, count: count)
-    simulate(copy, count, quantizers.quantizer(at: constants.key), channels: channels)
-    return copy
+  // MARK: Codes
+
+  private func bytes(_ buffer: BufferID) -> UnsafeMutablePointer<UInt8> {
+    (arena + program.offset(buffer)).assumingMemoryBound(to: UInt8.self)
+  }
+
+  private func writeCodes(
+    of source: UnsafeMutablePointer<Float>, _ quantizer: AffineQuantizer, pixels: Int, channels: Int,
+    pixelStride: Int, to target: BufferID
+  ) {
+    split(pixels) { range in
+      var pass = ht_transform(
+        line: source + range.lowerBound * channels, pixels: range.count, channels: channels,
+        to: bytes(target) + range.lowerBound * pixelStride, pixelStride: pixelStride)
+      pass.quantize(by: quantizer)
+      kernels.transform(&pass)
+    }
   }
 }

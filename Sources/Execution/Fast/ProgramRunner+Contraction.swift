@@ -44,7 +44,7 @@ extension ProgramRunner {
     let halo = contraction.halo
     observer?(
       ObservedValue(
-        site: Site(node: contraction.path, role: .input), dims: contraction.inputDims,
+        site: Site(node: contraction.path, role: .input), shape: contraction.inputShape,
         base: UnsafePointer(input + halo.firstElement), isChannelsLast: true,
         width: halo.width - halo.padding.left - halo.padding.right,
         pixelStride: halo.pixelStride, rowStride: halo.width * halo.pixelStride))

@@ -5,8 +5,8 @@ import Tensors
 /// The value at a site for the image that a runner works on, where it lies.
 struct ObservedValue {
   let site: Site
-  /// As the graph has them.
-  let dims: [Int]
+  /// As the graph has it.
+  let shape: Shape
   let base: UnsafePointer<Float>
   /// Pixels of channels (then strides apply); otherwise row-major in `dims`.
   let isChannelsLast: Bool
@@ -39,24 +39,16 @@ struct ProgramRunner {
   }
 
   /// - Parameter work: what the time counts as; nil when the step's parts are timed by themselves.
-  func timed(_ work: @autoclosure () -> String?, _ body: () -> Void) {
+  func timed<R>(_ work: @autoclosure () -> String?, _ body: () -> R) -> R {
     guard let profile, let work = work() else { return body() }
-    profile.measure(work, body)
+    return profile.measure(work, body)
   }
 
   private func run(_ step: ProgramStep) {
     switch step {
     case .contraction(let contraction): run(contraction)
     case .materialize(let preparation, let target): materialize(preparation, into: target)
-    case .scores(let product): run(product, isScores: true)
-    case .values(let product): run(product, isScores: false)
-    case .softmax(let buffer, let rows, let columns):
-      split(rows) { range in
-        var arguments = ht_softmax(
-          values: floats(buffer) + range.lowerBound * columns, rows: Int64(range.count), row_stride: Int64(columns),
-          columns: Int32(columns))
-        kernels.softmaxRows(&arguments)
-      }
+    case .attention(let step): run(step)
     case .add(let a, let b, let target, let count):
       kernels.add(floats(a), floats(b), floats(target), count)
     case .affine(let x, let target, let count, let scale, let offset):
@@ -96,13 +88,16 @@ struct ProgramRunner {
       kernels.affine(floats(target), 1 / Float(height * width), 0, floats(target), channels)
     case .copy(let x, let target, let count):
       floats(target).update(from: floats(x), count: count)
-    case .embed(let node, let target):
+    case .vectorInput(let name, let target, let count):
+      guard let vector = constants.key.conditioning.vectors[name] else { preconditionFailure("no vector \(name)") }
+      floats(target).update(from: vector, count: count)
+    case .embed(let index, let target):
+      let node = graph.nodes[index]
       let values = TemporalEmbedding.values(
-        of: graph.nodes[node], in: graph, timestep: constants.key.timestep, label: constants.key.label,
-        parameters: parameters)
+        of: node, number: constants.key.number(of: graph.nodes[node.inputs[0]].op.meaning), parameters: parameters)
       floats(target).update(from: values, count: values.count)
     case .divideByTimestep(let x, let target, let count):
-      kernels.affine(floats(x), 1 / Float(constants.key.timestep.value), 0, floats(target), count)
+      kernels.affine(floats(x), 1 / Float(constants.key.number(of: .timestep)), 0, floats(target), count)
     }
   }
 

@@ -1,13 +1,10 @@
 /// What a profile calls the steps.
 extension ProgramStep {
-  /// nil for contractions, whose parts are timed by themselves.
+  /// nil for contractions and attentions, whose parts are timed by themselves.
   var work: String? {
     switch self {
-    case .contraction: nil
+    case .contraction, .attention: nil
     case .materialize(let preparation, _): preparation.work(toCodes: false)
-    case .scores(let product), .values(let product):
-      "attention products, \(product.codes == nil ? "float" : "integer")"
-    case .softmax: "softmax"
     case .add: "add"
     case .affine: "affine"
     case .addPerChannel: "add per channel"
@@ -16,9 +13,13 @@ extension ProgramStep {
     case .pool(_, _, let pooling, _, _, _, _, _): "\(pooling.kind.rawValue) of a \(pooling.size)x\(pooling.size) window"
     case .globalAveragePool: "global average pool"
     case .copy: "copy"
-    case .embed, .divideByTimestep: "temporal"
+    case .vectorInput, .embed, .divideByTimestep: "temporal"
     }
   }
+}
+
+extension AttentionProduct {
+  var work: String { "attention products, \(codes == nil ? "float" : "integer")" }
 }
 
 extension Contraction {

@@ -165,46 +165,11 @@ struct Contraction: Sendable {
   let inputScales: [Float]?
   let inputFactors: [Float]?
   let outputQuantizers: ActivationQuantizers?
-  /// Dims of the input as the graph has them, for observers.
-  let inputDims: [Int]
+  /// Of the input as the graph has it, for observers.
+  let inputShape: Shape
 
   var blocks: Int { parts[0].weights.blocks }
   var taps: Int { parts[0].weights.taps }
-}
-
-/// Scratch of an attention product on codes (u8 times s8).
-struct CodeProduct: Sendable {
-  /// Both operands' codes, pixel after pixel.
-  let left: BufferID
-  let right: BufferID
-  /// Start values, scales and zero biases of one head's outputs, padded to whole blocks.
-  let constants: BufferID
-}
-
-/// One attention product; operands are [tokens, channels] or [heads, tokens, tokens] buffers.
-struct AttentionProduct: Sendable {
-  let path: String
-  let heads: Int
-  /// Tokens of the first operand and of the second.
-  let rows: Int
-  let columns: Int
-  /// Channels of one head.
-  let headWidth: Int
-  let scale: Float
-  let left: BufferID
-  let right: BufferID
-  let output: BufferID
-  /// Packed right operand of one head.
-  let packed: BufferID
-  /// Simulated copies of the operands, where their sites are quantised or observed.
-  let leftScratch: BufferID?
-  let rightScratch: BufferID?
-  let leftQuantizers: ActivationQuantizers?
-  let rightQuantizers: ActivationQuantizers?
-  /// Present where the product runs on codes.
-  let codes: CodeProduct?
-  let leftDims: [Int]
-  let rightDims: [Int]
 }
 
 /// One step of a compiled program.
@@ -212,9 +177,7 @@ enum ProgramStep: Sendable {
   case contraction(Contraction)
   /// Writes a preparation's value densely.
   case materialize(Preparation, into: BufferID)
-  case scores(AttentionProduct)
-  case values(AttentionProduct)
-  case softmax(BufferID, rows: Int, columns: Int)
+  case attention(AttentionStep)
   case add(BufferID, BufferID, into: BufferID, count: Int)
   case affine(BufferID, into: BufferID, count: Int, scale: Float, offset: Float)
   /// x + v per channel, v a temporal node.
@@ -225,6 +188,8 @@ enum ProgramStep: Sendable {
   case pool(BufferID, into: BufferID, Pooling, height: Int, width: Int, channels: Int, rows: Int, columns: Int)
   case globalAveragePool(BufferID, into: BufferID, height: Int, width: Int, channels: Int)
   case copy(BufferID, into: BufferID, count: Int)
+  /// A vector of the call's conditioning, by name.
+  case vectorInput(String, into: BufferID, count: Int)
   /// A function of the timestep or label alone, computed on the spot.
   case embed(node: Int, into: BufferID)
   /// x / t.

@@ -1,106 +1,124 @@
+import CKernels
 import Graphs
 import Tensors
 
-// Attention's products head by head: queries q, keys k and values v are tokens x channels with the heads side by side,
-// scores and probabilities heads x queries x keys.
+// Attention head by head, in the blocks of queries of all executors: queries q, keys k and values v are tokens x channels
+// with the heads side by side. Probabilities are not kept: the walk backwards computes each block again.
 extension GradientExecutor {
+  /// One image's part in an attention.
   private struct Heads {
-    let count: Int
+    let attention: Attention
     let queries: Int
     let keys: Int
     let channels: Int
-    var width: Int { channels / count }
-    var square: Int { queries * keys }
+    let valueChannels: Int
+    var width: Int { channels / attention.heads }
+    var valueWidth: Int { valueChannels / attention.heads }
+    var blocks: [Range<Int>] { Attention.blocks(queries: queries, keys: keys) }
+
+    init(_ attention: Attention, _ shapes: [Shape]) {
+      self.attention = attention
+      (queries, keys) = (shapes[0].positions, shapes[1].positions)
+      (channels, valueChannels) = (shapes[0].channels, shapes[2].channels)
+    }
   }
 
-  func scores(_ node: Node, heads: Int, scale: Float) {
-    let shape = scoreShape(node, heads)
+  func attend(_ node: Node, _ attention: Attention) {
+    let heads = Heads(attention, node.inputs.map { graph.nodes[$0].shape })
     forEachImage { image in
-      let (q, k, out) = (operand(node, 0, image), operand(node, 1, image), result(node, image))
-      for head in 0..<heads {
-        let column = head * shape.width
-        multiply(
-          FloatMatrix(q + column, stride: shape.channels),
-          FloatMatrix(k + column, stride: shape.channels, transposed: true),
-          rows: shape.queries, columns: shape.keys, inner: shape.width, scale: scale, accumulate: false,
-          into: out + head * shape.square, stride: shape.keys)
-      }
-    }
-  }
-
-  /// dq = scale dS k, dk = scale dS^T q.
-  func scoresGradient(_ node: Node, heads: Int, scale: Float) {
-    let shape = scoreShape(node, heads)
-    for position in 0..<2 {
-      guard let (base, accumulate) = contribution(node, position) else { continue }
-      let isKeys = position == 1
-      forEachImage { image in
-        let (dS, other) = (cotangent(node, image), operand(node, 1 - position, image))
-        let out = base + image * elementCount(node.inputs[position])
-        for head in 0..<heads {
-          let column = head * shape.width
+      let (v, out) = (operand(node, 2, image), result(node, image))
+      let (p, _) = memory.probabilityBlock(image: image)
+      for head in 0..<attention.heads {
+        let column = head * heads.valueWidth
+        for rows in heads.blocks {
+          probabilities(node, heads, head, rows, image, into: p)
           multiply(
-            FloatMatrix(dS + head * shape.square, stride: shape.keys, transposed: isKeys),
-            FloatMatrix(other + column, stride: shape.channels), rows: isKeys ? shape.keys : shape.queries,
-            columns: shape.width, inner: isKeys ? shape.queries : shape.keys, scale: scale, accumulate: accumulate,
-            into: out + column, stride: shape.channels)
+            FloatMatrix(p, stride: heads.keys), FloatMatrix(v + column, stride: heads.valueChannels),
+            rows: rows.count, columns: heads.valueWidth, inner: heads.keys, accumulate: false,
+            into: out + rows.lowerBound * heads.valueChannels + column, stride: heads.valueChannels)
         }
       }
     }
   }
 
-  func mix(_ node: Node, heads: Int) {
-    let shape = mixShape(node, heads)
+  /// softmax(scale q k^T) of one head for a block of queries.
+  private func probabilities(
+    _ node: Node, _ heads: Heads, _ head: Int, _ rows: Range<Int>, _ image: Int,
+    into p: UnsafeMutablePointer<Float>
+  ) {
+    let column = head * heads.width
+    multiply(
+      FloatMatrix(operand(node, 0, image) + rows.lowerBound * heads.channels + column, stride: heads.channels),
+      FloatMatrix(operand(node, 1, image) + column, stride: heads.channels, transposed: true),
+      rows: rows.count, columns: heads.keys, inner: heads.width, scale: heads.attention.scale, accumulate: false,
+      into: p, stride: heads.keys)
+    var pass = ht_softmax(
+      values: p, rows: Int64(rows.count), row_stride: Int64(heads.keys), columns: Int32(heads.keys))
+    kernels.softmaxRows(&pass)
+  }
+
+  /// dv = p^T dy; dp = dy v^T; dS from dp by the softmax's gradient; dq = scale dS k, dk = scale dS^T q.
+  func attentionGradient(_ node: Node, _ attention: Attention) {
+    let heads = Heads(attention, node.inputs.map { graph.nodes[$0].shape })
+    // Values first: the order in which contributions to one slot are added.
+    let dv = contribution(node, 2)
+    let dq = contribution(node, 0)
+    let dk = contribution(node, 1)
+    if dv == nil && dq == nil && dk == nil { return }
+    let blocks = heads.blocks
+    // Keys and values get a sum over the blocks; where two operands share a slot, all are added to zeros.
+    let isShared = blocks.count > 1 && Set(node.inputs.map { memory.slots.root($0) }).count < 3
     forEachImage { image in
-      let (p, v, out) = (operand(node, 0, image), operand(node, 1, image), result(node, image))
-      for head in 0..<heads {
-        let column = head * shape.width
-        multiply(
-          FloatMatrix(p + head * shape.square, stride: shape.keys), FloatMatrix(v + column, stride: shape.channels),
-          rows: shape.queries, columns: shape.width, inner: shape.keys, accumulate: false, into: out + column,
-          stride: shape.channels)
+      let (p, dS) = memory.probabilityBlock(image: image)
+      let dy = cotangent(node, image)
+      func target(
+        _ contribution: (base: UnsafeMutablePointer<Float>, accumulate: Bool)?, _ position: Int
+      ) -> UnsafeMutablePointer<Float>? {
+        guard let contribution else { return nil }
+        let size = elementCount(node.inputs[position])
+        let base = contribution.base + image * size
+        if isShared, !contribution.accumulate { base.update(repeating: 0, count: size) }
+        return base
       }
-    }
-  }
-
-  /// dp = dy v^T, dv = p^T dy.
-  func mixGradient(_ node: Node, heads: Int) {
-    let shape = mixShape(node, heads)
-    if let (base, accumulate) = contribution(node, 0) {
-      forEachImage { image in
-        let (dy, v) = (cotangent(node, image), operand(node, 1, image))
-        for head in 0..<heads {
-          let column = head * shape.width
+      let (v, q, k) = (target(dv, 2), target(dq, 0), target(dk, 1))
+      for head in 0..<attention.heads {
+        let (column, valueColumn) = (head * heads.width, head * heads.valueWidth)
+        for (number, rows) in blocks.enumerated() {
+          let dyBlock = dy + rows.lowerBound * heads.valueChannels + valueColumn
+          probabilities(node, heads, head, rows, image, into: p)
+          if let v {
+            multiply(
+              FloatMatrix(p, stride: heads.keys, transposed: true), FloatMatrix(dyBlock, stride: heads.valueChannels),
+              rows: heads.keys, columns: heads.valueWidth, inner: rows.count,
+              accumulate: isShared || number > 0 || dv?.accumulate == true, into: v + valueColumn,
+              stride: heads.valueChannels)
+          }
+          if q == nil && k == nil { continue }
           multiply(
-            FloatMatrix(dy + column, stride: shape.channels),
-            FloatMatrix(v + column, stride: shape.channels, transposed: true), rows: shape.queries,
-            columns: shape.keys, inner: shape.width, accumulate: accumulate,
-            into: base + image * elementCount(node.inputs[0]) + head * shape.square, stride: shape.keys)
+            FloatMatrix(dyBlock, stride: heads.valueChannels),
+            FloatMatrix(operand(node, 2, image) + valueColumn, stride: heads.valueChannels, transposed: true),
+            rows: rows.count, columns: heads.keys, inner: heads.valueWidth, accumulate: false, into: dS,
+            stride: heads.keys)
+          var pass = ht_softmax_gradient(
+            p: p, dy: dS, dx: dS, rows: Int64(rows.count), columns: Int32(heads.keys), accumulate: 0)
+          kernels.softmaxGradient(&pass)
+          let first = rows.lowerBound * heads.channels + column
+          if let q {
+            multiply(
+              FloatMatrix(dS, stride: heads.keys),
+              FloatMatrix(operand(node, 1, image) + column, stride: heads.channels), rows: rows.count,
+              columns: heads.width, inner: heads.keys, scale: attention.scale,
+              accumulate: isShared || dq?.accumulate == true, into: q + first, stride: heads.channels)
+          }
+          if let k {
+            multiply(
+              FloatMatrix(dS, stride: heads.keys, transposed: true),
+              FloatMatrix(operand(node, 0, image) + first, stride: heads.channels), rows: heads.keys,
+              columns: heads.width, inner: rows.count, scale: attention.scale,
+              accumulate: isShared || number > 0 || dk?.accumulate == true, into: k + column, stride: heads.channels)
+          }
         }
       }
     }
-    if let (base, accumulate) = contribution(node, 1) {
-      forEachImage { image in
-        let (dy, p) = (cotangent(node, image), operand(node, 0, image))
-        for head in 0..<heads {
-          let column = head * shape.width
-          multiply(
-            FloatMatrix(p + head * shape.square, stride: shape.keys, transposed: true),
-            FloatMatrix(dy + column, stride: shape.channels), rows: shape.keys, columns: shape.width,
-            inner: shape.queries, accumulate: accumulate,
-            into: base + image * elementCount(node.inputs[1]) + column, stride: shape.channels)
-        }
-      }
-    }
-  }
-
-  private func scoreShape(_ node: Node, _ heads: Int) -> Heads {
-    let (q, k) = (dims(node.inputs[0]), dims(node.inputs[1]))
-    return Heads(count: heads, queries: q[0], keys: k[0], channels: q[1])
-  }
-
-  private func mixShape(_ node: Node, _ heads: Int) -> Heads {
-    let v = dims(node.inputs[1])
-    return Heads(count: heads, queries: node.dims[0], keys: v[0], channels: v[1])
   }
 }

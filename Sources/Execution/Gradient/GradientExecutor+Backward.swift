@@ -55,14 +55,13 @@ extension GradientExecutor {
 
   private func backward(_ node: Node) {
     switch node.op {
-    case .image, .timestep, .label, .toTokens, .fromTokens: break
+    case .input, .toTokens, .fromTokens: break
     // Their operand is a number of no gradient.
     case .sinusoidalEmbedding: break
     case .fourierEmbedding(let weight, let flip): fourierGradient(node, weight, flipSinToCos: flip)
     case .embedding(let table): tableGradient(node, table)
     case .conv2d, .linear: contractGradient(node)
-    case .attentionScores(let heads, let scale): scoresGradient(node, heads: heads, scale: scale)
-    case .attentionValues(let heads): mixGradient(node, heads: heads)
+    case .attention(let attention): attentionGradient(node, attention)
     case .groupNorm(let scale, let shift, let groups, _):
       normalizeGradient(node, scale: scale, shift: shift, groups: groups)
     case .activation(let activation):
@@ -71,14 +70,6 @@ extension GradientExecutor {
           x: operand(node, image), dy: cotangent(node, image), dx: dx, count: Int64(node.count),
           activation: activation.kernelCode, accumulate: accumulate ? 1 : 0)
         kernels.activationGradient(&pass)
-      }
-    case .softmax:
-      contribute(node) { dx, accumulate, image in
-        let columns = node.dims.last ?? 1
-        var pass = ht_softmax_gradient(
-          p: result(node, image), dy: cotangent(node, image), dx: dx, rows: Int64(node.count / columns),
-          columns: Int32(columns), accumulate: accumulate ? 1 : 0)
-        kernels.softmaxGradient(&pass)
       }
     case .add:
       for position in 0..<2 {

@@ -25,26 +25,16 @@ extension GradientExecutor {
 
   private func forward(_ node: Node) {
     switch node.op {
-    case .image, .timestep, .label: preconditionFailure("\(node.path) is given, not evaluated")
+    case .input: preconditionFailure("\(node.path) is given, not evaluated")
     case .toTokens, .fromTokens: break
     case .sinusoidalEmbedding, .fourierEmbedding, .embedding: embed(node)
     case .conv2d, .linear: contract(node)
-    case .attentionScores(let heads, let scale): scores(node, heads: heads, scale: scale)
-    case .attentionValues(let heads): mix(node, heads: heads)
+    case .attention(let attention): attend(node, attention)
     case .groupNorm(let scale, let shift, let groups, let epsilon):
       normalize(node, scale: scale, shift: shift, groups: groups, epsilon: epsilon)
     case .activation(let activation):
       forEachImage { image in
         transform(operand(node, image), node.count, 1, into: result(node, image), activation: activation.kernelCode)
-      }
-    case .softmax:
-      forEachImage { image in
-        result(node, image).update(from: operand(node, image), count: node.count)
-        let columns = node.dims.last ?? 1
-        var pass = ht_softmax(
-          values: result(node, image), rows: Int64(node.count / columns), row_stride: Int64(columns),
-          columns: Int32(columns))
-        kernels.softmaxRows(&pass)
       }
     case .add:
       forEachImage { kernels.add(operand(node, 0, $0), operand(node, 1, $0), result(node, $0), node.count) }
@@ -91,12 +81,8 @@ extension GradientExecutor {
 
   /// Functions of one number per image, which lies in the operand's value.
   private func embed(_ node: Node) {
-    let isLabel = graph.nodes[node.inputs[0]].op == .label
     for image in 0..<count {
-      let number = operand(node, image)[0]
-      let values = TemporalEmbedding.values(
-        of: node, in: graph, timestep: Timestep(Double(number)), label: isLabel ? Int(number) : nil,
-        parameters: parameters)
+      let values = TemporalEmbedding.values(of: node, number: Double(operand(node, image)[0]), parameters: parameters)
       result(node, image).update(from: values, count: values.count)
     }
   }
@@ -114,7 +100,7 @@ extension GradientExecutor {
 
   // MARK: Passes over dense values of one image
 
-  func channelCount(_ node: Int) -> Int { FusionPlan.pixels(dims(node)).channels }
+  func channelCount(_ node: Int) -> Int { graph.nodes[node].shape.channels }
   func channels(_ node: Node) -> Int { channelCount(node.index) }
   func pixels(_ node: Node) -> Int { node.count / channels(node) }
 

@@ -29,11 +29,7 @@ extension GradientExecutor {
     try graph.check(input)
     var values: [Int: Tensor] = [:]
     for node in segment.inputs {
-      switch graph.nodes[node].op {
-      case .timestep: values[node] = Tensor([input.timesteps.count], input.timesteps.map { Float($0.value) })
-      case .label: values[node] = Tensor([input.labels?.count ?? 0], input.labels?.map { Float($0) } ?? [])
-      default: values[node] = input.x
-      }
+      values[node] = input.value(of: graph.nodes[node])
     }
     guard let output = run(values)[graph.output] else { preconditionFailure("a segment without the network's output") }
     return output
@@ -84,22 +80,10 @@ extension GradientExecutor {
     _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ node: Int,
     _ convert: (UnsafePointer<Float>, Int, Int, UnsafeMutablePointer<Float>) -> Void
   ) {
-    if isImage(node) {
+    if graph.nodes[node].shape.image != nil {
       convert(source, dims(node)[0], dims(node)[1] * dims(node)[2], target)
     } else {
       target.update(from: source, count: elementCount(node))
-    }
-  }
-
-  /// Three axes are an image's, or heads, queries and keys.
-  private func isImage(_ node: Int) -> Bool {
-    if dims(node).count != 3 { return false }
-    switch graph.nodes[node].op {
-    case .attentionScores, .softmax: return false
-    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .conv2d, .linear,
-      .attentionValues, .groupNorm, .activation, .add, .addPerChannel, .scaleShift, .affine, .divideByTimestep,
-      .concatenate, .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens, .globalAveragePool:
-      return true
     }
   }
 }

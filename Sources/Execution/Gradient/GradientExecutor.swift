@@ -4,7 +4,7 @@ import Tensors
 /// With respect to what gradients are formed.
 package struct GradientTargets: Sendable {
   package var parameters: Set<String>
-  /// Inputs of the segment, by node. Timesteps and labels have no gradient.
+  /// Inputs of the segment, by node. What is no tensor of values (timesteps, labels) has no gradient.
   package var inputs: Set<Int>
 
   package init(parameters: Set<String>, inputs: Set<Int>) {
@@ -15,15 +15,15 @@ package struct GradientTargets: Sendable {
   /// Every parameter that the segment reads and every input that has a gradient.
   package init(everythingIn segment: GraphSegment, of graph: Graph) {
     parameters = Set(segment.nodes.flatMap { graph.nodes[$0].op.parameters })
-    inputs = Set(segment.inputs.filter { graph.nodes[$0].op != .timestep && graph.nodes[$0].op != .label })
+    inputs = Set(segment.inputs.filter { graph.nodes[$0].shape != .scalar })
   }
 }
 
 /// Evaluates a segment of a graph on a batch and walks it backwards, one vector-Jacobian product per operation. The graph
 /// is the tape: every result of the forward pass is kept.
 ///
-/// Temporal nodes are evaluated per image like all others. Values are channels-last inside (N H W C); matrices of scores
-/// are [heads][queries][keys]. One caller at a time; the work inside is divided among the pool's workers by images, taps
+/// Temporal nodes are evaluated per image like all others. Values are channels-last inside (N H W C); attention's
+/// probabilities are computed again, in blocks of queries, where the walk backwards needs them. One caller at a time; the work inside is divided among the pool's workers by images, taps
 /// and blocks of channels, never by the number of threads, so gradients have the same bits for any number. They are
 /// summed over the batch in its order. Weight gradients and attention go through BLAS, whose bits may differ between
 /// machines.
@@ -72,7 +72,9 @@ package final class GradientExecutor {
       layers[index] = try Self.layer(graph.nodes[index], model, targets, needsInput: slots.needsInput(of: index))
     }
     self.layers = layers
-    memory = try GradientMemory(slots, layers: Array(layers.values), capacity: capacity)
+    memory = try GradientMemory(
+      slots, layers: Array(layers.values), capacity: capacity,
+      attentionBlock: Self.attentionBlock(graph, segment))
     isWritten = [Bool](repeating: false, count: slots.count)
     repack()
   }
@@ -80,30 +82,34 @@ package final class GradientExecutor {
   private static func layer(
     _ node: Node, _ model: Model, _ targets: GradientTargets, needsInput: Bool
   ) throws -> GradientLayer? {
+    guard node.op.facts.isLayer else { return nil }
     let (geometry, weight, bias): (LayerGeometry, String, String?)
+    let input = model.graph.nodes[node.inputs[0]].shape
     switch node.op {
     case .conv2d(let convolution):
-      guard
-        let found = LayerGeometry(convolution, input: model.graph.dims(at: .input, of: node), output: node.dims)
-      else {
+      guard let found = LayerGeometry(convolution, input: input.dims, output: node.dims) else {
         throw ExecutionError.unsupported(
           site: "\(node.path):input", reason: "gradients of a convolution padded beyond its kernel's reach")
       }
       (geometry, weight, bias) = (found, convolution.weight, convolution.bias)
     case .linear(let name, let biasName):
-      let dims = model.graph.dims(at: .input, of: node)
-      geometry = LayerGeometry(
-        linear: dims.last ?? 1, outputs: node.dims.last ?? 1, tokens: dims.dropLast().reduce(1, *))
+      geometry = LayerGeometry(linear: input.channels, outputs: node.shape.channels, tokens: input.positions)
       (weight, bias) = (name, biasName)
-    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .attentionScores,
-      .attentionValues, .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine,
-      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens,
-      .globalAveragePool:
-      return nil
+    default: preconditionFailure("\(node.path) is no layer")
     }
     return try GradientLayer(
       geometry, weight: weight, bias: bias, parameters: model.parameters,
       needsGradient: targets.parameters.contains(weight), needsInput: needsInput)
+  }
+
+  /// Values of the largest block of probabilities among the segment's attentions.
+  private static func attentionBlock(_ graph: Graph, _ segment: GraphSegment) -> Int {
+    segment.nodes.lazy.compactMap { index -> Int? in
+      guard let attention = graph.nodes[index].op.facts.attention,
+        case .scores(_, let queries, let keys)? = graph.shape(at: attention.probabilities)
+      else { return nil }
+      return Attention.rowsAtOnce(queries: queries, keys: keys) * keys
+    }.max() ?? 0
   }
 
   /// Bytes that an executor of so many images keeps, without its weights.
@@ -124,7 +130,7 @@ package final class GradientExecutor {
   // MARK: Values
 
   /// Pixels or tokens of a node's result; 1 for a vector.
-  package func positions(of node: Int) -> Int { elementCount(node) / channelCount(node) }
+  package func positions(of node: Int) -> Int { graph.nodes[node].shape.positions }
 
   /// Elements of a node's result for one image.
   package func elementCount(_ node: Int) -> Int { graph.nodes[node].count }

@@ -25,7 +25,7 @@ struct GradientSlots {
     self.targets = targets
     let isInside = segment.nodes.reduce(into: [Bool](repeating: false, count: graph.nodes.count)) { $0[$1] = true }
     var roots = Array(graph.nodes.indices)
-    for index in segment.nodes where FusionPlan.isReshape(graph.nodes[index].op) && isInside[index] {
+    for index in segment.nodes where graph.nodes[index].op.facts.isReshape && isInside[index] {
       roots[index] = roots[graph.nodes[index].inputs[0]]
     }
     self.roots = roots
@@ -34,7 +34,7 @@ struct GradientSlots {
     sizes = [Int](repeating: 0, count: graph.nodes.count + layers.count)
     needs = [Bool](repeating: false, count: sizes.count)
     for index in segment.inputs + segment.nodes where roots[index] == index { sizes[index] = graph.nodes[index].count }
-    for (layer, slot) in siteSlots { sizes[slot] = graph.dims(at: .input, of: graph.nodes[layer]).reduce(1, *) }
+    for (layer, slot) in siteSlots { sizes[slot] = graph.nodes[graph.nodes[layer].inputs[0]].count }
     for index in segment.inputs { needs[index] = targets.inputs.contains(index) }
     for index in segment.nodes {
       let node = graph.nodes[index]
@@ -104,8 +104,13 @@ struct GradientMemory {
   private let cotangentGrids: AlignedBuffer
   private let scratch: AlignedBuffer
   private let scratchCount: Int
+  private let probabilities: AlignedBuffer
+  private let blockCount: Int
 
-  init(_ slots: GradientSlots, layers: [GradientLayer], capacity: Int) throws(KernelError) {
+  /// - Parameter attentionBlock: values of the largest block of attention's probabilities.
+  init(
+    _ slots: GradientSlots, layers: [GradientLayer], capacity: Int, attentionBlock: Int
+  ) throws(KernelError) {
     self.slots = slots
     let valueBytes: Int
     let cotangentBytes: Int
@@ -118,6 +123,8 @@ struct GradientMemory {
     cotangentGrids = try AlignedBuffer(byteCount: 4 * capacity * (spread.map(\.cotangentGridCount).max() ?? 0))
     scratchCount = slots.sizes.max() ?? 0
     scratch = try AlignedBuffer(byteCount: 4 * capacity * scratchCount)
+    blockCount = attentionBlock
+    probabilities = try AlignedBuffer(byteCount: 4 * 2 * capacity * attentionBlock)
   }
 
   func value(_ slot: Int) -> UnsafeMutablePointer<Float> { values.pointer(at: valueOffsets[slot]) }
@@ -133,4 +140,9 @@ struct GradientMemory {
   }
   /// As many elements as the largest value has, for each image.
   func scratch(image: Int) -> UnsafeMutablePointer<Float> { scratch.pointer(at: 4 * image * scratchCount) }
+  /// A block of probabilities and one of their cotangents, for each image.
+  func probabilityBlock(image: Int) -> (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) {
+    let first: UnsafeMutablePointer<Float> = probabilities.pointer(at: 4 * 2 * image * blockCount)
+    return (first, first + blockCount)
+  }
 }

@@ -47,40 +47,36 @@ extension Reference {
     return y
   }
 
-  /// scale q_h k_h^T per head h (Vaswani et al. 2017, eq. 1). q: T C, k: S C, result: heads T S.
-  static func attentionScores(
-    _ q: [Float], _ k: [Float], _ qDims: [Int], _ kDims: [Int], heads: Int, scale: Float
+  /// softmax(scale q_h k_h^T) of one head h for a block of queries (Vaswani et al. 2017, eq. 1), scores rounded once.
+  /// q: T C, k: S C, result: block x S.
+  static func probabilities(
+    _ q: [Float], _ k: [Float], _ attention: Attention, _ shape: Shape, keys: Int, head: Int, block: Range<Int>
   ) -> [Float] {
-    let channels = qDims[1]
-    let width = channels / heads
-    var out: [Float] = []
-    out.reserveCapacity(heads * qDims[0] * kDims[0])
-    for head in 0..<heads {
-      for query in 0..<qDims[0] {
-        for key in 0..<kDims[0] {
-          let product = dot(
-            q, query * channels + head * width, 1, k, key * channels + head * width, 1, count: width)
-          out.append(Float(Double(scale) * product))
-        }
+    let channels = shape.channels
+    let width = channels / attention.heads
+    var scores: [Float] = []
+    scores.reserveCapacity(block.count * keys)
+    for query in block {
+      for key in 0..<keys {
+        let product = dot(q, query * channels + head * width, 1, k, key * channels + head * width, 1, count: width)
+        scores.append(Float(Double(attention.scale) * product))
       }
     }
-    return out
+    return softmax(scores, columns: keys)
   }
 
-  /// p_h v_h per head h, heads side by side. p: heads T S, v: S C, result: T C.
-  static func attentionValues(_ p: [Float], _ v: [Float], _ vDims: [Int], heads: Int) -> [Float] {
-    let (keys, channels) = (vDims[0], vDims[1])
-    let width = channels / heads
-    let queries = p.count / (heads * keys)
-    var out = [Float](repeating: 0, count: queries * channels)
-    for query in 0..<queries {
-      for channel in 0..<channels {
-        let head = channel / width
-        out[query * channels + channel] = Float(
-          dot(p, (head * queries + query) * keys, 1, v, channel, channels, count: keys))
+  /// p_h v_h for a block of queries, written to the head's channels of these rows. p: block x S, v: S D, out: T D.
+  static func mix(
+    _ p: [Float], _ v: [Float], _ attention: Attention, _ shape: Shape, head: Int, block: Range<Int>,
+    into out: inout [Float]
+  ) {
+    let (keys, channels) = (shape.positions, shape.channels)
+    let width = channels / attention.heads
+    for (row, query) in block.enumerated() {
+      for channel in (head * width)..<((head + 1) * width) {
+        out[query * channels + channel] = Float(dot(p, row * keys, 1, v, channel, channels, count: keys))
       }
     }
-    return out
   }
 
   /// The sum of a[a0 + i sa] b[b0 + i sb] over i < count.

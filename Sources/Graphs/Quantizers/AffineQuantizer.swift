@@ -24,20 +24,6 @@ extension Granularity {
   }
 }
 
-/// Which channel each element of a row-major tensor belongs to: element i to channel (i / stride) % count. Images
-/// [C, H, W] and weights [O, …] have the channel first, tokens [T, C] and vectors [C] last.
-package struct ChannelLayout: Sendable, Hashable {
-  package let stride: Int
-  package let count: Int
-
-  /// The layout of an activation of shape `dims`, without the batch.
-  package init(_ dims: [Int]) {
-    let isImage = dims.count > 2
-    stride = isImage ? dims.dropFirst().reduce(1, *) : 1
-    count = (isImage ? dims.first : dims.last) ?? 1
-  }
-}
-
 /// Simulated quantisation at one site: the value of the tensor that integer execution would compute with.
 package protocol FakeQuantizer: Sendable {
   /// - Parameters: values: row-major; channelStride, channelCount: element i belongs to channel (i / channelStride) % channelCount.

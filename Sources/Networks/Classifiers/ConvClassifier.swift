@@ -26,8 +26,8 @@ package enum ConvClassifier {
   /// Parameters `conv1`…`conv5`, `norm1`…`norm5` and `fc`, as in the weights file, as far as the output needs them. Images are
   /// in [-1, 1].
   package static func graph(_ output: Output) -> Graph {
-    var g = GraphBuilder(imageShape: imageShape)
-    var h = g.image()
+    var g = GraphBuilder()
+    var h = g.sample(imageShape)
     for (position, layer) in layers.enumerated() {
       if output == .map(after: position) { break }
       h = g.conv2d("conv\(position + 1)", h, out: layer.channels, stride: layer.stride)

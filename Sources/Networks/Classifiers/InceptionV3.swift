@@ -5,7 +5,7 @@ import Tensors
 /// as in pytorch-fid's and torch-fidelity's weight files. It differs from torchvision's in three things: averages leave the
 /// padding out, the last block pools by maximum, and there are 1008 classes.
 ///
-/// Batch normalisations are folded into the convolutions before them (`foldedWeights`).
+/// Batch normalisations are folded into the convolutions before them (`InceptionLayout`).
 package enum InceptionV3 {
   package static let featureCount = 2048
   package static let classCount = 1008
@@ -37,7 +37,7 @@ package enum InceptionV3 {
   /// The part of the network between two places. Cutting it changes no bit: every value is computed by the same node.
   /// - Parameter pooled: the mean over all positions in place of the map.
   package static func graph(from start: Place = .image, to end: Place, pooled: Bool) -> Graph {
-    var g = GraphBuilder(imageShape: start.shape)
+    var g = GraphBuilder()
     var out = stretch(&g, from: start, to: end)
     if pooled { out = g.globalAveragePool("features", out) }
     return finish(&g, output: out)
@@ -45,7 +45,7 @@ package enum InceptionV3 {
 
   /// The whole network, from images in [-1, 1] to one logit per class: declares every parameter of a weights file.
   package static let wholeGraph: Graph = {
-    var g = GraphBuilder(imageShape: imageShape)
+    var g = GraphBuilder()
     let features = g.globalAveragePool("features", stretch(&g, from: .image, to: .mixed7c))
     let logits = g.linear("fc", features, out: classCount)
     return finish(&g, output: logits)
@@ -54,8 +54,8 @@ package enum InceptionV3 {
   /// The first channels of the 1x1 branch of Mixed_6d, after its ReLU, from Mixed_6c: TensorFlow's `mixed_6/conv`, 17x17
   /// positions, of which guided-diffusion's evaluator takes 7 channels.
   package static func spatialGraph() -> Graph {
-    var g = GraphBuilder(imageShape: Place.mixed6c.shape)
-    let map = g.scope("Mixed_6d") { unit(&$0, "branch1x1", $0.image(), spatialChannels) }
+    var g = GraphBuilder()
+    let map = g.scope("Mixed_6d") { unit(&$0, "branch1x1", $0.sample(Place.mixed6c.shape), spatialChannels) }
     return finish(&g, output: map)
   }
 
@@ -70,7 +70,9 @@ package enum InceptionV3 {
   }
 
   private static func stretch(_ g: inout GraphBuilder, from start: Place, to end: Place) -> Value {
-    Place.allCases.filter { $0 > start && $0 <= end }.reduce(g.image()) { x, place in part(endingAt: place, &g, x) }
+    Place.allCases.filter { $0 > start && $0 <= end }.reduce(g.sample(start.shape)) { x, place in
+      part(endingAt: place, &g, x)
+    }
   }
 
   private static func part(endingAt place: Place, _ g: inout GraphBuilder, _ x: Value) -> Value {
@@ -185,49 +187,5 @@ package enum InceptionV3 {
     let c1 = same(&g, "branch3x3dbl_3a", c, 384, 1, 3)
     let c2 = same(&g, "branch3x3dbl_3b", c, 384, 3, 1)
     return join(&g, a, b1, b2, c1, c2, pooled(&g, x, 192, kind))
-  }
-
-  // MARK: Weights
-
-  private static let normalisationEpsilon = 1e-3
-  private static let normalisation = ["weight", "bias", "running_mean", "running_var"]
-
-  /// The file's weights with each batch normalisation folded into its convolution, in Double: w' = w g / sqrt(v + 1e-3),
-  /// b' = b - m g / sqrt(v + 1e-3). What the network does not use (auxiliary logits, batch counters) is left out; what
-  /// does not fit is left as it is, for loading to refuse by name.
-  package static func foldedWeights(_ archive: TensorArchive) -> TensorArchive {
-    let weightSuffix = ".conv.weight"
-    var out = TensorArchive()
-    var replaced: Set<String> = []
-    for name in archive.names where name.hasSuffix(weightSuffix) {
-      let unit = String(name.dropLast(weightSuffix.count))
-      guard let stored = archive.tensors[name], let folded = fold(stored, unit, archive) else { continue }
-      out.tensors[name] = StoredTensor(folded.weight)
-      out.tensors[unit + ".conv.bias"] = StoredTensor(folded.bias)
-      replaced.insert(name)
-      replaced.formUnion(normalisation.map { "\(unit).bn.\($0)" })
-    }
-    for name in archive.names
-    where !replaced.contains(name) && !name.hasPrefix("AuxLogits.") && !name.hasSuffix(".num_batches_tracked") {
-      out.tensors[name] = archive.tensors[name]
-    }
-    return out
-  }
-
-  private static func fold(
-    _ stored: StoredTensor, _ unit: String, _ archive: TensorArchive
-  ) -> (weight: Tensor, bias: Tensor)? {
-    let values = normalisation.compactMap { archive.tensors["\(unit).bn.\($0)"]?.floats()?.values.map(Double.init) }
-    guard var weight = stored.floats(), let outputs = weight.dims.first, outputs > 0, values.count == 4,
-      values.allSatisfy({ $0.count == outputs })
-    else { return nil }
-    let row = weight.count / outputs
-    var bias = Tensor([outputs])
-    for o in 0..<outputs {
-      let scale = values[0][o] / (values[3][o] + normalisationEpsilon).squareRoot()
-      bias.values[o] = Float(values[1][o] - values[2][o] * scale)
-      for i in (o * row)..<((o + 1) * row) { weight.values[i] = Float(Double(weight.values[i]) * scale) }
-    }
-    return (weight, bias)
   }
 }

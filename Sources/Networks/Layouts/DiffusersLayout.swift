@@ -1,3 +1,5 @@
+import Graphs
+
 /// The names of diffusers' checkpoints, which are the graph's own; attention layers also under the names of files
 /// written before diffusers 0.15.
 package struct DiffusersLayout: WeightLayout {
@@ -9,12 +11,13 @@ package struct DiffusersLayout: WeightLayout {
 
   package init() {}
 
-  package func spellings(of parameter: String) -> [String] {
+  package func expressions(for parameter: Parameter) -> [WeightExpression] {
+    let name = parameter.name
     for (current, older) in Self.olderNames {
-      for suffix in [".weight", ".bias"] where parameter.hasSuffix(".\(current)\(suffix)") {
-        return [parameter, parameter.dropLast(current.count + suffix.count) + older + suffix]
+      for suffix in [".weight", ".bias"] where name.hasSuffix(".\(current)\(suffix)") {
+        return [.stored(name), .stored(name.dropLast(current.count + suffix.count) + older + suffix)]
       }
     }
-    return [parameter]
+    return [.stored(name)]
   }
 }

@@ -3,97 +3,67 @@ import Tensors
 
 extension Model {
   /// The graph with the weights of a checkpoint, strictly: every parameter present in the right shape, as F32, F16 or
-  /// BF16, every value finite, and nothing left over.
-  /// - Parameters: file: what messages call the archive; layouts: ways of naming, of which the one that knows most of
-  ///   the archive is taken.
-  /// - Throws: `WeightsError` with every missing, unexpected, mismatched and non-finite tensor.
+  /// BF16, every value finite, and nothing left over. Arrays are read one after the other.
+  /// - Throws: `WeightsError` with every missing, unexpected, mismatched and non-finite tensor; what keeps the source from
+  ///   being read.
   package static func load(
-    graph: Graph, archive: TensorArchive, file: String = "weights",
-    layouts: [any WeightLayout] = WeightLayoutCatalog.layouts
-  ) throws(WeightsError) -> Model {
-    let assignments = layouts.map { Assignment(graph: graph, archive: archive, layout: $0) }
-    guard let best = assignments.min(by: { $0.missing.count < $1.missing.count }) else {
-      preconditionFailure("no weight layouts")
-    }
-    var problems = best.missing.map { WeightsError.Problem.missing(name: $0.name, dims: $0.dims) }
-    problems += best.unexpected.map { .unexpected(name: $0, dims: archive.tensors[$0]?.dims ?? []) }
+    graph: Graph, from source: any WeightSource, layout: any WeightLayout = DiffusersLayout()
+  ) throws -> Model {
+    var missing: [WeightsError.Problem] = []
+    var unfit: [WeightsError.Problem] = []
+    var used: Set<String> = []
     var parameters: [String: Tensor] = [:]
-    for (parameter, name) in best.found {
-      guard let stored = archive.tensors[name] else { continue }
-      guard fits(stored.dims, parameter.dims) else {
-        problems.append(.shape(name: name, expected: parameter.dims, found: stored.dims))
-        continue
+    let reader = WeightReader(source)
+    for parameter in graph.parameters {
+      let choices = layout.expressions(for: parameter)
+      let complete = choices.first { choice in
+        choice.demands(for: parameter.dims).allSatisfy { source.entry($0.name) != nil }
       }
-      guard let tensor = stored.floats() else {
-        problems.append(.elementType(name: name, found: stored.type))
-        continue
+      guard let expression = complete ?? choices.first else {
+        preconditionFailure("\(layout.name) has no way to make \(parameter.name)")
       }
-      if let position = tensor.values.firstIndex(where: { !$0.isFinite }) {
-        let count = tensor.values.count { !$0.isFinite }
-        problems.append(.notFinite(name: name, value: tensor.values[position], position: position, count: count))
+      var isSound = true
+      let demands = expression.demands(for: parameter.dims)
+      for demand in demands {
+        let isNew = used.insert(demand.name).inserted
+        guard let problem = problem(demand, source.entry(demand.name)) else { continue }
+        isSound = false
+        if !isNew { continue }
+        if case .missing = problem { missing.append(problem) } else { unfit.append(problem) }
       }
-      parameters[parameter.name] = tensor.reshaped(parameter.dims)
+      guard isSound else { continue }
+      let known = Set(reader.findings.keys)
+      parameters[parameter.name] = try expression.evaluate(parameter.dims, reader)
+      // A fused array's findings are complete only after its last part; this keeps their place in the list.
+      unfit += demands.map(\.name).filter { reader.findings[$0] != nil && !known.contains($0) }
+        .map { .notFinite(name: $0, value: 0, position: 0, count: 0) }
     }
-    if !problems.isEmpty { throw WeightsError(file: file, problems: problems) }
+    let unexpected = source.entries.filter { !used.contains($0.name) && !layout.leavesOut($0.name) }
+      .map { WeightsError.Problem.unexpected(name: $0.name, dims: $0.dims) }
+    let problems = missing + unexpected + unfit.map { completed($0, reader) }
+    if !problems.isEmpty { throw WeightsError(file: source.label, problems: problems) }
     return Model(graph: graph, parameters: parameters)
   }
 
-  /// Linear weights may be stored as 1x1 convolutions.
-  private static func fits(_ stored: [Int], _ expected: [Int]) -> Bool {
-    stored == expected || (expected.count == 2 && stored == expected + [1, 1])
+  /// `load` from an archive in memory. - Parameter file: what messages call it.
+  package static func load(
+    graph: Graph, archive: TensorArchive, file: String = "weights", layout: any WeightLayout = DiffusersLayout()
+  ) throws -> Model {
+    try load(graph: graph, from: ArchivedWeights(archive, label: file), layout: layout)
   }
 
-  /// Which tensor of the archive is which parameter, under one layout.
-  private struct Assignment {
-    var found: [(parameter: Parameter, name: String)] = []
-    var missing: [Parameter] = []
-    var unexpected: [String] = []
-
-    init(graph: Graph, archive: TensorArchive, layout: any WeightLayout) {
-      var used = Set<String>()
-      for parameter in graph.parameters {
-        if let name = layout.spellings(of: parameter.name).first(where: { archive.tensors[$0] != nil }) {
-          found.append((parameter, name))
-          used.insert(name)
-        } else {
-          missing.append(parameter)
-        }
-      }
-      unexpected = archive.names.filter { !used.contains($0) }
-    }
-  }
-}
-
-/// Everything that keeps a checkpoint from fitting a network.
-package struct WeightsError: HalftoneError, Equatable {
-  package enum Problem: Sendable, Equatable {
-    case missing(name: String, dims: [Int])
-    case unexpected(name: String, dims: [Int])
-    case shape(name: String, expected: [Int], found: [Int])
-    case elementType(name: String, found: ElementType)
-    case notFinite(name: String, value: Float, position: Int, count: Int)
-
-    var text: String {
-      switch self {
-      case .missing(let name, let dims): "missing: \(name) \(dims)"
-      case .unexpected(let name, let dims): "unexpected: \(printable(name)) \(dims)"
-      case .shape(let name, let expected, let found): "\(name): expected shape \(expected), found \(found)"
-      case .elementType(let name, let found): "\(name): expected F32, F16 or BF16, found \(found.rawValue)"
-      case .notFinite(let name, let value, let position, let count):
-        "\(name): \(count == 1 ? "1 value is" : "\(count) values are") not finite, first \(value) at index \(position)"
-      }
+  private static func problem(_ demand: WeightDemand, _ entry: WeightEntry?) -> WeightsError.Problem? {
+    guard let entry else { return .missing(name: demand.name, dims: demand.dims) }
+    if !demand.isMet(by: entry.dims) { return .shape(name: demand.name, expected: demand.dims, found: entry.dims) }
+    switch entry.type {
+    case .f32, .f16, .bf16: return nil
+    case .f64, .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool:
+      return .elementType(name: demand.name, found: entry.type)
     }
   }
 
-  package let file: String
-  package let problems: [Problem]
-
-  package var id: String { "E-WEIGHTS" }
-  package var exit: ExitStatus { .refusedInput }
-  package var message: String {
-    "\(printable(file)) does not fit the network:\n  " + problems.map(\.text).joined(separator: "\n  ")
-  }
-  package var hint: String? {
-    "check that the configuration and the weights belong together and that the file is complete"
+  private static func completed(_ problem: WeightsError.Problem, _ reader: WeightReader) -> WeightsError.Problem {
+    guard case .notFinite(let name, _, _, _) = problem, let finding = reader.findings[name] else { return problem }
+    return .notFinite(name: name, value: finding.value, position: finding.position, count: finding.count)
   }
 }

@@ -3,7 +3,7 @@ import Tensors
 /// Every family of U-Nets, found by `_class_name`. A new family is one file beside this one and one line here.
 package enum UNetCatalog {
   package static let families: [any UNetConfiguration.Type] = [
-    UNet2DConfiguration.self
+    UNet2DConfiguration.self, DDIMUNetConfiguration.self, OpenAIUNetConfiguration.self,
   ]
 
   /// The configuration in a config.json, decoded by the family that the file names.

@@ -159,7 +159,9 @@ extension UNet2DConfiguration {
     checkHeads(reader)
     checkTime(reader)
     if midBlockScaleFactor == 0 { reader.report("mid_block_scale_factor", "0 divides nothing; leave it at 1") }
-    if let sampleSize, reader.isSound("sample_size", "block_out_channels"), let problem = sizeProblem(sampleSize) {
+    if let sampleSize, reader.isSound("sample_size", "block_out_channels"),
+      let problem = UNetPlan.sizeProblem(sampleSize, levels: levels)
+    {
       reader.report("sample_size", problem)
     }
   }
@@ -225,11 +227,5 @@ extension UNet2DConfiguration {
         "class_embed_type",
         "\"timestep\" is supported with \"positional\" time embeddings only, found \"\(timeEmbedding.rawValue)\"")
     }
-  }
-
-  /// Why a network of these levels cannot work on images of `size`, or nil when it can.
-  func sizeProblem(_ size: SampleSize) -> String? {
-    guard size.height % sizeMultiple != 0 || size.width % sizeMultiple != 0 else { return nil }
-    return "\(size) is not divisible by \(sizeMultiple): \(levels) levels halve height and width \(levels - 1) times"
   }
 }

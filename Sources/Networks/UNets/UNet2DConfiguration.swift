@@ -77,8 +77,6 @@ package struct UNet2DConfiguration: UNetConfiguration, Equatable {
 
   package var levels: Int { blockOutChannels.count }
   package var timeEmbeddingWidth: Int { timeEmbeddingDim ?? 4 * blockOutChannels[0] }
-  /// Height and width must be multiples of this: every level but the last halves the image.
-  package var sizeMultiple: Int { 1 << (levels - 1) }
   /// The middle's attention is normalised by `attn_norm_num_groups` groups; without that key by `norm_num_groups` when
   /// the time embedding is added, and not at all when it scales and shifts.
   package var midAttentionGroups: Int? { attentionNormGroups ?? (timeScaleShift == .add ? normGroups : nil) }

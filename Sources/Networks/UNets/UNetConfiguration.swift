@@ -12,7 +12,7 @@ package struct SampleSize: Hashable, Sendable, CustomStringConvertible {
   package var description: String { "\(height)x\(width)" }
 }
 
-/// One family of U-Nets: its configuration, read strictly and written back, and the graph it describes.
+/// One family of U-Nets: its configuration, read strictly and written back, and the plan of the graph it describes.
 package protocol UNetConfiguration: Sendable {
   /// What `_class_name` says in the family's config.json.
   static var className: String { get }
@@ -22,10 +22,17 @@ package protocol UNetConfiguration: Sendable {
   var encoded: ConfigurationValue { get }
   /// The size the network was trained for; nil where the configuration leaves it open.
   var sampleSize: SampleSize? { get }
-  /// The network on images of `size`, or of `sampleSize` when nil.
-  func graph(size: SampleSize?) throws(GraphError) -> Graph
+  /// What the network consists of.
+  var plan: UNetPlan { get }
 }
 
 extension UNetConfiguration {
-  package func graph() throws(GraphError) -> Graph { try graph(size: nil) }
+  /// The network on images of `size`, or of `sampleSize` when nil.
+  /// - Throws: `GraphError` when the size is unknown, does not divide, or the network exceeds the graph's limits.
+  package func graph(size: SampleSize? = nil) throws(GraphError) -> Graph {
+    guard let size = size ?? sampleSize else {
+      throw GraphError(problems: ["sample_size: the configuration leaves it open; give height and width"])
+    }
+    return try plan.graph(size: size)
+  }
 }

@@ -29,7 +29,8 @@ extension QuantizedModel {
     var selfTest: SelfTest?
     if let test = header.selfTest {
       selfTest = SelfTest(
-        x: arrays.floats(ArrayName.selfTestX), stepIndex: test.stepIndex, labels: test.labels,
+        x: arrays.floats(ArrayName.selfTestX), stepIndex: test.stepIndex,
+        conditioning: (test.labels ?? []).map { Conditioning(label: $0) },
         expected: arrays.floats(ArrayName.selfTestExpected))
     }
     parameters = arrays.remainingFloats()

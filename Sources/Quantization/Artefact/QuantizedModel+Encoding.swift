@@ -150,7 +150,10 @@ extension QuantizedModel.Lineage {
 
 extension QuantizedModel.SelfTest {
   fileprivate func encode() -> ConfigurationValue {
-    ["step": .integer(stepIndex), "labels": labels.map { .list($0.map { .integer($0) }) } ?? nil]
+    [
+      "step": .integer(stepIndex),
+      "labels": conditioning.isEmpty ? nil : .list(conditioning.map { .integer($0.label ?? 0) }),
+    ]
   }
 }
 

@@ -40,14 +40,15 @@ package struct QuantizedModel: Sendable, Equatable {
     package var x: Tensor
     /// Position of the step in `steps`.
     package var stepIndex: Int
-    package var labels: [Int]?
+    /// One per image; empty for unconditional networks.
+    package var conditioning: [Conditioning]
     /// N C' H W.
     package var expected: Tensor
 
-    package init(x: Tensor, stepIndex: Int, labels: [Int]?, expected: Tensor) {
+    package init(x: Tensor, stepIndex: Int, conditioning: [Conditioning], expected: Tensor) {
       self.x = x
       self.stepIndex = stepIndex
-      self.labels = labels
+      self.conditioning = conditioning
       self.expected = expected
     }
   }
@@ -159,10 +160,9 @@ package struct QuantizedModel: Sendable, Equatable {
     if selfTest.expected.dims != output {
       problems.append("self_test.expected: expected shape \(output), found \(selfTest.expected.dims)")
     }
+    let labels = selfTest.conditioning.compactMap(\.label)
     let classes = 0..<(graph.classCount ?? 0)
-    if (selfTest.labels == nil) != (graph.classCount == nil) || selfTest.labels.map({ $0.count != count }) ?? false
-      || !(selfTest.labels ?? []).allSatisfy({ classes.contains($0) })
-    {
+    if labels.count != (graph.classCount == nil ? 0 : count) || !labels.allSatisfy({ classes.contains($0) }) {
       problems.append(
         "self_test.labels: expected \(graph.classCount == nil ? "none" : "\(count) classes below \(classes.upperBound)")"
       )

@@ -9,8 +9,8 @@ extension CalibrationProvenance {
     fits recipe: Recipe, graph: Graph, modelDigest: String, sampler: ConfigurationValue, steps: [Step]
   ) throws(QuantizationError) {
     if self.modelDigest != modelDigest { throw .setOfOtherModel(expected: modelDigest, found: self.modelDigest) }
-    let shape = Self.shown(graph.imageShape, graph.classCount)
-    let own = Self.shown(imageShape, classCount)
+    let shape = Self.shown(graph.imageShape, graph.conditioning)
+    let own = Self.shown(imageShape, conditioning)
     if own != shape { throw .setOfOtherShape(expected: shape, found: own) }
     var differences = Self.differences(set: self.sampler, recipe: sampler)
     if differences.isEmpty, self.steps != steps {
@@ -25,8 +25,8 @@ extension CalibrationProvenance {
     }
   }
 
-  private static func shown(_ shape: ImageShape, _ classCount: Int?) -> String {
-    classCount.map { "\(shape) in \($0) classes" } ?? "\(shape)"
+  private static func shown(_ shape: ImageShape, _ conditioning: ConditioningForm) -> String {
+    conditioning.classes.map { "\(shape) in \($0) classes" } ?? "\(shape)"
   }
 
   private static func shown(_ steps: [Step]) -> String {

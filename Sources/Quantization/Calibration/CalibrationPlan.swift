@@ -140,17 +140,19 @@ extension Recipe.Calibration {
     if case .ndtc(_, _, .code) = distribution { stepCount - position } else { position }
   }
 
-  /// The class of each trajectory; nil for unconditional models.
-  func labels(of trajectories: [Int], classCount: Int?) throws(QuantizationError) -> [Int]? {
-    guard let classCount else { return nil }
+  /// What each trajectory is conditioned on; empty for unconditional models.
+  func conditioning(
+    of trajectories: [Int], form: ConditioningForm
+  ) throws(QuantizationError) -> [Conditioning] {
+    guard let classCount = form.classes else { return [] }
     switch labels {
     case .balanced:
-      return trajectories.map { $0 % classCount }
+      return trajectories.map { Conditioning(label: $0 % classCount) }
     case .cycled(let list):
       if let bad = list.first(where: { $0 >= classCount }) {
         throw .labelOutOfRange(label: bad, classCount: classCount)
       }
-      return trajectories.map { list[$0 % list.count] }
+      return trajectories.map { Conditioning(label: list[$0 % list.count]) }
     }
   }
 }

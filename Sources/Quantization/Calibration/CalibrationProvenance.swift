@@ -9,7 +9,8 @@ package struct CalibrationProvenance: Sendable, Equatable {
   /// Identity of the float model that made the trajectories.
   package var modelDigest: String
   package var imageShape: ImageShape
-  package var classCount: Int?
+  /// What the model is conditioned on.
+  package var conditioning: ConditioningForm
   /// The sampler, every key resolved.
   package var sampler: ConfigurationValue
   /// Its steps in execution order.
@@ -17,12 +18,13 @@ package struct CalibrationProvenance: Sendable, Equatable {
   package var calibration: Recipe.Calibration
 
   package init(
-    modelDigest: String, imageShape: ImageShape, classCount: Int?, sampler: ConfigurationValue, steps: [Step],
+    modelDigest: String, imageShape: ImageShape, conditioning: ConditioningForm, sampler: ConfigurationValue,
+    steps: [Step],
     calibration: Recipe.Calibration
   ) {
     self.modelDigest = modelDigest
     self.imageShape = imageShape
-    self.classCount = classCount
+    self.conditioning = conditioning
     self.sampler = sampler
     self.steps = steps
     self.calibration = calibration
@@ -32,7 +34,7 @@ package struct CalibrationProvenance: Sendable, Equatable {
     [
       "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
       "model_digest": .string(modelDigest), "image_shape": .list(imageShape.dims.map { .integer($0) }),
-      "class_count": classCount.map { .integer($0) } ?? nil,
+      "class_count": conditioning.classes.map { .integer($0) } ?? nil,
       "sampler": sampler, "steps": steps.encode(), "calibration": calibration.encode(),
     ]
   }
@@ -53,7 +55,8 @@ package struct CalibrationProvenance: Sendable, Equatable {
     imageShape =
       dims.count == 3
       ? ImageShape(channels: dims[0], height: dims[1], width: dims[2]) : ImageShape(channels: 1, height: 1, width: 1)
-    classCount = reader.value("class_count") == .null ? nil : reader.int("class_count", in: 1...1_000_000)
+    conditioning = ConditioningForm(
+      classes: reader.value("class_count") == .null ? nil : reader.int("class_count", in: 1...1_000_000))
     sampler = reader.value("sampler") ?? .null
     if sampler == .null { reader.report("sampler", "missing; expected the sampler's keys") }
     steps = reader.steps("steps")
@@ -64,14 +67,20 @@ package struct CalibrationProvenance: Sendable, Equatable {
 }
 
 extension [Step] {
-  /// Two parallel lists: the timesteps, and the timestep each step leads to (null: the clean image).
+  /// Parallel lists: the timesteps, and the timestep each step leads to (null: the clean image); and, where the network is
+  /// given other numbers than the timesteps, those.
   func encode() -> ConfigurationValue {
     func number(_ timestep: Timestep) -> ConfigurationValue {
       Int(exactly: timestep.value).map { .integer($0) } ?? .number(timestep.value)
     }
-    return [
-      "timesteps": .list(map { number($0.timestep) }), "previous": .list(map { $0.previous.map(number) ?? nil }),
+    var entries: [ConfigurationValue.Entry] = [
+      .init("timesteps", .list(map { number($0.timestep) })),
+      .init("previous", .list(map { $0.previous.map(number) ?? nil })),
     ]
+    if contains(where: { $0.networkTimestep != $0.timestep }) {
+      entries.append(.init("network_timesteps", .list(map { number($0.networkTimestep) })))
+    }
+    return .map(entries)
   }
 }
 
@@ -100,6 +109,11 @@ extension ConfigurationReader {
     } else {
       reader.report("previous", "missing; expected a list")
     }
+    let given = reader.doubles("network_timesteps", default: timesteps)
+    if given.count != timesteps.count {
+      reader.report("network_timesteps", "expected as many as timesteps, \(timesteps.count), found \(given.count)")
+      return []
+    }
     if timesteps.isEmpty || timesteps.count > Self.largestStepCount || timesteps.count != previous.count {
       reader.report(
         nil,
@@ -108,7 +122,9 @@ extension ConfigurationReader {
       return []
     }
     return zip(timesteps, previous).enumerated().map { index, pair in
-      Step(index: index, timestep: Timestep(pair.0), previous: pair.1.map { Timestep($0) })
+      Step(
+        index: index, timestep: Timestep(pair.0), previous: pair.1.map { Timestep($0) },
+        networkTimestep: Timestep(given[index]))
     }
   }
 }

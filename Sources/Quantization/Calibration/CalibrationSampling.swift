@@ -13,7 +13,9 @@ package struct CalibrationSampling: Sendable {
   package let batch: Int
 
   /// A network call's inner features, one row per image, for distribution `tdac`.
-  package typealias FeatureProbe = @Sendable (_ x: Tensor, _ step: Step, _ labels: [Int]?) throws -> Tensor
+  package typealias FeatureProbe =
+    @Sendable (_ x: Tensor, _ step: Step, _ conditioning: [Conditioning]) throws
+    -> Tensor
   private let probe: FeatureProbe?
 
   /// - Parameter probe: needed for distribution `tdac` only.
@@ -34,7 +36,7 @@ package struct CalibrationSampling: Sendable {
   package func provenance(_ calibration: Recipe.Calibration) throws -> CalibrationProvenance {
     let process = DiffusionProcess(schedule: schedule, predictionType: denoiser.predictionType)
     return CalibrationProvenance(
-      modelDigest: modelDigest, imageShape: denoiser.imageShape, classCount: denoiser.classCount,
+      modelDigest: modelDigest, imageShape: denoiser.imageShape, conditioning: denoiser.conditioning,
       sampler: sampler.configuration, steps: try sampler.steps(for: process), calibration: calibration)
   }
 
@@ -46,7 +48,7 @@ package struct CalibrationSampling: Sendable {
   ) throws {
     let provenance = try provenance(calibration)
     // Refuse labels before the first network call.
-    _ = try calibration.labels(of: [0], classCount: denoiser.classCount)
+    _ = try calibration.conditioning(of: [0], form: denoiser.conditioning)
     let weights = try weights(calibration, provenance.steps, progress)
     let plan = CalibrationPlan(calibration, stepCount: provenance.steps.count, weights: weights)
     let noise = NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate)
@@ -55,16 +57,17 @@ package struct CalibrationSampling: Sendable {
     var done = 0
     try sink.begin(provenance, counts: plan.counts)
     for batch in batches {
-      let labels = try calibration.labels(of: batch.trajectories, classCount: denoiser.classCount)
+      let conditioning = try calibration.conditioning(of: batch.trajectories, form: denoiser.conditioning)
       func keep(_ rows: Range<Int>, position: Int, _ x: Tensor) throws {
         try sink.append(
           CalibrationSamples(
             step: calibration.step(at: position, stepCount: plan.stepCount),
-            trajectories: Array(batch.trajectories[rows]), x: x, labels: labels.map { Array($0[rows]) }))
+            trajectories: Array(batch.trajectories[rows]), x: x,
+            conditioning: Array(conditioning.isEmpty ? [] : conditioning[rows])))
       }
       var loop = try SamplingLoop(
-        denoiser: denoiser, schedule: schedule, sampler: sampler, images: batch.trajectories, labels: labels,
-        noise: noise)
+        denoiser: denoiser, schedule: schedule, sampler: sampler, images: batch.trajectories,
+        conditioning: conditioning, noise: noise)
       for position in 0...batch.lastPosition {
         if plan.source == .trajectory, let rows = batch.rows[position] {
           try keep(rows, position: position, loop.x.rows(rows))
@@ -110,12 +113,12 @@ package struct CalibrationSampling: Sendable {
     var features = [[Float]](repeating: [], count: steps.count)
     for start in stride(from: 0, to: numbers.count, by: batch) {
       let images = Array(numbers[start..<min(start + batch, numbers.count)])
-      let labels = try calibration.labels(of: images, classCount: denoiser.classCount)
+      let conditioning = try calibration.conditioning(of: images, form: denoiser.conditioning)
       var loop = try SamplingLoop(
-        denoiser: denoiser, schedule: schedule, sampler: sampler, images: images, labels: labels,
+        denoiser: denoiser, schedule: schedule, sampler: sampler, images: images, conditioning: conditioning,
         noise: NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate))
       while let state = try loop.next() {
-        features[state.step.index] += try probe(state.x, state.step, labels).values
+        features[state.step.index] += try probe(state.x, state.step, conditioning).values
         try progress(
           WorkProgress(
             stage: "comparing the steps' features", unit: "steps",

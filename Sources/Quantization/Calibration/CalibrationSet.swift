@@ -20,7 +20,7 @@ package struct CalibrationSet: CalibrationSource {
     let group = groups[step]
     return CalibrationSamples(
       step: step, trajectories: Array(group.trajectories[range]), x: group.x.rows(range),
-      labels: group.labels.map { Array($0[range]) })
+      conditioning: Array(group.conditioning.isEmpty ? [] : group.conditioning[range]))
   }
 }
 
@@ -45,7 +45,7 @@ package final class CalibrationSetBuilder: CalibrationSink {
     let groups = parts.enumerated().map { step, parts in
       CalibrationSamples(
         step: step, trajectories: parts.flatMap(\.trajectories), x: parts.isEmpty ? empty : .stacked(parts.map(\.x)),
-        labels: provenance.classCount == nil ? nil : parts.flatMap { $0.labels ?? [] })
+        conditioning: parts.flatMap(\.conditioning))
     }
     return CalibrationSet(provenance: provenance, digest: digest, groups: groups)
   }

@@ -1,3 +1,4 @@
+import Diffusion
 import Tensors
 
 /// Calibration samples of one sampling step.
@@ -8,15 +9,16 @@ package struct CalibrationSamples: Sendable, Equatable {
   package let trajectories: [Int]
   /// N C H W.
   package let x: Tensor
-  /// N classes; nil for unconditional models.
-  package let labels: [Int]?
+  /// One per sample; empty for unconditional models.
+  package let conditioning: [Conditioning]
 
-  package init(step: Int, trajectories: [Int], x: Tensor, labels: [Int]?) {
-    precondition(x.dims.first == trajectories.count && labels.map { $0.count == trajectories.count } ?? true)
+  package init(step: Int, trajectories: [Int], x: Tensor, conditioning: [Conditioning]) {
+    precondition(
+      x.dims.first == trajectories.count && (conditioning.isEmpty || conditioning.count == trajectories.count))
     self.step = step
     self.trajectories = trajectories
     self.x = x
-    self.labels = labels
+    self.conditioning = conditioning
   }
 
   package var count: Int { trajectories.count }

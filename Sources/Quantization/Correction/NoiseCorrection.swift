@@ -100,10 +100,10 @@ package struct CorrectedDenoiser: Denoiser {
   package var imageShape: ImageShape { network.imageShape }
   package var predictionType: PredictionType { network.predictionType }
   package var learnsVariance: Bool { network.learnsVariance }
-  package var classCount: Int? { network.classCount }
+  package var conditioning: ConditioningForm { network.conditioning }
 
-  package func predict(_ x: Tensor, at step: Step, labels: [Int]?) throws -> Tensor {
-    correction.corrected(try network.predict(x, at: step, labels: labels), at: step)
+  package func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
+    correction.corrected(try network.predict(x, at: step, conditioning: conditioning), at: step)
   }
 
   package func residualVariance(at step: Step) -> Double { Double(correction.rows[step.index].variance) }

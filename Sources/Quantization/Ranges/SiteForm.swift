@@ -9,9 +9,12 @@ package struct SiteForm: Sendable, Equatable {
   package let boundaries: [Int]
   /// Per channel; nil: ones.
   package let inverseScales: [Float]?
+  /// Where the channels of the site's values lie.
+  private let layout: ChannelLayout
 
-  package init(_ rule: GridRule, boundaries: [Int] = [], inverseScales: [Float]? = nil) {
+  package init(_ rule: GridRule, _ shape: Shape, boundaries: [Int] = [], inverseScales: [Float]? = nil) {
     self.rule = rule
+    layout = ChannelLayout(shape)
     self.boundaries = boundaries
     self.inverseScales = inverseScales
   }
@@ -19,7 +22,6 @@ package struct SiteForm: Sendable, Equatable {
   /// The values of each stretch. - Parameter value: N x the site's dims.
   package func parts(of value: Tensor) -> [[Float]] {
     if boundaries.isEmpty, inverseScales == nil { return [value.values] }
-    let layout = ChannelLayout(Array(value.dims.dropFirst()))
     var parts = [[Float]](repeating: [], count: boundaries.count + 1)
     for start in stride(from: 0, to: value.count, by: layout.stride) {
       let channel = start / layout.stride % layout.count
@@ -60,12 +62,12 @@ extension QuantizationTask {
   ) -> [Site: SiteForm] {
     var forms: [Site: SiteForm] = [:]
     for site in sites {
-      guard let node = model.graph.node(at: site.node) else { continue }
+      guard let node = model.graph.place(of: site)?.node, let shape = model.graph.shape(at: site) else { continue }
       if case .operand(let position) = site.role {
-        forms[site] = SiteForm(position == 0 ? settings.rule : settings.rightOperandRule)
+        forms[site] = SiteForm(position == 0 ? settings.rule : settings.rightOperandRule, shape)
       } else {
         forms[site] = SiteForm(
-          settings.rule, boundaries: boundaries(of: node),
+          settings.rule, shape, boundaries: boundaries(of: node),
           inverseScales: network.table.weights[site.node]?.inputScales?.map { 1 / $0 })
       }
     }
@@ -76,10 +78,8 @@ extension QuantizationTask {
   /// bits at any width of the rest, as Q-Diffusion's code has them.
   func probabilityQuantizers() -> [Site: ActivationQuantizers] {
     var quantizers: [Site: ActivationQuantizers] = [:]
-    for site in selection.activations where site.role == .operand(0) {
-      if case .attentionValues? = model.graph.node(at: site.node)?.op {
-        quantizers[site] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0))
-      }
+    for site in selection.activations where model.graph.place(of: site)?.tensor == .probabilities {
+      quantizers[site] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0))
     }
     return quantizers
   }

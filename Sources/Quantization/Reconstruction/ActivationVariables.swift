@@ -225,7 +225,7 @@ extension QuantizedNetwork {
       guard let quantizers = table.activations[site] else { continue }
       found.append(
         try ActivationVariables(
-          site, quantizers, channels: ChannelLayout(model.graph.dims(at: .input, of: node)).count,
+          site, quantizers, channels: model.graph.nodes[node.inputs[0]].shape.channels,
           inputScales: table.weights[node.path]?.inputScales, interval: quantizers.key == .step ? interval : 1,
           dropping: dropping, images: images))
     }

@@ -2,12 +2,15 @@ import Diffusion
 import Graphs
 import Tensors
 
-/// The calibration samples of a reconstruction, and the distinct calls (sampling step and label) among them.
+/// The calibration samples of a reconstruction, and the distinct calls (sampling step and conditioning) among them.
 struct ReconstructionSamples {
   struct Call: Hashable {
     let step: Int
     let timestep: Timestep
-    let label: Int?
+    /// Without a context.
+    let conditioning: Conditioning
+
+    var label: Int? { conditioning.label }
   }
 
   /// In the order of the samples: runs of one step, each small enough for one call.
@@ -26,10 +29,12 @@ struct ReconstructionSamples {
     slices = SampleBatches(counts: counts, batch: nil).perStep().flatMap { $0.flatMap { $0 } }
     var known: [Call: Int] = [:]
     for slice in slices {
-      let labels = try set.samples(step: slice.step, slice.range).labels
-      let timestep = set.provenance.steps[slice.step].timestep
+      let conditioning = try set.samples(step: slice.step, slice.range).conditioning
+      let timestep = set.provenance.steps[slice.step].networkTimestep
       for row in 0..<slice.range.count {
-        let call = Call(step: slice.step, timestep: timestep, label: labels?[row])
+        let call = Call(
+          step: slice.step, timestep: timestep,
+          conditioning: conditioning.isEmpty ? .none : conditioning[row].withoutContext)
         if known[call] == nil {
           known[call] = distinct.count
           distinct.append(call)
@@ -45,7 +50,8 @@ struct ReconstructionSamples {
     for step in steps {
       for label in 0..<(classes ?? 1) {
         keys.append(distinct.count)
-        distinct.append(Call(step: step.index, timestep: step.timestep, label: classes == nil ? nil : label))
+        let conditioning = Conditioning(label: classes == nil ? nil : label)
+        distinct.append(Call(step: step.index, timestep: step.networkTimestep, conditioning: conditioning))
       }
     }
   }

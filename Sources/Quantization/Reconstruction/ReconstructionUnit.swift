@@ -5,6 +5,8 @@ import Graphs
 /// region before (the concatenation with a skip), so that units cover everything an image passes through.
 package struct ReconstructionUnit: Sendable {
   package let name: String
+  /// As its region's.
+  package let definition: [Int]
   package let segment: GraphSegment
 }
 
@@ -13,20 +15,7 @@ extension [ReconstructionUnit] {
   /// they are defined: residual blocks of a level before its attention, and the levels of the way up from the highest
   /// resolution, which is executed last.
   var definitionOrder: [Int] {
-    func rank(_ position: Int) -> [Int] {
-      let parts = self[position].name.split(separator: ".")
-      let numbers = parts.compactMap { Int($0) }
-      switch parts.first ?? "" {
-      case "down_blocks", "up_blocks":
-        let isUp = parts[0] == "up_blocks"
-        let kind = ["resnets", "attentions"].firstIndex { parts.contains($0[...]) } ?? 2
-        let level = numbers.first ?? 0
-        return [isUp ? 2 : 0, isUp ? -level : level, kind, numbers.last ?? 0]
-      case "mid_block": return [1, position]
-      default: return position == 0 ? [-1] : [3, position]
-      }
-    }
-    return indices.sorted { rank($0).lexicographicallyPrecedes(rank($1)) }
+    indices.sorted { self[$0].definition.lexicographicallyPrecedes(self[$1].definition) }
   }
 }
 
@@ -41,20 +30,21 @@ extension Graph {
       let end = position == ends.count - 1 ? nodes.count : region.nodes.upperBound
       let own = (start..<end).filter { !isTemporal[$0] }
       start = end
-      units.append(ReconstructionUnit(name: region.name, segment: segment(own)))
+      units.append(ReconstructionUnit(name: region.name, definition: region.definition, segment: segment(own)))
     }
     return units
   }
 
   /// Everything an image passes through as one unit.
   package var networkUnit: ReconstructionUnit {
-    ReconstructionUnit(name: "network", segment: segment(nodes.indices.filter { !isTemporal[$0] }))
+    ReconstructionUnit(name: "network", definition: [], segment: segment(nodes.indices.filter { !isTemporal[$0] }))
   }
 
   /// The temporal block as a unit of its own: from timestep and label to every temporal result that an image meets.
   package var temporalUnit: ReconstructionUnit? {
     let own = nodes.indices.filter { isTemporal[$0] }
     let segment = segment(own)
-    return segment.outputs.isEmpty ? nil : ReconstructionUnit(name: "temporal information block", segment: segment)
+    return segment.outputs.isEmpty
+      ? nil : ReconstructionUnit(name: "temporal information block", definition: [], segment: segment)
   }
 }

@@ -21,10 +21,17 @@ struct SegmentPasses {
     let graph = network.model.graph
     guard let unit = graph.temporalUnit else { return }
     for node in unit.segment.inputs {
-      try values.reserve(node, size: 1, shared: true)
+      try values.reserve(node, size: graph.nodes[node].count, shared: true)
       for (key, call) in samples.distinct.enumerated() {
-        let isLabel = graph.nodes[node].op == .label
-        values.sharedRow(node, key: key)[0] = isLabel ? Float(call.label ?? 0) : Float(call.timestep.value)
+        let row = values.sharedRow(node, key: key)
+        switch graph.nodes[node].op.meaning {
+        case .timestep: row[0] = Float(call.timestep.value)
+        case .label: row[0] = Float(call.label ?? 0)
+        case .vector:
+          let vector = call.conditioning.vectors[graph.nodes[node].path] ?? []
+          row.update(from: vector, count: vector.count)
+        case .sample, .context, nil: preconditionFailure("\(graph.nodes[node].path) is no input of the block")
+        }
       }
     }
     for node in unit.segment.outputs { try values.reserve(node, size: graph.nodes[node].count, shared: true) }

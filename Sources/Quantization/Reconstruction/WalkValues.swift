@@ -70,7 +70,7 @@ final class WalkValues {
   /// The images of all samples, channels-last.
   private func loadImages(into values: SampleValues) throws {
     let graph = float.model.graph
-    guard let image = graph.nodes.first(where: { $0.op == .image }) else { return }
+    guard let image = graph.inputNode(.sample) else { return }
     let shape = graph.imageShape
     try values.reserve(image.index, size: shape.count, shared: false)
     var next = 0

@@ -21,24 +21,21 @@ package struct LayerVectors: Sendable, Hashable {
 
   /// nil where the node is neither a convolution nor a linear layer.
   package init?(of node: Node, in graph: Graph) {
+    guard node.op.facts.isLayer, let input = node.inputs.first.map({ graph.nodes[$0].shape }) else { return nil }
     switch node.op {
     case .linear:
       source = node.inputs[0]
       form = .tokens
-      width = graph.dims(at: .input, of: node).last ?? 1
+      width = input.channels
       blockCapacity = Self.usualCapacity
     case .conv2d(let convolution):
       source = node.inputs[0]
       form = .patches(
         kernel: Array(convolution.dims[2...]), stride: convolution.stride, padding: convolution.padding,
-        image: graph.dims(at: .input, of: node), out: Array(node.dims[1...]))
+        image: input.dims, out: Array(node.dims[1...]))
       width = convolution.dims[1...].reduce(1, *)
       blockCapacity = max(1, Self.usualCapacity / node.dims[2]) * node.dims[2]
-    case .image, .timestep, .label, .sinusoidalEmbedding, .fourierEmbedding, .embedding, .attentionScores,
-      .attentionValues, .groupNorm, .activation, .softmax, .add, .addPerChannel, .scaleShift, .affine,
-      .divideByTimestep, .concatenate, .upsampleNearest, .averagePool, .pool, .toTokens, .fromTokens,
-      .globalAveragePool:
-      return nil
+    default: preconditionFailure("\(node.path) is no layer")
     }
   }
 

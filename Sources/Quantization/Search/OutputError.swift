@@ -12,7 +12,7 @@ struct OutputError {
   /// - Parameter count: samples, spread evenly over the steps that have any.
   init(_ task: QuantizationTask, samples count: Int) throws {
     makeExecutor = task.makeExecutor
-    inputs = try task.spreadSamples(count).map(task.input)
+    inputs = try task.spreadSamples(count).map(task.set.input)
     let float = try makeExecutor(task.model, QuantizationTable(), nil)
     expected = try inputs.map(float.run)
   }

@@ -73,21 +73,18 @@ extension QuantizationTask {
     guard let settings = recipe.activations else { return [:] }
     let sites = forms.keys.sorted()
     let collector = RangeCollector(forms: forms, estimator: settings.range, decay: settings.average?.decay)
-    let executor = try makeExecutor(upstream.model, upstream.table) { collector.observe($0, $1) }
-    let total = groups.joined().joined().reduce(0) { $0 + $1.range.count }
-    var done = 0
+    let executor = try makeExecutor(upstream.model, upstream.table, collector.observer)
+    var watch = SampleWatch(self, stage, total: groups.joined().joined().reduce(0) { $0 + $1.range.count })
     var rows: [Site: [AffineQuantizer]] = [:]
     for batches in groups {
       for batch in batches {
-        for slice in batch {
-          _ = try executor.run(try input(slice))
+        try watch.run(batch) { slice, input in
+          _ = try executor.run(input)
           let broken = collector.broken
           if !broken.isEmpty {
             throw QuantizationError.nonFiniteActivations(
               step: slice.step, work: RangeCollector.work, sites: broken.map(\.description))
           }
-          done += slice.range.count
-          try progress(WorkProgress(stage: stage, unit: "samples", done: done, total: total))
         }
         collector.endBatch()
       }

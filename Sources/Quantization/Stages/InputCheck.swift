@@ -1,3 +1,4 @@
+import Execution
 import Graphs
 import Synchronization
 import Tensors
@@ -7,20 +8,21 @@ extension QuantizationTask {
   /// are not finite have no range. Inputs that are zero throughout, such as a pruned block's, get the smallest grid there
   /// is, and are noted.
   func checkActivations() throws {
-    let sites = Set(selection.activations)
+    // The range of attention's probabilities is known.
+    let sites = Set(selection.activations.filter { model.graph.place(of: $0)?.tensor != .probabilities })
     if sites.isEmpty { return }
     let seen = Mutex<(broken: Set<Site>, ranges: [Site: ValueRange])>(([], [:]))
-    let executor = try makeExecutor(model, QuantizationTable()) { site, value in
-      guard sites.contains(site) else { return }
+    let watcher = SiteObserver(watching: sites.contains) { site, value in
       let range = ValueRange(of: value.values)
       seen.withLock {
         guard let range else { return _ = $0.broken.insert(site) }
         $0.ranges[site] = $0.ranges[site]?.union(range) ?? range
       }
     }
+    let executor = try makeExecutor(model, QuantizationTable(), watcher)
     let steps = set.counts.indices.filter { set.counts[$0] > 0 }
     for step in Set([steps.first, steps.last].compactMap { $0 }).sorted() {
-      _ = try executor.run(try input(SampleSlice(step: step, range: 0..<1)))
+      _ = try executor.run(try set.input(SampleSlice(step: step, range: 0..<1)))
       let broken = seen.withLock { $0.broken.sorted() }
       if !broken.isEmpty {
         throw QuantizationError.nonFiniteActivations(

@@ -57,15 +57,14 @@ extension QuantizationTask {
     try MemoryBudget.require(bytes, for: "the statistics of \(layers.count) layers' inputs")
     var statistics = InputStatistics(kinds, products: products)
     let seen = Mutex<[(site: Site, value: Tensor)]>([])
-    let executor = try makeExecutor(network.model, network.table) { [watched] site, value in
-      if watched[site] != nil { seen.withLock { $0.append((site, value)) } }
+    let watcher = SiteObserver { [watched] in
+      watched[$0] != nil
+    } receive: { site, value in
+      seen.withLock { $0.append((site, value)) }
     }
-    let counts = samplesPerStep.map { most in set.counts.map { min($0, most) } } ?? set.counts
-    let slices = SampleBatches(counts: counts, batch: nil).perStep().joined().joined()
-    let total = counts.reduce(0, +)
-    var done = 0
-    for slice in slices {
-      _ = try executor.run(try input(slice))
+    let executor = try makeExecutor(network.model, network.table, watcher)
+    try eachSample("watching layer inputs", perStep: samplesPerStep) { slice, input in
+      _ = try executor.run(input)
       let inputs = seen.withLock { seen in
         defer { seen = [] }
         return seen
@@ -76,19 +75,8 @@ extension QuantizationTask {
           step: slice.step, work: "layer inputs were watched", sites: broken.map(\.site).sorted().map(\.description))
       }
       statistics.add(inputs.compactMap { input in watched[input.site].map { ($0, input.value) } }, pool: pool)
-      done += slice.range.count
-      try progress(WorkProgress(stage: "watching layer inputs", unit: "samples", done: done, total: total))
     }
     statistics.finish(pool: pool)
     return statistics
-  }
-
-  /// The network call of some samples.
-  func input(_ slice: SampleSlice) throws -> NetworkInput {
-    let samples = try set.samples(step: slice.step, slice.range)
-    let timestep = set.provenance.steps[slice.step].timestep
-    return NetworkInput(
-      x: samples.x, timesteps: .init(repeating: timestep, count: samples.count), labels: samples.labels,
-      stepIndex: slice.step)
   }
 }

@@ -1,3 +1,4 @@
+import Execution
 import Graphs
 import Synchronization
 import Tensors
@@ -32,7 +33,9 @@ package final class RangeCollector: Sendable {
     self.decay = decay
   }
 
-  /// The executor's observer.
+  /// Watches the collector's sites.
+  package var observer: SiteObserver { SiteObserver(watching: { self.forms[$0] != nil }, receive: observe) }
+
   package func observe(_ site: Site, _ value: Tensor) {
     guard let form = forms[site] else { return }
     var found: [Batch] = []

@@ -1,3 +1,4 @@
+import Execution
 import Graphs
 import Synchronization
 import Tensors
@@ -34,20 +35,18 @@ extension QuantizationTask {
   /// What the input channels of some layers reach in the float network.
   private func channelReach(of layers: [Node], samplesPerStep: Int) throws -> [String: ChannelReach] {
     let found = Mutex<[String: ChannelReach]>([:])
-    let watched = Set(layers.map { Site(node: $0.path, role: .input) })
-    let executor = try makeExecutor(model, QuantizationTable()) { site, value in
-      guard watched.contains(site) else { return }
-      found.withLock { $0[site.node, default: ChannelReach()].add(value) }
+    let layouts = Dictionary(
+      uniqueKeysWithValues: layers.map {
+        (Site(node: $0.path, role: .input), ChannelLayout(model.graph.nodes[$0.inputs[0]].shape))
+      })
+    let watcher = SiteObserver {
+      layouts[$0] != nil
+    } receive: { site, value in
+      guard let layout = layouts[site] else { return }
+      found.withLock { $0[site.node, default: ChannelReach()].add(value, layout) }
     }
-    let slices = SampleBatches(counts: set.counts.map { min($0, samplesPerStep) }, batch: nil).perStep().joined()
-      .joined()
-    let total = set.counts.reduce(0) { $0 + min($1, samplesPerStep) }
-    var done = 0
-    for slice in slices {
-      _ = try executor.run(try input(slice))
-      done += slice.range.count
-      try progress(WorkProgress(stage: "watching channels", unit: "samples", done: done, total: total))
-    }
+    let executor = try makeExecutor(model, QuantizationTable(), watcher)
+    try eachSample("watching channels", perStep: samplesPerStep) { _, input in _ = try executor.run(input) }
     return found.withLock { $0 }
   }
 }
@@ -61,9 +60,8 @@ package struct ChannelReach: Sendable {
 
   package init() {}
 
-  /// - Parameter value: N x the site's dims.
-  package mutating func add(_ value: Tensor) {
-    let layout = ChannelLayout(Array(value.dims.dropFirst()))
+  /// - Parameters: value: N x the site's dims; layout: where the channels lie in it.
+  package mutating func add(_ value: Tensor, _ layout: ChannelLayout) {
     if lower.isEmpty {
       lower = [Double](repeating: 0, count: layout.count)
       upper = lower

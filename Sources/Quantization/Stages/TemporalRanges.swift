@@ -29,20 +29,18 @@ extension QuantizationTask {
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return [:] }
     let rule = GridRule(.activation, bits: settings.bits, symmetric: settings.symmetric, estimator: .minMax)
-    let forms = Dictionary(uniqueKeysWithValues: sites.map { ($0, SiteForm(rule)) })
+    let forms = Dictionary(uniqueKeysWithValues: sites.map { ($0, SiteForm(rule, block.shape(at: $0)!)) })
     let collector = RangeCollector(forms: forms, estimator: .minMax, decay: nil)
     let executor = try ReferenceExecutor(
       Model(graph: block, parameters: upstream.model.parameters), simulating: upstream.table,
-      observer: { collector.observe($0, $1) })
+      observer: collector.observer)
     let byLabel = Set(block.labelDependentPaths)
     let blank = Tensor([1] + block.imageShape.dims)
     var rows: [Site: [AffineQuantizer]] = [:]
     for step in set.provenance.steps {
       for label in 0..<(block.classCount ?? 1) {
         _ = try executor.run(
-          NetworkInput(
-            x: blank, timesteps: [step.timestep], labels: block.classCount == nil ? nil : [label],
-            stepIndex: step.index))
+          NetworkInput(x: blank, at: step, conditioning: [block.conditioning.example(label: label)]))
         collector.endBatch()
         let broken = collector.broken
         if !broken.isEmpty {

@@ -70,6 +70,25 @@ package final class ConfigurationReader {
   /// Marks keys as known without reading them: `_class_name` and other provenance of foreign files.
   package func ignore(_ keys: String...) { asked.formUnion(keys) }
 
+  /// Unmarks keys that were only looked at, so that they count as unused.
+  package func forget(_ keys: String...) { asked.subtract(keys) }
+
+  /// The entries that nobody read, in file order, marked as known: what a foreign file says beyond what is used. Keys that
+  /// begin with an underscore describe the file and are left out. A key near one that was read is surely meant to be it, and
+  /// stays to be reported by `finish`, unless it stands in `mistakable`; of a map with more keys than any real file has, only
+  /// the first are compared.
+  package func unusedEntries(mistakable: Set<String>) -> [ConfigurationValue.Entry] {
+    let read = asked.sorted()
+    var unused: [ConfigurationValue.Entry] = []
+    for (position, entry) in entries.enumerated() where !asked.contains(entry.key) {
+      let isCompared = position < 256 && !mistakable.contains(entry.key)
+      if isCompared, nearest(entry.key, in: read) != nil { continue }
+      asked.insert(entry.key)
+      if !entry.key.hasPrefix("_") { unused.append(entry) }
+    }
+    return unused
+  }
+
   // MARK: Scalars. Absent (or null) → `default`; absent without default → a recorded problem.
 
   package func bool(_ key: String, default fallback: Bool? = nil) -> Bool {

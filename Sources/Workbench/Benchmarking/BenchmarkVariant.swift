@@ -42,14 +42,15 @@ package struct BenchmarkVariant: Sendable {
       let (graph, steps) = (source.model.graph, source.quantized?.steps)
       // The middle of the trajectory, where neither noise nor image dominates.
       let step = steps.map { $0[$0.count / 2] }
-      let timestep = step?.timestep ?? Timestep(source.process.schedule.definition.trainTimesteps / 2)
+      let schedule = try source.process.schedule
+      let timestep = step?.networkTimestep ?? schedule.networkTimestep(of: Timestep(schedule.trainTimesteps / 2))
       shape = graph.imageShape
       let noise = NoiseSource(seed: 0, stream: .recipe)
       input = { batch in
         NetworkInput(
           x: noise.normals(images: Array(0..<batch), shape: graph.imageShape, draw: .initial),
           timesteps: .init(repeating: timestep, count: batch),
-          labels: graph.classCount.map { classes in (0..<batch).map { $0 % classes } }, stepIndex: step?.index)
+          conditioning: (0..<batch).map { graph.conditioning.example(label: $0) }, stepIndex: step?.index)
       }
     }
 

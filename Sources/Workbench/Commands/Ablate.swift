@@ -8,19 +8,20 @@ package struct AblateCommand: Sendable {
   package var model: String
   package var recipes: [String]
   package var preset: String?
-  package var sampler: String?
+  package var sampler: SamplerOptions
   package var effort: Effort
   package var size: VariantComparison.Size
   package var reference: String?
-  package var scheduler: String?
+  package var modelOptions: ModelOptions
   package var out: String?
   package var threads: Int
   package var batch: Int
   package var json: Bool
 
   package init(
-    model: String, recipes: [String], preset: String?, sampler: String?, effort: Effort, size: VariantComparison.Size,
-    reference: String?, scheduler: String?, out: String?, threads: Int, batch: Int, json: Bool
+    model: String, recipes: [String], preset: String?, sampler: SamplerOptions, effort: Effort,
+    size: VariantComparison.Size,
+    reference: String?, modelOptions: ModelOptions, out: String?, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
     self.recipes = recipes
@@ -29,7 +30,7 @@ package struct AblateCommand: Sendable {
     self.effort = effort
     self.size = size
     self.reference = reference
-    self.scheduler = scheduler
+    self.modelOptions = modelOptions
     self.out = out
     self.threads = threads
     self.batch = batch
@@ -39,7 +40,7 @@ package struct AblateCommand: Sendable {
   private typealias Entry = (title: String, name: String, recipe: Recipe)
 
   package func run(_ session: Session) throws {
-    let float = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    let float = try session.open(model, modelOptions)
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "ablate") }
     let entries = try entries(session.assets)
     let prepared = try prepare(entries, for: float, session)
@@ -57,7 +58,7 @@ package struct AblateCommand: Sendable {
       run: run, compute: compute, session: session)
     let variants = try comparison.variants(prepared)
     let report = AblationReport(
-      model: float.name, sampler: type(of: sampler).name, steps: try sampler.steps(for: float.process), size: size,
+      model: float.name, sampler: type(of: sampler).name, steps: try sampler.steps(for: try float.process), size: size,
       rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads,
       command: session.command)
     try AtomicFile.write(report.text, to: run.file("report.md"))
@@ -102,16 +103,16 @@ package struct AblateCommand: Sendable {
     _ entries: [Entry], for float: ModelSource, _ session: Session
   ) throws -> [(title: String, recipe: PreparedRecipe)] {
     let prepared = try entries.map { entry in
-      var recipe = entry.recipe
-      if let sampler { recipe.sampler = .named(sampler) }
-      _ = try recipe.selection(in: float.model.graph)
-      let prepared = try PreparedRecipe(name: entry.name, recipe, for: float, assets: session.assets)
+      _ = try entry.recipe.selection(in: float.model.graph)
+      let prepared = try PreparedRecipe(
+        name: entry.name, entry.recipe, for: float, sampler: sampler, assets: session.assets)
       return (entry.title, prepared.scaled(to: effort, console: session.console))
     }
     if prepared.contains(where: { $0.1.sampler.configuration != prepared[0].1.sampler.configuration }) {
       throw AblationError.samplersDiffer(
         prepared.map { "\($0.1.name): \(type(of: $0.1.sampler).name), \($0.1.steps.count) steps" })
     }
+    session.console.notes(try float.schedule.notes + (prepared.first?.1.notes ?? []))
     return prepared
   }
 

@@ -9,7 +9,7 @@ package struct BenchCommand: Sendable {
   package var randomWeights: Bool
   /// Recipes, or files that `quantize` made.
   package var quantized: [String]
-  package var scheduler: String?
+  package var modelOptions: ModelOptions
   package var batches: [Int]
   package var threads: [Int]
   package var rounds: Int
@@ -23,13 +23,13 @@ package struct BenchCommand: Sendable {
   package var requiredSpeedup: Double?
 
   package init(
-    model: String, randomWeights: Bool, quantized: [String], scheduler: String?, batches: [Int], threads: [Int],
+    model: String, randomWeights: Bool, quantized: [String], modelOptions: ModelOptions, batches: [Int], threads: [Int],
     rounds: Int, showsWork: Bool, timesGradients: Bool, json: Bool, isDriven: Bool, requiredSpeedup: Double?
   ) {
     self.model = model
     self.randomWeights = randomWeights
     self.quantized = quantized
-    self.scheduler = scheduler
+    self.modelOptions = modelOptions
     self.batches = batches
     self.threads = threads
     self.rounds = rounds
@@ -44,9 +44,10 @@ package struct BenchCommand: Sendable {
   package func run(_ session: Session) throws -> ExitStatus {
     let float =
       randomWeights
-      ? try ModelSource.random(model, scheduler: scheduler, seed: 0, assets: session.assets)
-      : try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+      ? try ModelSource.random(model, schedule: modelOptions.schedule, seed: 0, assets: session.assets)
+      : try session.open(model, modelOptions)
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "bench") }
+    session.console.notes((try? float.schedule.notes) ?? [])
     if timesGradients {
       try showGradients(of: float, session)
       return .success
@@ -72,7 +73,7 @@ package struct BenchCommand: Sendable {
 
   private func variant(_ text: String, of float: ModelSource, _ session: Session) throws -> BenchmarkVariant {
     if text.hasSuffix(".safetensors") {
-      let source = try ModelSource.open(text, assets: session.assets)
+      let source = try session.open(text)
       try float.checkPair(with: source)
       return BenchmarkVariant(name: source.name, source: source)
     }
@@ -90,7 +91,7 @@ package struct BenchCommand: Sendable {
       set: set, name: prepared.name, session: session)
     return BenchmarkVariant(
       name: prepared.name,
-      source: try ModelSource(quantized, name: prepared.name, process: float.process, graph: float.model.graph))
+      source: try ModelSource(quantized, name: prepared.name, process: try float.process, graph: float.model.graph))
   }
 
   private func showGradients(of float: ModelSource, _ session: Session) throws {

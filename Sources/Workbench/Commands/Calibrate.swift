@@ -5,15 +5,20 @@ import Tensors
 package struct CalibrateCommand: Sendable {
   package var model: String
   package var recipe: String
-  package var scheduler: String?
+  package var sampler: SamplerOptions
+  package var modelOptions: ModelOptions
   package var out: String?
   package var threads: Int
   package var batch: Int
 
-  package init(model: String, recipe: String, scheduler: String?, out: String?, threads: Int, batch: Int) {
+  package init(
+    model: String, recipe: String, sampler: SamplerOptions, modelOptions: ModelOptions, out: String?, threads: Int,
+    batch: Int
+  ) {
     self.model = model
     self.recipe = recipe
-    self.scheduler = scheduler
+    self.sampler = sampler
+    self.modelOptions = modelOptions
     self.out = out
     self.threads = threads
     self.batch = batch
@@ -21,8 +26,9 @@ package struct CalibrateCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if let out { try AtomicFile.prepareTarget(out) }
-    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
-    let prepared = try PreparedRecipe(recipe, for: source, assets: session.assets)
+    let source = try session.open(model, modelOptions)
+    let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets)
+    session.console.notes(try source.schedule.notes + prepared.notes)
     let calibration = try CalibrationRun(
       source: source, prepared: prepared, compute: Compute(threads: threads, batch: batch))
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).calibration.h5")

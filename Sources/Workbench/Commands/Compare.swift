@@ -8,11 +8,11 @@ import Tensors
 package struct CompareCommand: Sendable {
   package var float: String
   package var quantized: String
-  package var sampler: String?
+  package var sampler: SamplerOptions
   package var images: ClosedRange<Int>
   package var seed: UInt64
   package var labels: LabelCycle?
-  package var scheduler: String?
+  package var modelOptions: ModelOptions
   package var out: String?
   /// Of the perceptual distance.
   package var options: ScoringOptions
@@ -21,8 +21,9 @@ package struct CompareCommand: Sendable {
   package var json: Bool
 
   package init(
-    float: String, quantized: String, sampler: String?, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
-    scheduler: String?, out: String?, options: ScoringOptions, threads: Int, batch: Int, json: Bool
+    float: String, quantized: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64,
+    labels: LabelCycle?, modelOptions: ModelOptions, out: String?, options: ScoringOptions, threads: Int, batch: Int,
+    json: Bool
   ) {
     self.float = float
     self.quantized = quantized
@@ -30,7 +31,7 @@ package struct CompareCommand: Sendable {
     self.images = images
     self.seed = seed
     self.labels = labels
-    self.scheduler = scheduler
+    self.modelOptions = modelOptions
     self.out = out
     self.options = options
     self.threads = threads
@@ -41,10 +42,13 @@ package struct CompareCommand: Sendable {
   private static let worstShown = 5
 
   package func run(_ session: Session) throws {
-    let float = try ModelSource.open(float, scheduler: scheduler, assets: session.assets)
-    let quantized = try ModelSource.open(quantized, assets: session.assets)
+    let float = try session.open(float, modelOptions)
+    let quantized = try session.open(quantized)
     try float.checkPair(with: quantized)
-    let sampler = try quantized.sampler(named: sampler, assets: session.assets)
+    let chosen = try quantized.sampler(sampler.name.map { .named($0) }, steps: sampler.steps, assets: session.assets)
+    let sampler = chosen.sampler
+    let notes = try float.schedule.notes + chosen.notes
+    session.console.notes(notes)
     let compute = try Compute(threads: threads, batch: batch)
     let plans = try [float, quantized].map {
       try SamplingPlan(source: $0, sampler: sampler, executor: $0.defaultExecutor, seed: seed, labels: labels)
@@ -72,7 +76,7 @@ package struct CompareCommand: Sendable {
       stores[0], stores[1], images, options: options, session: session, compute: compute)
     let measured = Measured(steps: plans[0].steps, errors: steps, drift: drift, pairs: pairs, perceptual: perceptual)
     try stores[0].writePairs(with: stores[1], images, to: run.file("grid.png"))
-    let report = report(float, quantized, measured)
+    let report = report(float, quantized, measured, notes)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     if json { return try session.console.result(JSONWriter.compact(report)) }
     try printText(session, quantized, measured, run)
@@ -87,7 +91,9 @@ package struct CompareCommand: Sendable {
     let perceptual: PerceptualComparison?
   }
 
-  private func report(_ float: ModelSource, _ quantized: ModelSource, _ measured: Measured) -> ConfigurationValue {
+  private func report(
+    _ float: ModelSource, _ quantized: ModelSource, _ measured: Measured, _ notes: [String]
+  ) -> ConfigurationValue {
     let pairs = measured.pairs
     let quality = pairs.quality
     return [
@@ -131,6 +137,7 @@ package struct CompareCommand: Sendable {
             "relative_squared_error": drift.relativeSquaredError.map { .number($0) } ?? .null,
           ]
         }),
+      "notes": .list(notes.map { .string($0) }),
     ]
   }
 

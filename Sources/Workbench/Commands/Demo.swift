@@ -33,13 +33,13 @@ package struct DemoCommand: Sendable {
     let recipes = try Self.recipes.map { try prepare($0.recipe, size, float, session.assets) }
     let run = try openFolder(float, recipes, size, compute, session)
 
-    let sampler = try float.sampler(named: size.sampler, assets: session.assets)
+    let sampler = try float.sampler(.named(size.sampler), assets: session.assets).sampler
     let comparison = VariantComparison(
       float: float, sampler: sampler, size: size.comparison,
       reference: joined(session.assets.folder(.model), Self.reference), run: run, compute: compute, session: session)
     let variants = try comparison.variants(zip(Self.recipes, recipes).map { ($0.title, $1) })
     let report = DemoReport(
-      model: Self.model, size: size, steps: try sampler.steps(for: float.process).count,
+      model: Self.model, size: size, steps: try sampler.steps(for: try float.process).count,
       rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads)
     try finish(report, variants, run, session)
   }

@@ -8,17 +8,17 @@ import Tensors
 /// what the other files and folders are that commands leave.
 package struct InspectCommand: Sendable {
   package var model: String?
-  package var scheduler: String?
+  package var modelOptions: ModelOptions
   package var showsProcessor: Bool
   package var selfTests: Bool
   package var json: Bool
   package var threads: Int
 
   package init(
-    model: String?, scheduler: String?, showsProcessor: Bool, selfTests: Bool, json: Bool, threads: Int
+    model: String?, modelOptions: ModelOptions, showsProcessor: Bool, selfTests: Bool, json: Bool, threads: Int
   ) {
     self.model = model
-    self.scheduler = scheduler
+    self.modelOptions = modelOptions
     self.showsProcessor = showsProcessor
     self.selfTests = selfTests
     self.json = json
@@ -39,7 +39,7 @@ package struct InspectCommand: Sendable {
       report += file.entries
       if !json { try session.console.result(file.text) }
     } else if let model {
-      let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+      let source = try session.open(model, modelOptions)
       let description = try ModelDescription(source, compute: compute)
       report += description.entries
       if !json { try session.console.result(description.text) }
@@ -88,9 +88,8 @@ struct SelfTestRun {
     }
     guard let test = quantized.selfTest else { throw ModelSourceError.noSelfTest(path: source.path) }
     let step = quantized.steps[test.stepIndex]
-    let timesteps = [Timestep](repeating: step.timestep, count: test.x.dims[0])
     let found = try source.executor(.integer, compute: compute).run(
-      NetworkInput(x: test.x, timesteps: timesteps, labels: test.labels, stepIndex: step.index))
+      NetworkInput(x: test.x, at: step, conditioning: test.conditioning))
     count = found.count
     largestDifference = zip(found.values, test.expected.values).reduce(0) { max($0, Double(abs($1.0 - $1.1))) }
   }

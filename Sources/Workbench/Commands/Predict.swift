@@ -11,30 +11,33 @@ package struct PredictCommand: Sendable {
   package var executor: ExecutorKind?
   /// Position in the sampler's execution order; needed where quantisers depend on the step.
   package var step: Int?
-  package var scheduler: String?
+  package var modelOptions: ModelOptions
   package var threads: Int
 
   package init(
-    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, scheduler: String?, threads: Int
+    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, modelOptions: ModelOptions,
+    threads: Int
   ) {
     self.model = model
     self.input = input
     self.out = out
     self.executor = executor
     self.step = step
-    self.scheduler = scheduler
+    self.modelOptions = modelOptions
     self.threads = threads
   }
 
   package func run(_ session: Session) throws {
     try AtomicFile.checkTarget(out)
-    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
+    let source = try session.open(model, modelOptions)
     let arrays = try InputArrays(input)
     let x = try arrays.images("x", shape: source.model.graph.imageShape)
     let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)
-    let labels = arrays.contains("labels") ? try arrays.labels("labels", count: x.dims[0]) : nil
+    let labels = arrays.contains("labels") ? try arrays.labels("labels", count: x.dims[0]) : []
     let executor = try source.executor(executor, compute: Compute(threads: threads, batch: x.dims[0]))
-    let y = try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step))
+    let y = try executor.run(
+      NetworkInput(
+        x: x, timesteps: timesteps, conditioning: labels.map { Conditioning(label: $0) }, stepIndex: step))
     try NPZ.write(TensorArchive(tensors: ["y": StoredTensor(y)]), to: out)
     let kind = (self.executor ?? source.defaultExecutor).rawValue
     try session.console.result("\(out): y \(y.dims), \(kind) executor")

@@ -11,20 +11,23 @@ package struct QuantizeCommand: Sendable {
   package var model: String
   package var recipe: String
   package var calibration: String?
-  package var scheduler: String?
+  package var sampler: SamplerOptions
+  package var modelOptions: ModelOptions
   package var out: String?
   package var effort: Effort
   package var threads: Int
   package var batch: Int
 
   package init(
-    model: String, recipe: String, calibration: String?, scheduler: String?, out: String?, effort: Effort, threads: Int,
+    model: String, recipe: String, calibration: String?, sampler: SamplerOptions, modelOptions: ModelOptions,
+    out: String?, effort: Effort, threads: Int,
     batch: Int
   ) {
     self.model = model
     self.recipe = recipe
     self.calibration = calibration
-    self.scheduler = scheduler
+    self.sampler = sampler
+    self.modelOptions = modelOptions
     self.out = out
     self.effort = effort
     self.threads = threads
@@ -33,9 +36,10 @@ package struct QuantizeCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if let out { try AtomicFile.prepareTarget(out) }
-    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
-    let prepared = try PreparedRecipe(recipe, for: source, assets: session.assets).scaled(
+    let source = try session.open(model, modelOptions)
+    let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets).scaled(
       to: effort, console: session.console)
+    session.console.notes(try source.schedule.notes + prepared.notes)
     let compute = try Compute(threads: threads, batch: batch)
     let calibrating = try CalibrationRun(source: source, prepared: prepared, compute: compute)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")

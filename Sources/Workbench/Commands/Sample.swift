@@ -6,12 +6,12 @@ import Tensors
 /// `sample`: draws images into a run folder.
 package struct SampleCommand: Sendable {
   package var model: String
-  package var sampler: String?
+  package var sampler: SamplerOptions
   package var images: ClosedRange<Int>
   package var seed: UInt64
   package var labels: LabelCycle?
   package var executor: ExecutorKind?
-  package var scheduler: String?
+  package var modelOptions: ModelOptions
   package var initialNoise: String?
   package var out: String?
   package var writesArray: Bool
@@ -21,8 +21,8 @@ package struct SampleCommand: Sendable {
   package var json: Bool
 
   package init(
-    model: String, sampler: String?, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
-    executor: ExecutorKind?, scheduler: String?, initialNoise: String?, out: String?, writesArray: Bool,
+    model: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
+    executor: ExecutorKind?, modelOptions: ModelOptions, initialNoise: String?, out: String?, writesArray: Bool,
     grid: GridShape?, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
@@ -31,7 +31,7 @@ package struct SampleCommand: Sendable {
     self.seed = seed
     self.labels = labels
     self.executor = executor
-    self.scheduler = scheduler
+    self.modelOptions = modelOptions
     self.initialNoise = initialNoise
     self.out = out
     self.writesArray = writesArray
@@ -42,8 +42,9 @@ package struct SampleCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    let source = try ModelSource.open(model, scheduler: scheduler, assets: session.assets)
-    let sampler = try source.sampler(named: sampler, assets: session.assets)
+    let source = try session.open(model, modelOptions)
+    let chosen = try source.sampler(sampler.name.map { .named($0) }, steps: sampler.steps, assets: session.assets)
+    let sampler = chosen.sampler
     let compute = try Compute(threads: threads, batch: batch)
     let plan = try SamplingPlan(
       source: source, sampler: sampler, executor: executor ?? source.defaultExecutor, seed: seed, labels: labels,
@@ -57,15 +58,17 @@ package struct SampleCommand: Sendable {
     let run = try RunFolder(
       folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments)
     let store = plan.store(in: run)
+    var notes = try source.schedule.notes + chosen.notes
     if sampler.selection.steps != plan.steps.count {
-      session.console.note("the sampler takes \(plan.steps.count) steps (asked for \(sampler.selection.steps))")
+      notes.append("the sampler takes \(plan.steps.count) steps (asked for \(sampler.selection.steps))")
     }
+    session.console.notes(notes)
     let outcome = try drawing.draw(images, into: store, title: "sampling", session: session, log: run.log)
     let gridPath = run.file("grid.png")
     try store.writeGrid(of: images, shape: grid, to: gridPath)
     let arrayPath = writesArray ? run.file("samples.npz") : nil
     if let arrayPath { try store.writeArray(images, labels: labels, to: arrayPath) }
-    let report = report(plan, outcome, compute)
+    let report = report(plan, outcome, compute, notes)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     if json { return try session.console.result(JSONWriter.compact(report)) }
     try session.console.result(
@@ -74,7 +77,9 @@ package struct SampleCommand: Sendable {
     if let arrayPath { try session.console.result("array: \(arrayPath)") }
   }
 
-  private func report(_ plan: SamplingPlan, _ outcome: ImageSampler.Outcome, _ compute: Compute) -> ConfigurationValue {
+  private func report(
+    _ plan: SamplingPlan, _ outcome: ImageSampler.Outcome, _ compute: Compute, _ notes: [String]
+  ) -> ConfigurationValue {
     let calls = Double(outcome.drawn * plan.steps.count)
     let milliseconds = outcome.duration / .milliseconds(1)
     return [
@@ -85,6 +90,7 @@ package struct SampleCommand: Sendable {
       "instruction_set": .string(compute.kernels.name), "threads": .integer(compute.pool.threads),
       "batch": .integer(compute.batch),
       "milliseconds_per_image_and_step": calls > 0 ? .number(milliseconds / calls) : .null,
+      "notes": .list(notes.map { .string($0) }),
     ]
   }
 }

@@ -34,7 +34,7 @@ package struct StepErrors {
       // By network, then image: the steps so far.
       var errors = quantized.map { _ in batch.map { _ in [SignalToNoise]() } }
       var loop = try float.trajectory(batch)
-      let labels = float.labels.map { cycle in batch.map(cycle.label) }
+      let conditioning = float.conditioning(batch)
       while let state = try loop.next() {
         if let signal = Signals.pending {
           progress.finish(Double(done))
@@ -42,7 +42,7 @@ package struct StepErrors {
         }
         let reference = noise(state.output, of: float.denoiser, at: state)
         for (network, entry) in quantized.enumerated() {
-          let output = try entry.denoiser.predict(state.x, at: state.step, labels: labels)
+          let output = try entry.denoiser.predict(state.x, at: state.step, conditioning: conditioning)
           let found = try SignalToNoise.perImage(
             reference: reference, other: noise(output, of: entry.denoiser, at: state))
           for row in batch.indices { errors[network][row].append(found[row]) }

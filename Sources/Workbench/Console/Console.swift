@@ -37,6 +37,9 @@ package struct Console: Sendable {
   /// One line about what is going on, on standard error.
   package func note(_ text: String) { if !isQuiet { Self.standardError(text + "\n") } }
 
+  /// The same, one after another.
+  package func notes(_ texts: [String]) { texts.forEach { note("note: \($0)") } }
+
   /// Never fails: nobody is left to tell.
   package static func standardError(_ text: String) {
     let bytes = Array(text.utf8)

@@ -19,7 +19,8 @@ struct FileDescription {
     case .file:
       let file = try InputFile(path)
       switch try file.read(at: 0, count: min(file.size, 4)) {
-      case Array("PK\u{3}\u{4}".utf8): self = try Self.archive(NPZFile(file))
+      // torch.save writes ZIP files too; these are models.
+      case Array("PK\u{3}\u{4}".utf8) where !CheckpointFile.isNamedLikeOne(path): self = try Self.archive(NPZFile(file))
       case [0x89] + Array("HDF".utf8): self = try Self.calibrationSet(path)
       default: return nil
       }

@@ -36,12 +36,16 @@ struct ModelDescription {
     var entries: [ConfigurationValue.Entry] = [
       .init("path", .string(source.path)), .init("kind", .string(source.quantized == nil ? "float" : "quantized")),
       .init("digest", .string(source.digest)), .init("network", source.network),
-      .init("process", source.process.configuration), .init("parameters", .integer(summary.parameterCount)),
+    ]
+    entries += ScheduleDescription(source).entries
+    entries += [
+      .init("parameters", .integer(summary.parameterCount)),
       .init("multiply_accumulates", .integer(summary.multiplyAccumulates)),
       .init("weights_file_bytes", .integer(source.weightsFileBytes)),
       .init("blocks", .list(blocks)),
       .init("temporal_block", .list(summary.temporalMembers.map { .string($0) })),
     ]
+    if let checkpoint = source.checkpoint { entries.append(.init("checkpoint", checkpoint.value)) }
     guard let quantized = source.quantized else { return entries }
     entries += [
       .init("recipe", quantized.recipe.encode()), .init("sampler", quantized.sampler),
@@ -69,10 +73,13 @@ struct ModelDescription {
       "network: \(className), images \(shape), \(classes)",
       "parameters: \(shown(count: summary.parameterCount)); weights file \(shown(bytes: source.weightsFileBytes))",
       "multiply-accumulates per image and step: \(shown(count: summary.multiplyAccumulates))",
-      "process: \(process)",
-      "digest: \(source.digest)",
+    ]
+    lines += ScheduleDescription(source).lines
+    lines += [
+      "digest: \(source.digest)"
     ]
     if let quantized = source.quantized { lines += quantizedLines(quantized) }
+    if let checkpoint = source.checkpoint { lines += checkpoint.lines }
     lines += [
       "", blockTable.markdown, "",
       "temporal block (computed once per step): \(summary.temporalMembers.joined(separator: ", "))",
@@ -86,14 +93,6 @@ struct ModelDescription {
   }
 
   private var classes: String { graph.classCount.map { "\($0) classes" } ?? "unconditional" }
-
-  private var process: String {
-    let definition = source.process.schedule.definition
-    let betas =
-      definition.trainedBetas != nil
-      ? "trained betas" : "\(definition.curve.rawValue) betas \(definition.start) to \(definition.end)"
-    return "\(definition.trainTimesteps) timesteps, \(betas), predicts \(source.process.predictionType.rawValue)"
-  }
 
   private func quantizedLines(_ quantized: QuantizedModel) -> [String] {
     let recipe = quantized.recipe

@@ -8,31 +8,37 @@ import Tensors
 package struct ModelFolder: Sendable {
   package let configuration: String
   package let weights: String
-  package let scheduler: String
+  /// The scheduler's file; nil where none stands with the network.
+  package let scheduler: String?
 
   private static let weightsName = "diffusion_pytorch_model.safetensors"
 
   /// - Parameters:
   ///   - path: a folder with `unet/config.json`, or with `config.json`.
-  ///   - scheduler: a scheduler_config.json to use instead of the folder's.
   ///   - needsWeights: whether a folder without weights is refused.
-  package init(_ path: String, scheduler: String? = nil, needsWeights: Bool = true) throws {
-    let exists = { (file: String) in Folder.kind(of: file) == .file }
-    if exists(joined(path, "model_index.json")) { try Self.checkIndex(joined(path, "model_index.json")) }
-    let network = [joined(path, "unet"), path].first { exists(joined($0, "config.json")) }
-    guard let network else { throw ModelSourceError.noNetwork(folder: path) }
+  package init(_ path: String, needsWeights: Bool = true) throws {
+    if Self.exists(joined(path, "model_index.json")) { try Self.checkIndex(joined(path, "model_index.json")) }
+    guard let network = Self.network(in: path) else { throw ModelSourceError.noNetwork(folder: path) }
     configuration = joined(network, "config.json")
     weights = joined(network, Self.weightsName)
-    if needsWeights, !exists(weights) { throw Self.missingWeights(in: network) }
+    if needsWeights, !Self.exists(weights) { throw Self.missingWeights(in: network) }
 
     // At the root, in scheduler/, or (for the network's own folder) beside it.
     var places = ["scheduler_config.json", "scheduler/scheduler_config.json"].map { joined(path, $0) }
     if network == path { places.append(joined(path, "../scheduler/scheduler_config.json")) }
-    guard let found = scheduler ?? places.first(where: exists) else {
-      throw ModelSourceError.noSchedule(folder: path)
-    }
-    self.scheduler = found
+    scheduler = places.first(where: Self.exists)
   }
+
+  /// Whether a folder is a diffusers folder or a network's own.
+  static func describesNetwork(_ path: String) -> Bool {
+    network(in: path) != nil || exists(joined(path, "model_index.json"))
+  }
+
+  private static func network(in path: String) -> String? {
+    [joined(path, "unet"), path].first { exists(joined($0, "config.json")) }
+  }
+
+  private static func exists(_ file: String) -> Bool { Folder.kind(of: file) == .file }
 
   /// A pipeline with other networks than the U-Net would be sampled wrongly, so it is refused here.
   private static func checkIndex(_ path: String) throws {

@@ -18,7 +18,8 @@ package enum ExecutorKind: String, Sendable, CaseIterable {
   case integer
 }
 
-/// A model as a command was given it: a diffusers folder, a U-Net's folder or a quantised .safetensors file, loaded whole.
+/// A model as a command was given it: a diffusers folder, a U-Net's folder, a checkpoint or a quantised .safetensors file, loaded
+/// whole.
 package struct ModelSource: Sendable {
   package let path: String
   /// What things made from it are called: `fashion-mnist-ddpm`.
@@ -28,55 +29,131 @@ package struct ModelSource: Sendable {
   package let digest: String
   /// The network's configuration, every key present.
   package let network: ConfigurationValue
-  package let process: DiffusionProcess
+  /// What says the noise schedule, or why nothing does: commands that only call the network need none.
+  private let foundSchedule: Result<ModelSchedule, any Error>
   /// Of a quantised model: with dequantised weights, the codes being in `quantized.table`.
   package let model: Model
   package let quantized: QuantizedModel?
+  /// How a checkpoint's network was settled; nil for models that describe themselves.
+  package let checkpoint: CheckpointOrigin?
+  /// What was chosen while opening it, for the console.
+  package let notes: [String]
   /// Bytes of the file that holds the weights.
   package let weightsFileBytes: Int
 
-  /// - Parameters:
-  ///   - text: a path, or a name under `models/`.
-  ///   - scheduler: for float models, a scheduler_config.json to use instead of the folder's own.
-  package static func open(_ text: String, scheduler: String? = nil, assets: Assets) throws -> ModelSource {
+  /// - Parameter text: a path, or a name under `models/`.
+  package static func open(
+    _ text: String, _ options: ModelOptions = ModelOptions(), assets: Assets
+  ) throws -> ModelSource {
     let path = try assets.path(.model, text)
     switch Folder.kind(of: path) {
-    case .folder: return try ModelSource(folder: path, scheduler: scheduler)
-    case .file: return try ModelSource(artefact: path)
+    case .folder:
+      if !ModelFolder.describesNetwork(path), let file = try CheckpointFile.only(in: path) {
+        return try ModelSource(checkpoint: file, options)
+      }
+      try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
+      return try ModelSource(folder: path, schedule: options.schedule)
+    case .file:
+      if try CheckpointFile.isPickled(path) || !QuantizedModelFile.isOne(path) {
+        return try ModelSource(checkpoint: path, options)
+      }
+      try refuse(options.ofCheckpoints, path, "a quantised model says it itself")
+      if !options.schedule.given.isEmpty {
+        throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
+      }
+      return try ModelSource(artefact: path)
     case .other, nil: throw ModelSourceError.notAModel(path: path)
     }
   }
 
-  private init(folder path: String, scheduler: String?) throws {
-    let folder = try ModelFolder(path, scheduler: scheduler)
+  private static func refuse(_ options: [String], _ path: String, _ reason: String) throws(ModelSourceError) {
+    if !options.isEmpty { throw .idleOptions(path: path, options: options, reason: reason) }
+  }
+
+  private init(checkpoint path: String, _ options: ModelOptions) throws {
+    let file = try CheckpointFile(path, configuration: options.configuration)
+    let weights = try file.weights()
+    let reading = try CheckpointCatalog.read(weights, document: file.document(), options: options.checkpoint)
+    let schedule = try Self.schedule(options.schedule) {
+      let stated = reading.process.value
+      let found = try ModelSchedule.read(
+        file: stated == nil ? nil : file.configuration, stating: stated, options: options.schedule)
+      guard let found else { throw reading.process.problem ?? ModelSourceError.noSchedule(folder: path) }
+      return found
+    }
+    try Self.checkMemory(of: reading.configuration.graph())
+    let model = try Model.load(graph: reading.configuration.graph(), from: weights, layout: reading.layout)
+    let network = reading.configuration.encoded
+    var notes: [String] = []
+    if options.configuration == nil, let found = file.configuration {
+      notes.append("configuration: \(printable(found)), beside the checkpoint")
+    }
+    self.init(
+      path: path, digest: Self.digest(of: model, network: network, schedule: schedule), network: network,
+      schedule: schedule, model: model, quantized: nil,
+      checkpoint: CheckpointOrigin(
+        family: reading.family, configuration: file.configuration, hyperparameters: reading.hyperparameters,
+        unused: reading.unused),
+      notes: notes, weightsFileBytes: Self.size(of: path))
+  }
+
+  private init(folder path: String, schedule options: ScheduleOptions) throws {
+    let folder = try ModelFolder(path)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
-    let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
+    let schedule = try Self.schedule(of: folder, path: path, options: options)
     try Self.checkMemory(of: configuration.graph())
     let model = try Model.load(
       graph: configuration.graph(), archive: Safetensors.read(folder.weights), file: folder.weights)
     self.init(
-      path: path, digest: Self.digest(of: model, network: configuration.encoded, process: process),
-      network: configuration.encoded, process: process, model: model, quantized: nil,
+      path: path, digest: Self.digest(of: model, network: configuration.encoded, schedule: schedule),
+      network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
       weightsFileBytes: Self.size(of: folder.weights))
   }
 
   /// The network of a folder with weights drawn from `seed`, for timing: what stands in the folder beside the
   /// configurations is not read. Weights are normal with variance 1 / fan-in, norms the identity, biases zero.
   package static func random(
-    _ text: String, scheduler: String? = nil, seed: UInt64, assets: Assets
+    _ text: String, schedule options: ScheduleOptions = ScheduleOptions(), seed: UInt64, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
-    let folder = try ModelFolder(path, scheduler: scheduler, needsWeights: false)
+    let folder = try ModelFolder(path, needsWeights: false)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
-    let process = try SchedulerConfiguration.decode(JSON.read(folder.scheduler), file: folder.scheduler).process
+    let schedule = try schedule(of: folder, path: path, options: options)
     let graph = try configuration.graph()
     try checkMemory(of: graph)
     let model = Model.random(graph: graph, seed: seed)
     return ModelSource(
-      path: path, digest: digest(of: model, network: configuration.encoded, process: process),
-      network: configuration.encoded, process: process, model: model, quantized: nil,
+      path: path, digest: digest(of: model, network: configuration.encoded, schedule: schedule),
+      network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
       weightsFileBytes: 4 * GraphSummary(model.graph).parameterCount)
   }
+
+  private static func schedule(
+    of folder: ModelFolder, path: String, options: ScheduleOptions
+  ) throws -> Result<ModelSchedule, any Error> {
+    try schedule(options) {
+      guard let schedule = try ModelSchedule.read(file: folder.scheduler, options: options) else {
+        throw ModelSourceError.noSchedule(folder: path)
+      }
+      return schedule
+    }
+  }
+
+  /// - Throws: what is wrong with a schedule that options ask for; what is wrong with the model's own is kept until a command
+  ///   needs it.
+  private static func schedule(
+    _ options: ScheduleOptions, read: () throws -> ModelSchedule
+  ) throws -> Result<ModelSchedule, any Error> {
+    let found = Result(catching: read)
+    if !options.given.isEmpty { _ = try found.get() }
+    return found
+  }
+
+  /// - Throws: when nothing says the noise schedule, or what says it is refused.
+  package var schedule: ModelSchedule { get throws { try foundSchedule.get() } }
+
+  /// - Throws: as `schedule`.
+  package var process: DiffusionProcess { get throws { try schedule.process } }
 
   private init(artefact path: String) throws {
     let quantized = try QuantizedModelFile.read(path)
@@ -87,29 +164,33 @@ package struct ModelSource: Sendable {
     guard let process else { preconditionFailure("a process that was not read left no problem") }
     let model = try quantized.model(graph: network.graph(), file: path)
     self.init(
-      path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network, process: process,
-      model: model, quantized: quantized, weightsFileBytes: Self.size(of: path))
+      path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network,
+      schedule: .success(ModelSchedule(process)), model: model, quantized: quantized,
+      weightsFileBytes: Self.size(of: path))
   }
 
   /// A quantised model in memory. - Parameter name: stands for a path.
   package init(_ quantized: QuantizedModel, name: String, process: DiffusionProcess, graph: Graph) throws {
     self.init(
-      path: name, digest: name, network: quantized.network, process: process,
+      path: name, digest: name, network: quantized.network, schedule: .success(ModelSchedule(process)),
       model: try quantized.model(graph: graph, file: name), quantized: quantized,
       weightsFileBytes: QuantizedModelFile.arrayBytes(of: quantized))
   }
 
   private init(
-    path: String, digest: String, network: ConfigurationValue, process: DiffusionProcess, model: Model,
-    quantized: QuantizedModel?, weightsFileBytes: Int
+    path: String, digest: String, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,
+    model: Model, quantized: QuantizedModel?, checkpoint: CheckpointOrigin? = nil, notes: [String] = [],
+    weightsFileBytes: Int
   ) {
     self.path = path
     self.name = stem(of: path)
     self.digest = digest
     self.network = network
-    self.process = process
+    foundSchedule = schedule
     self.model = model
     self.quantized = quantized
+    self.checkpoint = checkpoint
+    self.notes = notes
     self.weightsFileBytes = weightsFileBytes
   }
 
@@ -121,9 +202,12 @@ package struct ModelSource: Sendable {
 
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
 
-  private static func digest(of model: Model, network: ConfigurationValue, process: DiffusionProcess) -> String {
+  private static func digest(
+    of model: Model, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>
+  ) -> String {
     var digest = Digest.Incremental()
-    let header: ConfigurationValue = ["network": network, "process": process.configuration]
+    let process = (try? schedule.get())?.process.configuration ?? .null
+    let header: ConfigurationValue = ["network": network, "process": process]
     digest.update(Array(JSONWriter.compact(header).utf8))
     for (name, tensor) in model.parameters.sorted(by: { $0.key < $1.key }) {
       digest.update(Array("\n\(name) \(tensor.dims)\n".utf8))
@@ -177,25 +261,6 @@ package struct ModelSource: Sendable {
       learnsVariance: outputChannels == 2 * model.graph.imageShape.channels)
     guard let correction = quantized?.correction else { return network }
     return CorrectedDenoiser(network, correction)
-  }
-
-  /// The sampler to use: the one named; else the one a quantised model was calibrated for; else ddim-50.
-  /// - Throws: `otherSteps` when per-step tables were made for other steps than the sampler takes.
-  package func sampler(named text: String?, assets: Assets) throws -> any Sampler {
-    let sampler: any Sampler
-    if let text {
-      let file = try assets.path(.sampler, text)
-      sampler = try SamplerCatalog.decode(YAML.read(file), file: file)
-    } else if let quantized {
-      sampler = try SamplerCatalog.decode(quantized.sampler, file: path)
-    } else {
-      return try self.sampler(named: "ddim-50", assets: assets)
-    }
-    let steps = try sampler.steps(for: process)
-    if let quantized, quantized.dependsOnStep, quantized.steps != steps {
-      throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: steps)
-    }
-    return sampler
   }
 
   /// Refuses a pair that cannot be compared: this must be the float model and `other` a model quantised from it.

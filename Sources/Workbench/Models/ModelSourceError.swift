@@ -6,10 +6,20 @@ package enum ModelSourceError: HalftoneError, Equatable {
   case noNetwork(folder: String)
   case noWeights(folder: String, expected: String, found: [String])
   case noSchedule(folder: String)
+  /// The schedule of a quantised model, which holds its own, given by options.
+  case scheduleOfArtefact(path: String, options: [String])
+  /// `own` is asked of a model whose schedule comes without settings of a sampler.
+  case noOwnSampler(path: String)
   case otherComponents(path: String, names: [String])
   /// A pipeline's index that is no map of components.
   case badIndex(path: String, found: String)
   case notAModel(path: String)
+  /// Several files of weights in a folder without config.json.
+  case severalCheckpoints(folder: String, found: [String])
+  /// Several configurations beside a checkpoint.
+  case severalConfigurations(path: String, found: [String])
+  /// Options that concern other kinds of models.
+  case idleOptions(path: String, options: [String], reason: String)
   case needsFloat(path: String, command: String)
   case needsQuantized(path: String, command: String)
   case noSelfTest(path: String)
@@ -23,9 +33,13 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noNetwork: "E-MODEL-CONFIG"
     case .noWeights: "E-MODEL-WEIGHTS"
     case .noSchedule: "E-MODEL-SCHEDULE"
+    case .scheduleOfArtefact: "E-MODEL-ROLE"
+    case .noOwnSampler: "E-MODEL-SAMPLER"
     case .otherComponents: "E-MODEL-PIPELINE"
     case .badIndex: "E-MODEL-INDEX"
     case .notAModel: "E-MODEL-KIND"
+    case .severalCheckpoints, .severalConfigurations: "E-MODEL-AMBIGUOUS"
+    case .idleOptions: "E-MODEL-OPTION"
     case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
     case .noSelfTest: "E-MODEL-SELF-TEST"
     case .otherSource: "E-MODEL-SOURCE"
@@ -35,8 +49,12 @@ package enum ModelSourceError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .badIndex, .notAModel: .refusedInput
-    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps: .usage
+    case .noNetwork, .noWeights, .noSchedule, .otherComponents, .badIndex, .notAModel, .severalCheckpoints,
+      .severalConfigurations:
+      .refusedInput
+    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact, .noOwnSampler,
+      .idleOptions:
+      .usage
     }
   }
 
@@ -50,12 +68,22 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noSchedule(let folder):
       "\(printable(folder)) says nothing about the noise schedule: scheduler_config.json stands neither there, nor in "
         + "scheduler/, nor beside the network"
+    case .scheduleOfArtefact(let path, let options):
+      "\(options.joined(separator: ", ")): \(printable(path)) is quantised and holds its own noise schedule"
+    case .noOwnSampler(let path):
+      "\(printable(path)) has no sampler of its own: no scheduler_config.json stands with it"
     case .otherComponents(let path, let names):
       "\(printable(path)): the pipeline also needs \(names.map { printable($0) }.joined(separator: ", ")), which is not supported"
     case .badIndex(let path, let found):
       "\(printable(path)): expected a map of the pipeline's components, found \(found)"
     case .notAModel(let path):
       "\(printable(path)) is neither a model folder nor a .safetensors file"
+    case .severalCheckpoints(let folder, let found):
+      "\(printable(folder)) holds several files of weights: \(found.map { printable($0) }.joined(separator: ", "))"
+    case .severalConfigurations(let path, let found):
+      "several configurations stand beside \(printable(path)): \(found.map { printable($0) }.joined(separator: ", "))"
+    case .idleOptions(let path, let options, let reason):
+      "\(printable(path)) takes no \(options.joined(separator: ", ")): \(reason)"
     case .needsFloat(let path, let command):
       "'\(command)' needs a float model; \(printable(path)) is quantised"
     case .needsQuantized(let path, let command):
@@ -76,13 +104,20 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noWeights(_, _, let found):
       found.isEmpty
         ? nil : "save the network as one safetensors file: unet.save_pretrained(folder, max_shard_size=\"100GB\")"
-    case .noSchedule: "name the file with --scheduler PATH"
+    case .noSchedule:
+      "name the file with --scheduler PATH, or say the schedule with --beta-schedule, --beta-start, --beta-end and "
+        + "--train-timesteps"
+    case .scheduleOfArtefact: "leave them out"
+    case .noOwnSampler: "name a preset with --sampler, or the file with --scheduler PATH"
     case .otherComponents: "only pipelines of a U-Net in pixel space can be sampled"
-    case .badIndex, .notAModel: nil
+    case .badIndex, .notAModel, .idleOptions: nil
+    case .severalCheckpoints: "give the file"
+    case .severalConfigurations: "name one with --config FILE"
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
     case .noSelfTest, .otherSource: nil
-    case .otherSteps: "leave --sampler out to use the model's own, or quantise with a recipe for this sampler"
+    case .otherSteps:
+      "leave --sampler and --steps out to use the model's own, or quantise with a recipe for this sampler"
     }
   }
 

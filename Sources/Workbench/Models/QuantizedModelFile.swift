@@ -7,6 +7,9 @@ package enum QuantizedModelFile {
   /// The metadata key that holds the header.
   static let metadataKey = "halftone"
 
+  /// Whether a safetensors file is a quantised model, by its metadata.
+  static func isOne(_ path: String) throws -> Bool { try SafetensorsFile(path).metadata[metadataKey] != nil }
+
   /// - Parameter name: what messages call the file; nil: its path.
   package static func read(_ path: String, name: String? = nil) throws -> QuantizedModel {
     let name = name ?? path

@@ -9,9 +9,14 @@ package func parentFolder(of path: String) -> String {
   return parent.isEmpty ? "." : parent
 }
 
-/// The last part of `path` without the extension of a file Halftone makes: what things made from it are named after.
+/// The last part of `path`.
+package func fileName(of path: String) -> String {
+  (URL(fileURLWithPath: path).standardized.path as NSString).lastPathComponent
+}
+
+/// The last part of `path` without the ending of a model's or preset's file: what things made from it are named after.
 package func stem(of path: String) -> String {
-  let name = (URL(fileURLWithPath: path).standardized.path as NSString).lastPathComponent
-  let known = [".safetensors", ".yaml"].first { name.hasSuffix($0) }
+  let name = fileName(of: path)
+  let known = (CheckpointFile.endings + [".yaml"]).first { name.hasSuffix($0) }
   return String(name.dropLast(known?.count ?? 0))
 }

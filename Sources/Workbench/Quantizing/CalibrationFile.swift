@@ -1,3 +1,4 @@
+import Diffusion
 import Formats
 import Quantization
 import Tensors
@@ -27,7 +28,7 @@ package enum CalibrationFile {
         try writer.create(
           dataset("x", step: step), type: .f32, rowDims: provenance.imageShape.dims, rows: count)
         try writer.create(dataset("trajectories", step: step), type: .i64, rowDims: [], rows: count)
-        if provenance.classCount != nil {
+        if provenance.conditioning.classes != nil {
           try writer.create(dataset("labels", step: step), type: .i64, rowDims: [], rows: count)
         }
       }
@@ -36,9 +37,8 @@ package enum CalibrationFile {
     func append(_ samples: CalibrationSamples) throws {
       try writer.append(dataset("x", step: samples.step), StoredTensor(samples.x))
       try writer.append(dataset("trajectories", step: samples.step), Self.stored(samples.trajectories))
-      if let labels = samples.labels {
-        try writer.append(dataset("labels", step: samples.step), Self.stored(labels))
-      }
+      let labels = samples.conditioning.compactMap(\.label)
+      if !labels.isEmpty { try writer.append(dataset("labels", step: samples.step), Self.stored(labels)) }
     }
 
     private static func stored(_ values: [Int]) -> StoredTensor {
@@ -68,7 +68,7 @@ package enum CalibrationFile {
     /// Rows at each step, after comparing every dataset with what the provenance announces.
     private static func checkedCounts(_ file: HDF5File, _ provenance: CalibrationProvenance) throws -> [Int] {
       var expected: [String: (type: ElementType, rowDims: [Int])] = [:]
-      let names = ["x", "trajectories"] + (provenance.classCount == nil ? [] : ["labels"])
+      let names = ["x", "trajectories"] + (provenance.conditioning.classes == nil ? [] : ["labels"])
       for step in provenance.steps.indices {
         for name in names {
           expected[dataset(name, step: step)] = name == "x" ? (.f32, provenance.imageShape.dims) : (.i64, [])
@@ -104,12 +104,13 @@ package enum CalibrationFile {
       guard let images = x.floats() else { preconditionFailure("types are checked at opening") }
       return CalibrationSamples(
         step: step, trajectories: try integers("trajectories", step, range), x: images,
-        labels: provenance.classCount == nil ? nil : try labels(step, range))
+        conditioning: provenance.conditioning.classes == nil
+          ? [] : try labels(step, range).map { Conditioning(label: $0) })
     }
 
     private func labels(_ step: Int, _ range: Range<Int>) throws -> [Int] {
       let labels = try integers("labels", step, range)
-      if let bad = labels.first(where: { !(0..<(provenance.classCount ?? 0)).contains($0) }) {
+      if let bad = labels.first(where: { !(0..<(provenance.conditioning.classes ?? 0)).contains($0) }) {
         throw CalibrationFileError(path: path, problems: ["\(dataset("labels", step: step)): label \(bad)"])
       }
       return labels

@@ -12,21 +12,32 @@ package struct PreparedRecipe {
   package let recipe: Recipe
   package let sampler: any Sampler
   package let steps: [Step]
+  /// What there is to say about the sampler.
+  package let notes: [String]
 
   /// - Parameter text: a recipe as `NamedRecipe` reads it.
-  package init(_ text: String, for source: ModelSource, assets: Assets) throws {
+  package init(
+    _ text: String, for source: ModelSource, sampler: SamplerOptions = SamplerOptions(), assets: Assets
+  ) throws {
     let named = try NamedRecipe(text, assets: assets)
-    try self.init(name: named.name, named.recipe, for: source, assets: assets)
+    try self.init(name: named.name, named.recipe, for: source, sampler: sampler, assets: assets)
   }
 
-  package init(name: String, _ recipe: Recipe, for source: ModelSource, assets: Assets) throws {
+  /// - Parameter options: in place of the recipe's sampler, or of its number of steps; the recipe then says so.
+  package init(
+    name: String, _ recipe: Recipe, for source: ModelSource, sampler options: SamplerOptions = SamplerOptions(),
+    assets: Assets
+  ) throws {
+    var recipe = recipe
+    if let chosen = options.name { recipe.sampler = .named(chosen) }
+    let chosen = try source.sampler(
+      recipe.sampler, steps: options.steps, place: "\(name): sampler", assets: assets)
+    if options.steps != nil { recipe.sampler = .inline(chosen.sampler.configuration) }
     self.name = name
     self.recipe = recipe
-    switch recipe.sampler {
-    case .named(let sampler): self.sampler = try source.sampler(named: sampler, assets: assets)
-    case .inline(let value): sampler = try SamplerCatalog.decode(value, file: "\(name): sampler")
-    }
+    sampler = chosen.sampler
     steps = try sampler.steps(for: source.process)
+    notes = chosen.notes
   }
 
   /// The same with its numbers scaled to an effort, saying what changed. Named after it unless nothing did.
@@ -34,14 +45,16 @@ package struct PreparedRecipe {
     let (scaled, changes) = recipe.scaled(to: effort)
     if changes.isEmpty { return self }
     console.note("effort \(effort.rawValue):\n  " + changes.joined(separator: "\n  "))
-    return PreparedRecipe(name: "\(name)-\(effort.rawValue)", recipe: scaled, sampler: sampler, steps: steps)
+    return PreparedRecipe(
+      name: "\(name)-\(effort.rawValue)", recipe: scaled, sampler: sampler, steps: steps, notes: notes)
   }
 
-  private init(name: String, recipe: Recipe, sampler: any Sampler, steps: [Step]) {
+  private init(name: String, recipe: Recipe, sampler: any Sampler, steps: [Step], notes: [String]) {
     self.name = name
     self.recipe = recipe
     self.sampler = sampler
     self.steps = steps
+    self.notes = notes
   }
 }
 
@@ -89,7 +102,7 @@ package struct CalibrationRun {
 
   private func sample(into sink: any CalibrationSink, session: Session) throws {
     let sampling = CalibrationSampling(
-      denoiser: try source.denoiser(.float, compute: compute), schedule: source.process.schedule,
+      denoiser: try source.denoiser(.float, compute: compute), schedule: try source.process.schedule,
       sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch, probe: try probe())
     let reporter = WorkReporter(session)
     try sampling.run(prepared.recipe.calibration, into: sink, progress: reporter.report)
@@ -101,12 +114,15 @@ package struct CalibrationRun {
     guard prepared.recipe.calibration.distribution.kind == .tdac else { return nil }
     guard let site = source.model.graph.middleSite else { throw QuantizationError.noMiddleBlock }
     let seen = Mutex<Tensor?>(nil)
-    let executor = try FloatExecutor(source.model, pool: compute.pool, kernels: compute.kernels) { found, value in
-      if found == site { seen.withLock { $0 = value } }
+    let observer = SiteObserver {
+      $0 == site
+    } receive: { _, value in
+      seen.withLock { $0 = value }
     }
-    return { x, step, labels in
-      let timesteps = [Timestep](repeating: step.timestep, count: x.dims[0])
-      _ = try executor.run(NetworkInput(x: x, timesteps: timesteps, labels: labels, stepIndex: step.index))
+    let executor = try FloatExecutor(
+      source.model, pool: compute.pool, kernels: compute.kernels, observer: observer)
+    return { x, step, conditioning in
+      _ = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
       guard let features = seen.withLock({ $0 }) else { preconditionFailure("the executor did not report \(site)") }
       return features
     }

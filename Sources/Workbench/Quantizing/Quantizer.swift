@@ -74,7 +74,7 @@ package struct Quantizer {
     of network: QuantizedNetwork, set: any CalibrationSource, name: String
   ) throws -> QuantizedModel {
     var quantized = QuantizedModel(
-      network: source.network, process: source.process.configuration, recipe: prepared.recipe,
+      network: source.network, process: try source.process.configuration, recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
       parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction)
     quantized.selfTest = try selfTest(of: quantized, path: name)
@@ -98,8 +98,9 @@ package struct Quantizer {
     }
     let step = prepared.steps[prepared.steps.count / 2]
     let x = NoiseSource(seed: 0, stream: .recipe).normals(images: [0], shape: model.graph.imageShape, draw: .initial)
-    let labels = model.graph.classCount.map { _ in [0] }
-    let input = NetworkInput(x: x, timesteps: [step.timestep], labels: labels, stepIndex: step.index)
-    return QuantizedModel.SelfTest(x: x, stepIndex: step.index, labels: labels, expected: try executor.run(input))
+    let form = model.graph.conditioning
+    let conditioning = form == .unconditional ? [] : [form.example()]
+    let result = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
+    return QuantizedModel.SelfTest(x: x, stepIndex: step.index, conditioning: conditioning, expected: result)
   }
 }

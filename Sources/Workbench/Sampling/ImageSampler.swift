@@ -10,18 +10,18 @@ package struct ImageSampler {
   package let process: DiffusionProcess
   package let sampler: any Sampler
   package let noise: any NoiseProvider
-  package let labels: LabelCycle?
+  package let conditioning: ImageConditioning
   package let batch: Int
 
   package init(
     denoiser: any Denoiser, process: DiffusionProcess, sampler: any Sampler, noise: any NoiseProvider,
-    labels: LabelCycle?, batch: Int
+    conditioning: ImageConditioning, batch: Int
   ) {
     self.denoiser = denoiser
     self.process = process
     self.sampler = sampler
     self.noise = noise
-    self.labels = labels
+    self.conditioning = conditioning
     self.batch = batch
   }
 
@@ -101,7 +101,7 @@ package struct ImageSampler {
   package func trajectory(_ images: [Int]) throws -> SamplingLoop {
     try SamplingLoop(
       denoiser: denoiser, schedule: process.schedule, sampler: sampler, images: images,
-      labels: labels.map { cycle in images.map(cycle.label) }, noise: noise)
+      conditioning: conditioning(images), noise: noise)
   }
 
   private func stopped(_ signal: StopSignal, _ done: Int, _ total: Int, _ session: Session) -> Stopped {

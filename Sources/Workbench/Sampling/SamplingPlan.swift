@@ -11,7 +11,7 @@ package struct SamplingPlan: Sendable {
   package let steps: [Step]
   package let executor: ExecutorKind
   package let seed: UInt64
-  package let labels: LabelCycle?
+  package let conditioning: ImageConditioning
   private let initialNoise: (path: String, digest: String)?
 
   /// - Throws: before any work, when sampler, labels and model do not fit each other.
@@ -22,23 +22,11 @@ package struct SamplingPlan: Sendable {
     try source.check(executor)
     self.source = source
     self.sampler = sampler
-    steps = try sampler.steps(for: source.process)
+    steps = try sampler.steps(for: try source.process)
     self.executor = executor
     self.seed = seed
-    // Class-conditional models without --labels show every class in turn.
-    self.labels = labels ?? source.model.graph.classCount.map(LabelCycle.init(classCount:))
+    conditioning = try ImageConditioning(labels: labels, form: source.model.graph.conditioning)
     self.initialNoise = try initialNoise.map { ($0, try Digest.sha256(file: $0)) }
-    try Self.check(self.labels, classCount: source.model.graph.classCount)
-  }
-
-  private static func check(_ labels: LabelCycle?, classCount: Int?) throws(ExecutionError) {
-    guard let classCount else {
-      if labels != nil { throw .labelsUnexpected }
-      return
-    }
-    if let bad = labels?.labels.first(where: { $0 >= classCount }) {
-      throw .labelOutOfRange(label: bad, classCount: classCount)
-    }
   }
 
   /// What must be equal for a run folder to be continued. Float results could in principle depend on the instruction set,
@@ -47,7 +35,7 @@ package struct SamplingPlan: Sendable {
     [
       "model": .string(source.digest), "sampler": sampler.configuration,
       "seed": Int(exactly: seed).map { .integer($0) } ?? .string(String(seed)),
-      "labels": labels.map { .list($0.labels.map { .integer($0) }) } ?? .null,
+      "labels": conditioning.identity,
       "executor": .string(executor.rawValue),
       "instruction_set": executor == .float || executor == .winograd ? .string(kernels.name) : .null,
       "initial_noise": initialNoise.map { .string("sha256:" + $0.digest) } ?? .null,
@@ -74,7 +62,7 @@ package struct SamplingPlan: Sendable {
           path: initialNoise.path, shape: shape, last: last, steps: drawn)
       } else { drawn }
     return ImageSampler(
-      denoiser: try source.denoiser(executor, compute: compute), process: source.process, sampler: sampler,
-      noise: noise, labels: labels, batch: compute.batch)
+      denoiser: try source.denoiser(executor, compute: compute), process: try source.process, sampler: sampler,
+      noise: noise, conditioning: conditioning, batch: compute.batch)
   }
 }

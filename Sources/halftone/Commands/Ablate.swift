@@ -20,9 +20,7 @@ struct Ablate: ParsableCommand {
   @Option(help: ArgumentHelp("Recipes by name or path, or all: every shipped one.", valueName: "A,B,…"))
   var recipes: String?
   @Option(help: ArgumentHelp("A paper's ablation instead of --recipes.", valueName: "NAME")) var preset: String?
-  @Option(
-    help: ArgumentHelp("Sampler of all recipes, by name or path (default: the one they name).", valueName: "FILE|NAME"))
-  var sampler: String?
+  @OptionGroup var sampler: RecipeSamplerOptions
   @Option(
     help: "How many samples and iterations: the recipes' (balanced), fewer (fast), or as in the papers (paper).")
   var effort: QuantizationEffort = .balanced
@@ -53,12 +51,13 @@ struct Ablate: ParsableCommand {
 
   func run() throws {
     try AblateCommand(
-      model: model, recipes: recipes?.split(separator: ",").map(String.init) ?? [], preset: preset, sampler: sampler,
+      model: model, recipes: recipes?.split(separator: ",").map(String.init) ?? [], preset: preset,
+      sampler: sampler.options,
       effort: effort,
       size: .init(
         images: count, seeds: (0..<seeds).map { UInt64($0) }, comparedImages: stepImages,
         timingRounds: Self.timingRounds),
-      reference: reference, scheduler: source.scheduler, out: out, threads: compute.threads, batch: compute.batch,
+      reference: reference, modelOptions: source.modelOptions, out: out, threads: compute.threads, batch: compute.batch,
       json: json
     ).run(session(common))
   }

@@ -54,7 +54,7 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     let status = try BenchCommand(
-      model: model, randomWeights: randomWeights, quantized: quantized, scheduler: source.scheduler,
+      model: model, randomWeights: randomWeights, quantized: quantized, modelOptions: source.modelOptions,
       batches: batch.counts, threads: threads.counts, rounds: rounds, showsWork: ops,
       timesGradients: gradients, json: json, isDriven: driven, requiredSpeedup: requireSpeedup
     ).run(session(common))

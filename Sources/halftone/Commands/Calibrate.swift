@@ -16,13 +16,15 @@ struct Calibrate: ParsableCommand {
   @Option(
     help: ArgumentHelp("Where to write the set (default: outputs/MODEL-RECIPE.calibration.h5).", valueName: "set.h5"))
   var out: String?
+  @OptionGroup var sampler: RecipeSamplerOptions
   @OptionGroup var source: SourceOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     try CalibrateCommand(
-      model: model, recipe: recipe, scheduler: source.scheduler, out: out, threads: compute.threads,
+      model: model, recipe: recipe, sampler: sampler.options, modelOptions: source.modelOptions, out: out,
+      threads: compute.threads,
       batch: compute.batch
     ).run(session(common))
   }

@@ -17,6 +17,7 @@ struct Compare: ParsableCommand {
   @Argument(help: "Model quantised from it.") var quantised: String
   @Option(help: ArgumentHelp("Preset by name or path (default: the quantised model's own).", valueName: "FILE|NAME"))
   var sampler: String?
+  @OptionGroup var steps: StepOptions
   @Option(help: ArgumentHelp("Number of images.", valueName: "N")) var count: Int = 16
   @Option(help: ArgumentHelp("Seed of the noise.", valueName: "S")) var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Classes, as for 'sample'.", valueName: "L,…")) var labels: LabelCycle?
@@ -37,8 +38,9 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     try CompareCommand(
-      float: model, quantized: quantised, sampler: sampler, images: 0...(count - 1), seed: seed, labels: labels,
-      scheduler: source.scheduler, out: out, options: ScoringOptions(features: features, mode: mode),
+      float: model, quantized: quantised, sampler: SamplerOptions(name: sampler, steps: steps.steps),
+      images: 0...(count - 1), seed: seed, labels: labels,
+      modelOptions: source.modelOptions, out: out, options: ScoringOptions(features: features, mode: mode),
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }

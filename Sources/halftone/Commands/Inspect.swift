@@ -29,7 +29,7 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     let status = try InspectCommand(
-      model: model, scheduler: source.scheduler, showsProcessor: cpu, selfTests: selfTest, json: json,
+      model: model, modelOptions: source.modelOptions, showsProcessor: cpu, selfTests: selfTest, json: json,
       threads: threads.threads
     ).run(session(common))
     if status == .gateFailed { throw GateFailed() }

@@ -25,7 +25,7 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     try PredictCommand(
-      model: model, input: input, out: out, executor: executor, step: step, scheduler: source.scheduler,
+      model: model, input: input, out: out, executor: executor, step: step, modelOptions: source.modelOptions,
       threads: threads.threads
     ).run(session(common))
   }

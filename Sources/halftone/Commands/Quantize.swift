@@ -23,13 +23,16 @@ struct Quantize: ParsableCommand {
   @Option(
     help: "How many samples and iterations: the recipe's (balanced), fewer (fast), or as in the papers (paper).")
   var effort: QuantizationEffort = .balanced
+  @OptionGroup var sampler: RecipeSamplerOptions
   @OptionGroup var source: SourceOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     try QuantizeCommand(
-      model: model, recipe: recipe, calibration: calibration, scheduler: source.scheduler, out: out, effort: effort,
+      model: model, recipe: recipe, calibration: calibration, sampler: sampler.options,
+      modelOptions: source.modelOptions,
+      out: out, effort: effort,
       threads: compute.threads, batch: compute.batch
     ).run(session(common))
   }

@@ -18,8 +18,10 @@ struct Sample: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Preset by name or path (default: ddim-50; of a quantised model its own).", valueName: "FILE|NAME"))
+      "Preset by name or path, or own: of a quantised model its own, of a float model 50 DDIM steps with the settings of its "
+        + "scheduler_config.json (default: own, or ddim-50 without such a file).", valueName: "FILE|NAME"))
   var sampler: String?
+  @OptionGroup var steps: StepOptions
 
   @Option(help: ArgumentHelp("Number of images, from image 0 on (default: 64).", valueName: "N"))
   var count: Int?
@@ -67,8 +69,9 @@ struct Sample: ParsableCommand {
   func run() throws {
     let images = indices?.bounds ?? 0...((count ?? 64) - 1)
     try SampleCommand(
-      model: model, sampler: sampler, images: images, seed: seed, labels: labels, executor: executor,
-      scheduler: source.scheduler, initialNoise: initialNoise, out: out, writesArray: npz, grid: grid,
+      model: model, sampler: SamplerOptions(name: sampler, steps: steps.steps), images: images, seed: seed,
+      labels: labels, executor: executor,
+      modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz, grid: grid,
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }

@@ -24,7 +24,9 @@ struct PresetTests {
   func list() {
     #expect(
       Self.names == [
-        "ddim-10", "ddim-100", "ddim-100-quad", "ddim-20", "ddim-50", "ddim-50-trailing", "ddpm-100", "ddpm-1000",
+        "ddim-10", "ddim-100", "ddim-100-guided", "ddim-100-quad", "ddim-100-uniform", "ddim-20", "ddim-250-guided",
+        "ddim-50", "ddim-50-guided", "ddim-50-trailing", "ddpm-100", "ddpm-1000", "ddpm-250-learned",
+        "ddpm-4000-learned",
       ])
   }
 
@@ -35,7 +37,7 @@ struct PresetTests {
   }
 
   @Test(
-    "a preset is what its name says, holds every key in the catalogue's order, and runs on 1000 timesteps",
+    "a preset is what its name says, holds every key in the catalogue's order, and runs on a model with enough timesteps",
     arguments: names)
   func preset(name: String) throws {
     let (value, sampler) = try Self.read(name)
@@ -44,7 +46,9 @@ struct PresetTests {
     #expect(String(sampler.selection.steps) == parts[1])
     #expect(sampler.configuration == value)
     #expect(sampler.selection.previous == .list)
-    let process = DiffusionProcess(schedule: try NoiseSchedule(BetaSchedule()), predictionType: .epsilon)
+    let total = max(1000, sampler.selection.steps)
+    let process = DiffusionProcess(
+      schedule: try NoiseSchedule(BetaSchedule(trainTimesteps: total)), predictionType: .epsilon)
     #expect(try sampler.steps(for: process).count == sampler.selection.steps)
   }
 
@@ -55,5 +59,28 @@ struct PresetTests {
     #expect(timesteps.first == Timestep(800))
     #expect(Set(timesteps).count == 96)
     #expect(!sampler.bounds.clip && !sampler.bounds.thresholding && sampler.eta == 0)
+  }
+
+  /// What guided-diffusion's code does with the flags that the presets' comments name, on its schedules.
+  @Test("guided presets take that code's timesteps, and epsilon from the clipped x_0")
+  func guided() throws {
+    for (name, total, first) in [
+      ("ddim-50-guided", 1000, [980, 960, 940]), ("ddim-100-guided", 4000, [3999, 3959, 3918]),
+      ("ddim-250-guided", 4000, [3999, 3983, 3967]),
+    ] {
+      let sampler = try #require(try Self.read(name).sampler as? DDIMSampler)
+      #expect(sampler.recomputeEpsilon && sampler.bounds == CleanImageBounds() && sampler.eta == 0)
+      let timesteps = try sampler.selection.steps(trainTimesteps: total).map(\.timestep)
+      #expect(timesteps.prefix(3) == first.map { Timestep($0) }[...])
+      #expect(timesteps.last == Timestep(0))
+    }
+  }
+
+  @Test("the learned presets need a network with a variance")
+  func learned() throws {
+    for name in ["ddpm-250-learned", "ddpm-4000-learned"] {
+      let sampler = try Self.read(name).sampler
+      #expect(throws: DiffusionError.varianceNotLearned(.learnedRange)) { try sampler.check(learnsVariance: false) }
+    }
   }
 }

@@ -171,4 +171,25 @@ struct ReferenceTrajectoryTests {
     let recorded = try Self.moreArchive.get().names.filter { $0.hasSuffix("/x") }.map { String($0.dropLast(2)) }
     #expect(Set(Self.more.map(\.name)) == Set(recorded))
   }
+
+  // MARK: Cases of other solvers' archive that these samplers cover (float32 as diffusers runs; 2e-4).
+
+  @Test(
+    "diffusers' DDIM and DDPM of latent, zero-signal and learned-variance models",
+    arguments: ["ddim/sd", "ddim/zero_snr_v_trailing", "ddpm/learned_range"])
+  func latentTrajectories(name: String) throws {
+    let listed = try JSON.read(Fixtures.path("samplers/diffusers_configs.json"))
+    let entry = try #require(listed[name])
+    guard case .map(let keys)? = entry["config"], case .integer(let steps)? = entry["steps"] else {
+      Issue.record("no configuration of \(name)")
+      return
+    }
+    let read = try SchedulerConfiguration.decode(
+      .map([.init("_class_name", try #require(entry["scheduler"]))] + keys), file: name)
+    let code = try OriginalCode("diffusers.npz")
+    try code.check(
+      OriginalCase(
+        name: name, process: read.process, sampler: try read.sampler(steps: steps),
+        variance: name.hasSuffix("learned_range") ? .cosine : .none, tolerance: 2e-4))
+  }
 }

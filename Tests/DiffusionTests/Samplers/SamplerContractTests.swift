@@ -41,6 +41,7 @@ struct SamplerContractTests {
     ],
     "ddpm": [
       [:], ["variance_type": "fixed_large"], ["variance_type": "learned_range"], ["variance_type": "learned"],
+      ["variance_type": "learned_log"],
       ["timestep_spacing": "trailing", "variance_type": "fixed_large_log"],
       ["timestep_spacing": "uniform", "steps": 30],
       ["thresholding": true, "sample_max_value": 2.0, "variance_type": "fixed_small_log"],
@@ -73,7 +74,7 @@ struct SamplerContractTests {
     let variance: ReferenceDenoiser.Variance =
       switch test.configuration["variance_type"] {
       case "learned": .direct
-      case "learned_range": .range
+      case "learned_range", "learned_log": .range
       default: .none
       }
     return try SamplingLoop(
@@ -177,7 +178,7 @@ struct SamplerContractTests {
         == "x.yaml: steps_offset: must be 0 with timestep_spacing trailing, found 1")
     #expect(
       message("ddpm", ["variance_type": "fixedsmall", "clip_sample": "yes"]) == """
-        x.yaml: variance_type: expected one of fixed_small, fixed_small_log, fixed_large, fixed_large_log, learned, learned_range, found "fixedsmall" (did you mean "fixed_small"?)
+        x.yaml: variance_type: expected one of fixed_small, fixed_small_log, fixed_large, fixed_large_log, learned, learned_log, learned_range, found "fixedsmall" (did you mean "fixed_small"?)
           x.yaml: clip_sample: expected true or false, found "yes"
         """)
   }

@@ -95,7 +95,7 @@ struct TimestepSelectionTests {
         error?.description
           == """
           error[E-SAMPLER-STEPS]: steps: 1001 sampling steps, but the model has 1000 training timesteps
-          hint: give at most 1000 steps
+          hint: give at most 1000 steps (--steps 1000, or steps in the sampler's file)
           """)
     }
   }

@@ -6,26 +6,26 @@ extension ExecutorCase {
   /// The executors' cases and what they lack of the operations.
   static let differentiable: [ExecutorCase] =
     all + [
-      ExecutorCase("Fourier features and division by the noise level", channels: 3, height: 4, width: 4) { g in
+      ExecutorCase("Fourier features and division by the noise level", channels: 3, height: 4, width: 4) { g, image in
         let t = g.timestep()
         let features = g.fourierEmbedding("fourier", t, count: 6, flipSinToCos: false)
-        let h = g.addPerChannel("add_time", g.conv2d("conv", g.image(), out: 5), g.linear("time", features, out: 5))
+        let h = g.addPerChannel("add_time", g.conv2d("conv", image, out: 5), g.linear("time", features, out: 5))
         return g.divideByTimestep("divide", h, t)
       },
-      ExecutorCase("Fourier features, cosines first", channels: 2, height: 3, width: 3) { g in
+      ExecutorCase("Fourier features, cosines first", channels: 2, height: 3, width: 3) { g, image in
         let features = g.fourierEmbedding("fourier", g.timestep(), count: 4, flipSinToCos: true)
-        return g.addPerChannel("add_time", g.image(), g.linear("time", features, out: 2))
+        return g.addPerChannel("add_time", image, g.linear("time", features, out: 2))
       },
-      ExecutorCase("learned time", channels: 2, height: 3, width: 3) { g in
+      ExecutorCase("learned time", channels: 2, height: 3, width: 3) { g, image in
         let row = g.embedding("table", g.timestep(), rows: 500, width: 4)
-        return g.addPerChannel("add_time", g.image(), g.linear("time", row, out: 2))
+        return g.addPerChannel("add_time", image, g.linear("time", row, out: 2))
       },
-      ExecutorCase("odd pooling", channels: 3, height: 5, width: 7) { g in
-        let pooled = g.averagePool("pool", g.image())
+      ExecutorCase("odd pooling", channels: 3, height: 5, width: 7) { g, image in
+        let pooled = g.averagePool("pool", image)
         return g.conv2d("conv", g.upsampleNearest("up", pooled), out: 4)
       },
-      ExecutorCase("a value read four times", channels: 6, height: 4, width: 4) { g in
-        let x = g.conv2d("stem", g.image(), out: 6)
+      ExecutorCase("a value read four times", channels: 6, height: 4, width: 4) { g, image in
+        let x = g.conv2d("stem", image, out: 6)
         let up = g.averagePool("down", g.upsampleNearest("up", x))
         let sum = g.add("twice", x, g.add("up_sum", x, up))
         let joined = g.concatenate("joined", sum, g.activation("act", x, .mish))
@@ -33,8 +33,8 @@ extension ExecutorCase {
           "scale_shift", joined, g.globalAveragePool("mean", g.concatenate("two", joined, joined)))
         return g.affine("half", spread, scale: 0.5, offset: 1)
       },
-      ExecutorCase("tokens read as image and as tokens", channels: 8, height: 3, width: 5) { g in
-        let tokens = g.toTokens("tokens", g.activation("act", g.image(), .silu))
+      ExecutorCase("tokens read as image and as tokens", channels: 8, height: 3, width: 5) { g, image in
+        let tokens = g.toTokens("tokens", g.activation("act", image, .silu))
         let mixed = g.add("sum", g.linear("proj", tokens, out: 8), tokens)
         return g.fromTokens("image_out", mixed, height: 3, width: 5)
       },
@@ -45,19 +45,22 @@ extension Op {
   /// The operation's name. Without a default: a new operation does not compile until it is listed here and in `allNames`.
   var name: String {
     switch self {
-    case .image: "image"
-    case .timestep: "timestep"
-    case .label: "label"
+    case .input(let input):
+      switch input.meaning {
+      case .sample: "sample"
+      case .timestep: "timestep"
+      case .label: "label"
+      case .context: "context"
+      case .vector: "vector"
+      }
     case .sinusoidalEmbedding: "sinusoidalEmbedding"
     case .fourierEmbedding: "fourierEmbedding"
     case .embedding: "embedding"
     case .conv2d: "conv2d"
     case .linear: "linear"
-    case .attentionScores: "attentionScores"
-    case .attentionValues: "attentionValues"
+    case .attention: "attention"
     case .groupNorm: "groupNorm"
     case .activation(let kind): "activation \(kind)"
-    case .softmax: "softmax"
     case .add: "add"
     case .addPerChannel: "addPerChannel"
     case .scaleShift: "scaleShift"
@@ -75,8 +78,9 @@ extension Op {
 
   static let allNames: Set<String> = Set(
     [
-      "image", "timestep", "label", "sinusoidalEmbedding", "fourierEmbedding", "embedding", "conv2d", "linear",
-      "attentionScores", "attentionValues", "groupNorm", "softmax", "add", "addPerChannel", "scaleShift", "affine",
+      "sample", "timestep", "label", "context", "vector", "sinusoidalEmbedding", "fourierEmbedding", "embedding",
+      "conv2d", "linear",
+      "attention", "groupNorm", "add", "addPerChannel", "scaleShift", "affine",
       "divideByTimestep", "concatenate", "upsampleNearest", "averagePool", "pool maximum", "pool mean", "toTokens",
       "fromTokens",
       "globalAveragePool",

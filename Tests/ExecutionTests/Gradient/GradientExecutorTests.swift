@@ -28,7 +28,7 @@ import Testing
     var random = SplitMix64(11)
     let cotangent = Tensor(output.dims, random.floats(output.count))
     let gradients = executor.gradients([example.model.graph.output: cotangent])
-    let image = example.model.graph.nodes.first { $0.op == .image }!.index
+    let image = example.model.graph.inputNode(.sample)!.index
 
     func f(_ model: Model, _ input: NetworkInput) throws -> Double {
       let y = try ReferenceExecutor(model).run(input)
@@ -150,8 +150,8 @@ import Testing
   }
 
   @Test func paddingBeyondTheKernelIsRefusedByName() throws {
-    let example = ExecutorCase("wide padding", channels: 2, height: 4, width: 4) { g in
-      g.conv2d("conv", g.image(), out: 2, kernel: 1, padding: .init(rows: 1, columns: 1))
+    let example = ExecutorCase("wide padding", channels: 2, height: 4, width: 4) { g, image in
+      g.conv2d("conv", image, out: 2, kernel: 1, padding: .init(rows: 1, columns: 1))
     }
     #expect(
       throws: ExecutionError.unsupported(

@@ -1,4 +1,5 @@
 import Graphs
+import Tensors
 import Testing
 
 @Suite struct AffineQuantizerTests {
@@ -50,8 +51,12 @@ import Testing
       split.codes([4, 4, 4, 4, 40, 40, 7, 7, 7, 7, 70, 70], channelStride: 2, channelCount: 3) == [
         4, 4, 4, 4, 4, 4, 7, 7, 7, 7, 7, 7,
       ])
-    #expect(ChannelLayout([3, 4, 5]) == ChannelLayout([3, 2, 10]))
-    #expect((ChannelLayout([6, 8]).stride, ChannelLayout([6, 8]).count) == (1, 8))
+    let image = ChannelLayout(.image(ImageShape(channels: 3, height: 4, width: 5)))
+    #expect(image == ChannelLayout(.image(ImageShape(channels: 3, height: 2, width: 10))))
+    #expect((image.stride, image.count) == (20, 3))
+    let tokens = ChannelLayout(.tokens(count: 6, width: 8))
+    #expect((tokens.stride, tokens.count) == (1, 8))
+    #expect((ChannelLayout(.vector(7)).stride, ChannelLayout(.vector(7)).count) == (1, 7))
     // Splitting equal granules changes nothing.
     let both = AffineQuantizer(bits: 4, granularity: .split(boundaries: [1]), scales: [0.2, 0.2], zeroPoints: [5, 5])
     let one = AffineQuantizer(bits: 4, scale: 0.2, zeroPoint: 5)

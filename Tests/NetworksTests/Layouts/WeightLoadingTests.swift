@@ -6,8 +6,9 @@ import Testing
 
 @Suite struct WeightLoadingTests {
   private func graph() throws -> Graph {
-    var g = GraphBuilder(imageShape: ImageShape(channels: 2, height: 2, width: 2))
-    let h = g.groupNorm("norm", g.conv2d("conv", g.image(), out: 2, kernel: 1), groups: 1, epsilon: 1e-5)
+    var g = GraphBuilder()
+    let image = g.sample(ImageShape(channels: 2, height: 2, width: 2))
+    let h = g.groupNorm("norm", g.conv2d("conv", image, out: 2, kernel: 1), groups: 1, epsilon: 1e-5)
     let tokens = g.scope("attn") { $0.linear("to_q", $0.toTokens("tokens", h), out: 2) }
     return try g.finish(output: tokens)
   }

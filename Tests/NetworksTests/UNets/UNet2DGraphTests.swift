@@ -35,12 +35,14 @@ import Testing
   }
 
   @Test func summariesCountByHand() throws {
-    var g = GraphBuilder(imageShape: ImageShape(channels: 2, height: 4, width: 6))
-    let h = g.conv2d("conv", g.image(), out: 6, stride: 2)
+    var g = GraphBuilder()
+    let image = g.sample(ImageShape(channels: 2, height: 4, width: 6))
+    let h = g.conv2d("conv", image, out: 6, stride: 2)
     let tokens = g.toTokens("tokens", h)
     let q = g.linear("q", tokens, out: 6)
-    let p = g.softmax("softmax", g.attentionScores("scores", q, tokens, heads: 3, scale: 1))
-    let summary = GraphSummary(try g.finish(output: g.attentionValues("values", p, q, heads: 3)))
+    let mixed = g.attention(queries: q, keys: tokens, values: q, heads: 3, scale: 1)
+    let summary = GraphSummary(try g.finish(output: mixed))
+    #expect(summary.contractions.map(\.path) == ["conv", "q", "scores", "values"])
     // conv: 6x2x3 outputs of 2x3x3 products; q: 6 tokens of 6x6; products: 3 heads of 6x6x2 each way.
     #expect(summary.contractions.map(\.multiplyAccumulates) == [36 * 18, 6 * 36, 3 * 36 * 2, 3 * 36 * 2])
     #expect(summary.contractions.map(\.weightCount) == [108, 36, 0, 0])
@@ -69,7 +71,7 @@ import Testing
     }
     // What stands between blocks: the timestep, and the concatenations with skips.
     for node in graph.nodes where !covered.contains(node.index) {
-      #expect(node.op == .timestep || node.op == .concatenate, "\(node.path)")
+      #expect(node.op.meaning == .timestep || node.op == .concatenate, "\(node.path)")
     }
   }
 

@@ -9,7 +9,7 @@ extension TinyModel {
     let samples = set.samples(step: 1, 0..<1)
     let expected = try ReferenceExecutor(network.model, simulating: network.table).run(
       NetworkInput(
-        x: samples.x, timesteps: [set.provenance.steps[1].timestep], labels: samples.labels, stepIndex: 1))
+        x: samples.x, timesteps: [set.provenance.steps[1].timestep], conditioning: samples.conditioning, stepIndex: 1))
     return QuantizedModel(
       network: configuration.encoded, process: Self.process.configuration, recipe: recipe,
       sampler: set.provenance.sampler, steps: set.provenance.steps, table: network.table,
@@ -17,7 +17,7 @@ extension TinyModel {
       lineage: .init(
         sourceDigest: Self.digest, sourceName: "tiny", calibrationDigest: set.digest, calibration: set.provenance,
         program: "test"), correction: network.correction,
-      selfTest: .init(x: samples.x, stepIndex: 1, labels: samples.labels, expected: expected))
+      selfTest: .init(x: samples.x, stepIndex: 1, conditioning: samples.conditioning, expected: expected))
   }
 }
 

@@ -43,7 +43,8 @@ private func sample(bits: Int = 4) throws -> QuantizedModel {
     let test = try #require(model.selfTest)
     let result = try ReferenceExecutor(rebuilt, simulating: model.table).run(
       NetworkInput(
-        x: test.x, timesteps: [model.steps[test.stepIndex].timestep], labels: test.labels, stepIndex: test.stepIndex))
+        x: test.x, timesteps: [model.steps[test.stepIndex].timestep], conditioning: test.conditioning,
+        stepIndex: test.stepIndex))
     #expect(result == test.expected)
     // Weights that are codes are not stored as floats too.
     #expect(model.table.weights.keys.allSatisfy { model.parameters["\($0).weight"] == nil })
@@ -288,7 +289,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
     }
     let x = Tensor([1, 1, 28, 28])
     let provenance = CalibrationProvenance(
-      modelDigest: String(repeating: "0", count: 71), imageShape: model.graph.imageShape, classCount: nil,
+      modelDigest: String(repeating: "0", count: 71), imageShape: model.graph.imageShape, conditioning: .unconditional,
       sampler: TinyModel.sampler(steps: 50).configuration, steps: steps, calibration: recipe.calibration)
     let artefact = QuantizedModel(
       network: configuration.encoded, process: process.configuration, recipe: recipe, sampler: provenance.sampler,
@@ -297,7 +298,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
       lineage: .init(
         sourceDigest: provenance.modelDigest, sourceName: "fashion-mnist-ddpm",
         calibrationDigest: provenance.modelDigest, calibration: provenance, program: "0.1.0"),
-      selfTest: .init(x: x, stepIndex: 25, labels: nil, expected: x))
+      selfTest: .init(x: x, stepIndex: 25, conditioning: [], expected: x))
     let float = model.parameters.values.reduce(0) { $0 + 4 * $1.count }
     #expect(float == 10_939_780)
     let size = Safetensors.encode(artefact.archive()).count

@@ -9,17 +9,22 @@ import Testing
   private let rule = GridRule(.activation, bits: 8, symmetric: false, estimator: .minMax)
 
   @Test("images are taken apart by channels, tokens by their last axis") func parts() {
-    let form = SiteForm(rule, boundaries: [1], inverseScales: [1, 0.5, 2])
+    func form(_ shape: Shape) -> SiteForm {
+      SiteForm(rule, shape, boundaries: [1], inverseScales: [1, 0.5, 2])
+    }
     // 2 images of 3 channels of 1 x 2 pixels.
     let images = Tensor([2, 3, 1, 2], [1, 2, 4, 6, 5, 7, 10, 20, 40, 60, 50, 70])
-    #expect(form.parts(of: images) == [[1, 2, 10, 20], [2, 3, 10, 14, 20, 30, 100, 140]])
+    #expect(
+      form(.image(ImageShape(channels: 3, height: 1, width: 2))).parts(of: images) == [
+        [1, 2, 10, 20], [2, 3, 10, 14, 20, 30, 100, 140],
+      ])
     let tokens = Tensor([1, 2, 3], [1, 4, 5, 2, 6, 7])
-    #expect(form.parts(of: tokens) == [[1, 2], [2, 10, 3, 14]])
-    #expect(SiteForm(rule).parts(of: tokens) == [tokens.values])
+    #expect(form(.tokens(count: 2, width: 3)).parts(of: tokens) == [[1, 2], [2, 10, 3, 14]])
+    #expect(SiteForm(rule, .tokens(count: 2, width: 3)).parts(of: tokens) == [tokens.values])
   }
 
   @Test("a site's quantiser has the ranges of its parts") func quantizer() {
-    let form = SiteForm(rule, boundaries: [3])
+    let form = SiteForm(rule, .vector(6), boundaries: [3])
     let ranges = [ValueRange(lower: 0, upper: 2.55), ValueRange(lower: -25.5, upper: 0)]
     let found = form.quantizer(ranges)
     #expect(found.granularity == .split(boundaries: [3]))
@@ -31,7 +36,9 @@ import Testing
 @Suite struct ChannelBalanceTests {
   private func balance(_ inputs: [Float], weights: [Float], boundaries: [Int] = []) -> ChannelBalance {
     var reach = ChannelReach()
-    reach.add(Tensor([1, inputs.count, 1, 1], inputs))
+    reach.add(
+      Tensor([1, inputs.count, 1, 1], inputs),
+      ChannelLayout(.image(ImageShape(channels: inputs.count, height: 1, width: 1))))
     return ChannelBalance(
       reach: reach, weight: Tensor([1, inputs.count, 1, 1], weights), boundaries: boundaries, weightBits: 8,
       activationBits: 8)

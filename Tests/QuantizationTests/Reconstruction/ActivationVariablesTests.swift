@@ -135,7 +135,7 @@ import Testing
       for input in unit.segment.inputs {
         let values = executor.value(input)
         let count = 2 * executor.elementCount(input)
-        for i in 0..<count { values[i] = graph.nodes[input].op == .image ? x[i] : 0.1 * Float(i % 5) }
+        for i in 0..<count { values[i] = graph.nodes[input].op.meaning == .sample ? x[i] : 0.1 * Float(i % 5) }
       }
       executor.forward(images: 2)
       var value = 0.0

@@ -44,7 +44,7 @@ import Testing
       let samples = set.samples(step: step, 0..<set.counts[step])
       let input = NetworkInput(
         x: samples.x, timesteps: .init(repeating: set.provenance.steps[step].timestep, count: samples.count),
-        labels: samples.labels, stepIndex: step)
+        conditioning: samples.conditioning, stepIndex: step)
       total += try zip(float.run(input).values, quantized.run(input).values)
         .reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
     }
@@ -327,7 +327,8 @@ import Testing
       for label in 0..<(tiny.model.graph.classCount ?? 1) {
         var input: [Int: Tensor] = [:]
         for node in segment.inputs {
-          input[node] = Tensor([1], [block.nodes[node].op == .label ? Float(label) : Float(step.timestep.value)])
+          let isTimestep = block.nodes[node].op.meaning == .timestep
+          input[node] = Tensor([1], [isTimestep ? Float(step.timestep.value) : Float(label)])
         }
         let (a, b) = (
           try features(tiny.model, QuantizationTable(), input), try features(network.model, network.table, input)

@@ -60,9 +60,10 @@ import Testing
 
   @Test("patches of a convolution are those that its definition multiplies", arguments: geometries)
   func patches(_ geometry: Geometry) throws {
-    var g = GraphBuilder(imageShape: ImageShape(channels: 2, height: geometry.height, width: geometry.width))
+    var g = GraphBuilder()
+    let source = g.sample(ImageShape(channels: 2, height: geometry.height, width: geometry.width))
     let out = g.conv2d(
-      "conv", g.image(), out: 3, kernel: geometry.kernel, stride: geometry.stride, padding: geometry.padding)
+      "conv", source, out: 3, kernel: geometry.kernel, stride: geometry.stride, padding: geometry.padding)
     let graph = try g.finish(output: out)
     let node = graph.nodes[graph.output]
     let vectors = try #require(LayerVectors(of: node, in: graph))
@@ -95,8 +96,8 @@ import Testing
   }
 
   @Test("tokens and vectors count by themselves; layers that read the same are equal") func tokens() throws {
-    var g = GraphBuilder(imageShape: ImageShape(channels: 3, height: 2, width: 2))
-    let tokens = g.toTokens("tokens", g.image())
+    var g = GraphBuilder()
+    let tokens = g.toTokens("tokens", g.sample(ImageShape(channels: 3, height: 2, width: 2)))
     let query = g.linear("query", tokens, out: 5)
     let sum = g.add("sum", query, g.linear("key", tokens, out: 5))
     let graph = try g.finish(output: g.linear("out", sum, out: 5))

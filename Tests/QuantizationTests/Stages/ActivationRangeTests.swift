@@ -12,16 +12,17 @@ private func extremes(
   _ model: Model, _ table: QuantizationTable, _ set: CalibrationSet, steps: Range<Int>
 ) throws -> [Site: ValueRange] {
   let found = Mutex<[Site: ValueRange]>([:])
-  let executor = try ReferenceExecutor(model, simulating: table) { site, value in
+  let observer = SiteObserver { site, value in
     guard let range = ValueRange(of: value.values) else { return }
     found.withLock { $0[site] = $0[site]?.union(range) ?? range }
   }
+  let executor = try ReferenceExecutor(model, simulating: table, observer: observer)
   for step in steps {
     let samples = set.samples(step: step, 0..<set.counts[step])
     _ = try executor.run(
       NetworkInput(
         x: samples.x, timesteps: .init(repeating: set.provenance.steps[step].timestep, count: samples.count),
-        labels: samples.labels, stepIndex: step))
+        conditioning: samples.conditioning, stepIndex: step))
   }
   return found.withLock { $0 }
 }
@@ -157,15 +158,17 @@ private func extremes(
     let temporal = try tiny.task(recipe, set).temporalRanges(QuantizedNetwork(model: tiny.model))
     let rule = GridRule(.activation, bits: 8, symmetric: false, estimator: .minMax)
     let found = Mutex<[Site: ValueRange]>([:])
-    let executor = try ReferenceExecutor(tiny.model) { site, value in
+    let observer = SiteObserver { site, value in
       guard let range = ValueRange(of: value.values) else { return }
       found.withLock { $0[site] = range }
     }
+    let executor = try ReferenceExecutor(tiny.model, observer: observer)
     for step in 0..<2 {
       for label in 0..<3 {
         _ = try executor.run(
           NetworkInput(
-            x: Tensor([1, 1, 8, 8], repeating: 0.3), timesteps: [set.provenance.steps[step].timestep], labels: [label],
+            x: Tensor([1, 1, 8, 8], repeating: 0.3), timesteps: [set.provenance.steps[step].timestep],
+            conditioning: [Conditioning(label: label)],
             stepIndex: step))
         let ranges = found.withLock { $0 }
         for (site, quantizers) in temporal {

@@ -23,7 +23,8 @@ import Testing
       let step = index * 2 / 4
       let samples = set.samples(step: step, (index % 4)..<(index % 4 + 1))
       let input = NetworkInput(
-        x: samples.x, timesteps: [set.provenance.steps[step].timestep], labels: samples.labels, stepIndex: step)
+        x: samples.x, timesteps: [set.provenance.steps[step].timestep], conditioning: samples.conditioning,
+        stepIndex: step)
       let (float, found) = (
         try ReferenceExecutor(tiny.model).run(input),
         try ReferenceExecutor(network.model, simulating: network.table).run(input)

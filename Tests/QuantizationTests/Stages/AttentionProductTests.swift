@@ -25,22 +25,17 @@ import Testing
     table.activations.filter { site, _ in site.role == .operand(0) || site.role == .operand(1) }
   }
 
-  private func products(_ isWanted: (Op) -> Bool) -> [String] {
-    tiny.model.graph.nodes.filter { isWanted($0.op) }.map(\.path)
-  }
+  private var attentions: [Attention] { tiny.model.graph.nodes.compactMap { $0.op.facts.attention } }
 
   @Test("right operands are symmetric, probabilities have the fixed grid of [0, 1]") func grids() throws {
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let found = operands(try tiny.task(recipe, set).run().table)
-    let scores = products { if case .attentionScores = $0 { true } else { false } }
-    let values = products { if case .attentionValues = $0 { true } else { false } }
-    #expect(!scores.isEmpty && scores.count == values.count)
-    #expect(found.count == 2 * (scores.count + values.count))
-    for node in scores + values {
-      #expect(found[Site(node: node, role: .operand(1))]?.rows.map(\.zeroPoints) == [[128]])
+    #expect(!attentions.isEmpty && found.count == 4 * attentions.count)
+    for site in attentions.flatMap({ [$0.keys, $0.valueOperand] }) {
+      #expect(found[site]?.rows.map(\.zeroPoints) == [[128]])
     }
     let unit = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0))
-    for node in values { #expect(found[Site(node: node, role: .operand(0))] == unit) }
+    for attention in attentions { #expect(found[attention.probabilities] == unit) }
   }
 
   @Test("float products have no quantisers") func float() throws {
@@ -64,9 +59,7 @@ import Testing
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let network = try tiny.task(recipe, set, threads: 2).run()
     #expect(try tiny.task(recipe, set).run().table == network.table)
-    for node in products({ if case .attentionScores = $0 { true } else { false } }) {
-      #expect(network.table.activations[Site(node: node, role: .operand(0))]?.rows.count == 3)
-    }
+    for attention in attentions { #expect(network.table.activations[attention.queries]?.rows.count == 3) }
     let artefact = try tiny.artefact(recipe, set, network)
     let (tensors, header) = artefact.encode()
     #expect(try QuantizedModel(tensors: tensors, header: header, file: "a") == artefact)

@@ -8,7 +8,7 @@ import Testing
   private let site = Site(node: "conv", role: .input)
   private func collector(_ estimator: RangeEstimator = .minMax, decay: Double?) -> RangeCollector {
     let rule = GridRule(.activation, bits: 8, symmetric: false, estimator: estimator)
-    return RangeCollector(forms: [site: SiteForm(rule)], estimator: estimator, decay: decay)
+    return RangeCollector(forms: [site: SiteForm(rule, .vector(300))], estimator: estimator, decay: decay)
   }
 
   @Test(

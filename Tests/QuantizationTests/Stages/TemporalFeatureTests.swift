@@ -1,3 +1,4 @@
+import Diffusion
 import Execution
 import Formats
 import Graphs
@@ -43,7 +44,8 @@ import Testing
       for label in 0..<(classes ?? 1) {
         let x = set.samples(step: step.index, 0..<1).x
         let input = NetworkInput(
-          x: x, timesteps: [step.timestep], labels: classes == nil ? nil : [label], stepIndex: step.index)
+          x: x, timesteps: [step.timestep], conditioning: classes == nil ? [] : [Conditioning(label: label)],
+          stepIndex: step.index)
         let found = try FloatExecutor(tiny.model, simulating: table).run(input)
         let expected = try FloatExecutor(tiny.model).run(input)
         // 8 bits: half a step of a range of a few units, through a network of gain about one.
@@ -92,7 +94,8 @@ import Testing
     let rebuilt = try artefact.model(graph: tiny.model.graph, file: "m")
     let test = try #require(artefact.selfTest)
     let input = NetworkInput(
-      x: test.x, timesteps: [artefact.steps[test.stepIndex].timestep], labels: test.labels, stepIndex: test.stepIndex)
+      x: test.x, timesteps: [artefact.steps[test.stepIndex].timestep], conditioning: test.conditioning,
+      stepIndex: test.stepIndex)
     let result = try ReferenceExecutor(rebuilt, simulating: artefact.table).run(input)
     #expect(result == test.expected)
     // Without the features, what they replace is missing.

@@ -23,15 +23,18 @@ import Testing
     _ network: QuantizedNetwork, _ set: CalibrationSet, samplesPerStep: Int
   ) throws -> [String: [Tensor]] {
     let seen = Mutex<[String: [Tensor]]>([:])
-    let executor = try ReferenceExecutor(network.model, simulating: network.table) { site, value in
-      if site.role == .input { seen.withLock { $0[site.node, default: []].append(value) } }
+    let observer = SiteObserver {
+      $0.role == .input
+    } receive: { site, value in
+      seen.withLock { $0[site.node, default: []].append(value) }
     }
+    let executor = try ReferenceExecutor(network.model, simulating: network.table, observer: observer)
     for step in set.counts.indices {
       let samples = set.samples(step: step, 0..<min(samplesPerStep, set.counts[step]))
       _ = try executor.run(
         NetworkInput(
           x: samples.x, timesteps: .init(repeating: set.provenance.steps[step].timestep, count: samples.count),
-          labels: samples.labels, stepIndex: step))
+          conditioning: samples.conditioning, stepIndex: step))
     }
     return seen.withLock { $0 }
   }

@@ -1,25 +1,52 @@
 import Graphs
 import Tensors
 
+/// What all attention blocks on one way through a network share.
+package struct AttentionStyle: Sendable, Equatable {
+  package enum Heads: Sendable, Equatable {
+    /// So many, whatever the channels.
+    case count(Int)
+    /// So many channels each.
+    case width(Int)
+
+    /// Channels of each head. - Precondition: the heads divide `channels`, which configurations check.
+    package func width(of channels: Int) -> Int {
+      switch self {
+      case .count(let count): channels / count
+      case .width(let width): width
+      }
+    }
+
+    /// Whether the heads have whole channels.
+    package func divide(_ channels: Int) -> Bool {
+      switch self {
+      case .count(let number), .width(let number): number > 0 && channels % number == 0
+      }
+    }
+  }
+
+  /// Of the normalisation in front; nil for none.
+  package var groups: Int?
+  package var epsilon: Float
+  package var heads: Heads
+}
+
 extension GraphBuilder {
   /// Self-attention over the positions of an image with a residual connection (Vaswani et al. 2017, section 3.2.2; in
   /// U-Nets Ho et al. 2020, App. B). x: C H W -> C H W.
-  /// - Parameters: groups: of the normalisation in front, nil for none; headWidth: channels per head;
-  ///   divisor: what the sum with the residual is divided by (`rescale_output_factor`).
-  mutating func attentionBlock(
-    _ name: String, _ x: Value, groups: Int?, epsilon: Float, headWidth: Int, divisor: Double = 1
-  ) -> Value {
+  /// - Parameter divisor: what the sum with the residual is divided by (`rescale_output_factor`).
+  mutating func attentionBlock(_ name: String, _ x: Value, _ style: AttentionStyle, divisor: Double = 1) -> Value {
     region(name, .attention) { g in
       let dims = g.dims(of: x)
+      let headWidth = style.heads.width(of: dims[0])
       let heads = dims[0] / headWidth
-      let normed = groups.map { g.groupNorm("group_norm", x, groups: $0, epsilon: epsilon) } ?? x
+      let normed = style.groups.map { g.groupNorm("group_norm", x, groups: $0, epsilon: style.epsilon) } ?? x
       let tokens = g.toTokens("tokens", normed)
       let queries = g.linear("to_q", tokens, out: dims[0])
       let keys = g.linear("to_k", tokens, out: dims[0])
       let values = g.linear("to_v", tokens, out: dims[0])
       let scale = Float(1 / Double(headWidth).squareRoot())
-      let weights = g.softmax("softmax", g.attentionScores("scores", queries, keys, heads: heads, scale: scale))
-      let mixed = g.attentionValues("values", weights, values, heads: heads)
+      let mixed = g.attention(queries: queries, keys: keys, values: values, heads: heads, scale: scale)
       let projected = g.linear("to_out.0", mixed, out: dims[0])
       let image = g.fromTokens("image", projected, height: dims[1], width: dims[2])
       return g.divide(g.add("add", x, image), by: divisor)

@@ -2,18 +2,13 @@ import Graphs
 import Tensors
 
 /// What all residual blocks of a network share.
-struct ResidualStyle {
-  var groups: Int
-  var epsilon: Float
-  var activation: Activation
-  var timeScaleShift: UNet2DConfiguration.TimeScaleShift
-
-  init(_ configuration: UNet2DConfiguration) {
-    groups = configuration.normGroups
-    epsilon = Float(configuration.normEpsilon)
-    activation = configuration.activation
-    timeScaleShift = configuration.timeScaleShift
-  }
+package struct ResidualStyle: Sendable, Equatable {
+  package var groups: Int
+  package var epsilon: Float
+  package var activation: Activation
+  package var timeScaleShift: UNet2DConfiguration.TimeScaleShift
+  /// Side of the kernel that fits the residual branch to other channels: 1, or 3 in networks of `conv_shortcut`.
+  package var shortcutKernel = 1
 }
 
 /// A change of resolution inside a residual block, applied to both branches.
@@ -45,7 +40,7 @@ extension GraphBuilder {
       }
       h = g.conv2d("conv2", g.activation("act2", h, style.activation), out: out)
       var skip = g.resample(x, resampling)
-      if g.channels(of: x) != out { skip = g.conv2d("conv_shortcut", skip, out: out, kernel: 1) }
+      if g.channels(of: x) != out { skip = g.conv2d("conv_shortcut", skip, out: out, kernel: style.shortcutKernel) }
       return g.divide(g.add("add", skip, h), by: divisor)
     }
   }

@@ -1,0 +1,78 @@
+import Tensors
+
+/// The tokens that condition an image through cross-attention: an encoded text, an embedded class. A value; equal tokens are
+/// equal contexts, however they were made.
+package struct Context: Sendable, Hashable {
+  /// [tokens, width].
+  package let tokens: Tensor
+  private let fingerprint: Int
+
+  /// - Precondition: `tokens` has two axes.
+  package init(_ tokens: Tensor) {
+    precondition(tokens.rank == 2, "a context of shape \(tokens.dims)")
+    self.tokens = tokens
+    var hasher = Hasher()
+    hasher.combine(tokens.dims)
+    for value in tokens.values { hasher.combine(value.bitPattern) }
+    fingerprint = hasher.finalize()
+  }
+
+  package static func == (a: Context, b: Context) -> Bool {
+    a.fingerprint == b.fingerprint && a.tokens == b.tokens
+  }
+  package func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }
+}
+
+/// What one image is conditioned on, besides its timestep. It is carried whole from the command to the network, so that a
+/// new kind of conditioning is a member here and nothing on the way changes.
+package struct Conditioning: Sendable, Hashable {
+  /// Class index, for networks with a class embedding.
+  package var label: Int?
+  /// Tokens for cross-attention.
+  package var context: Context?
+  /// Vectors that join the timestep's embedding, by the name of the network's input.
+  package var vectors: [String: [Float]]
+
+  package init(label: Int? = nil, context: Context? = nil, vectors: [String: [Float]] = [:]) {
+    self.label = label
+    self.context = context
+    self.vectors = vectors
+  }
+
+  /// Nothing: an unconditional network's.
+  package static let none = Conditioning()
+
+  /// Without the context: all that values of the temporal information block can depend on.
+  package var withoutContext: Conditioning { Conditioning(label: label, vectors: vectors) }
+}
+
+/// Which conditioning a network takes.
+package struct ConditioningForm: Sendable, Hashable {
+  /// Number of classes; nil when the network takes no label.
+  package var classes: Int?
+  /// Width of the context's tokens, and how many there are; nil when the network takes none.
+  package var context: (tokens: Int, width: Int)? {
+    contextTokens.flatMap { tokens in contextWidth.map { (tokens, $0) } }
+  }
+  private var contextTokens: Int?
+  private var contextWidth: Int?
+  /// Lengths of the vectors, by name.
+  package var vectors: [String: Int]
+
+  package init(classes: Int? = nil, context: (tokens: Int, width: Int)? = nil, vectors: [String: Int] = [:]) {
+    self.classes = classes
+    contextTokens = context?.tokens
+    contextWidth = context?.width
+    self.vectors = vectors
+  }
+
+  package static let unconditional = ConditioningForm()
+
+  /// A conditioning of this form for self-tests and timing: class `label`, zeros for everything else.
+  package func example(label: Int = 0) -> Conditioning {
+    Conditioning(
+      label: classes.map { label % $0 },
+      context: context.map { Context(Tensor([$0.tokens, $0.width])) },
+      vectors: vectors.mapValues { [Float](repeating: 0, count: $0) })
+  }
+}

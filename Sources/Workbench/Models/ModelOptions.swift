@@ -1,0 +1,50 @@
+import Formats
+import Networks
+import Tensors
+
+/// What the user says of a float model beside its path.
+package struct ModelOptions: Sendable {
+  package var schedule: ScheduleOptions
+  /// A checkpoint's configuration, instead of one beside it.
+  package var configuration: String?
+  package var checkpoint: CheckpointOptions
+
+  package init(
+    schedule: ScheduleOptions = ScheduleOptions(), configuration: String? = nil, size: SizeArgument? = nil,
+    heads: Int? = nil,
+    headChannels: Int? = nil, qkvOrder: CheckpointQKVOrder? = nil
+  ) {
+    self.schedule = schedule
+    self.configuration = configuration
+    checkpoint = CheckpointOptions(
+      size: size?.size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder)
+  }
+
+  /// The options that concern checkpoints only, as on the command line.
+  var ofCheckpoints: [String] { (configuration == nil ? [] : ["--config"]) + checkpoint.said }
+}
+
+/// How a checkpoint's fused attention layers order queries, keys and values.
+package typealias CheckpointQKVOrder = QKVOrder
+
+/// Height and width as the command line takes them: `HxW`.
+package struct SizeArgument: Sendable {
+  package let size: SampleSize
+
+  package init?(_ text: String) {
+    let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard sides.count == 2, let height = sides[0], let width = sides[1], (1...16384).contains(height),
+      (1...16384).contains(width)
+    else { return nil }
+    size = SampleSize(height: height, width: width)
+  }
+}
+
+extension Session {
+  /// The model called `text`, and on the console what was chosen while opening it.
+  package func open(_ text: String, _ options: ModelOptions = ModelOptions()) throws -> ModelSource {
+    let source = try ModelSource.open(text, options, assets: assets)
+    console.notes(source.notes)
+    return source
+  }
+}
