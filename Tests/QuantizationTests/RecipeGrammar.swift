@@ -170,10 +170,11 @@ struct RecipeGrammar {
       .init("thresholding", .bool(isThresholded)),
       .init("dynamic_thresholding_ratio", number(0, 0.995, 1)), .init("sample_max_value", 1.0),
     ]
+    let spacing = one(of: ["leading", "trailing", "linspace", "quadratic"])
     let selection: [ConfigurationValue.Entry] = [
       .init("steps", .integer(integer(1...4))),
-      .init("timestep_spacing", .string(one(of: ["leading", "trailing", "linspace", "quadratic"]))),
-      .init("steps_offset", .integer(integer(0...1))), .init("previous_timestep", "list"),
+      .init("timestep_spacing", .string(spacing)),
+      .init("steps_offset", .integer(spacing == "leading" ? integer(0...1) : 0)), .init("previous_timestep", "list"),
     ]
     return often()
       ? .map(
