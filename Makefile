@@ -21,11 +21,11 @@ INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-std
 
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: help packages build test demo peers install uninstall format lint clean
+.PHONY: help packages build test fuzz-recipes demo peers install uninstall format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
 
 packages: ## install the system packages that are missing (apt, as root or through sudo)
 	@missing=""; \
@@ -55,6 +55,11 @@ test: packages ## build and run all tests (release)
 	if ! $(TEST) 2>&1 | tee "$$log"; then \
 	  echo "--- what failed:"; grep -E '✘|error:|fatal|Fatal' "$$log" | cut -c1-1000; exit 1; \
 	fi
+
+# Cases of the recipe fuzzer, by number; each is the same on every machine.
+CASES ?= 0-2999
+fuzz-recipes: packages ## quantise tiny networks by drawn recipes; CASES=A-B
+	HALFTONE_FUZZ_RECIPES=$(CASES) $(TEST) --filter RecipeFuzzTests
 
 demo: build ## quantise, sample and score the embedded model; QUICK=1 for a short run
 	.build/release/halftone demo $(if $(QUICK),--quick)

@@ -71,8 +71,10 @@ static inline hid_t ht_h5_string_type(size_t size) {
   return type;
 }
 
-// No printing of errors, no plug-ins from any path, no locks that network file systems lack.
+// No printing of errors, no plug-ins from any path. No exit handler either: after a failed write it would try the write
+// again and crash; every file is closed before the process ends.
 static inline void ht_h5_prepare(void) {
+  H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   H5PLset_loading_state(0);
 }

@@ -1,4 +1,5 @@
 import Graphs
+import Tensors
 
 /// A way to quantise a model. It reads like its paper's algorithm: a composition of stages, without loops of its own.
 ///
@@ -32,15 +33,19 @@ package enum Catalog {
 
 extension QuantizationTask {
   /// Runs the recipe's method.
+  /// - Throws: `E-QUANT-RESULT` when what was made could not be stored.
   /// - Returns: the codes of every weight and the quantisers of every activation that the recipe quantises, with the
   ///   model whose biases belong to them.
   package func run() throws -> QuantizedNetwork {
-    guard let method = Catalog.method(named: recipe.method) else {
-      preconditionFailure("recipes are decoded with a method of the catalogue")
+    guard let method = Catalog.method(named: recipe.method) else { throw QuantizationError.method(recipe.method) }
+    for pattern in selection.idlePatterns {
+      note("note: float_layers: \(printable(pattern)) matches nothing, because this network has no such layers")
     }
     try checkActivations()
     var network = try method.quantize(self)
     network.correction = try measuredCorrection(of: network)
+    let unusable = network.unusableValues
+    if !unusable.isEmpty { throw QuantizationError.nonFiniteResult(unusable) }
     return network
   }
 }

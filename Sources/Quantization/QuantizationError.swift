@@ -15,10 +15,13 @@ package enum QuantizationError: HalftoneError, Equatable {
 
   // Recipe and model
   case patterns([IdlePattern])
+  /// A recipe made in memory, with a method that the catalogue lacks.
+  case method(String)
   case nonFiniteWeights([String])
   /// `work`: what was being done, as in "while ranges were collected".
   case nonFiniteActivations(step: Int, work: String, sites: [String])
-  case constantActivations([String])
+  /// What was made holds values that are NaN or infinite: codes' scales, corrected biases, the correction.
+  case nonFiniteResult([String])
   case noTimestep
   /// A budget below what the narrowest widths cost, both as shares of the float network's.
   case budget(share: Double, least: Double)
@@ -28,6 +31,9 @@ package enum QuantizationError: HalftoneError, Equatable {
 
   // Reconstruction
   case reconstructionMemory(needed: Int, bound: Int, samplesPerStep: Int, fitting: Int)
+
+  /// Learned values that are NaN or infinite.
+  case diverged(region: String, iteration: Int)
 
   // Calibration sets
   case notASet(file: String)
@@ -45,18 +51,22 @@ package enum QuantizationError: HalftoneError, Equatable {
   case tensors(file: String, missing: [String], unexpected: [String], wrong: [BadTensor])
   case values(file: String, [BadTensor])
   case otherGraph(file: String, problems: [String])
+  /// What was written is not what was made.
+  case writtenDiffers(file: String, what: String)
 
   package var id: String {
     switch self {
     case .patterns: "E-RECIPE-PATTERN"
+    case .method: "E-RECIPE-METHOD"
     case .nonFiniteWeights: "E-QUANT-WEIGHT"
     case .nonFiniteActivations: "E-QUANT-ACTIVATION"
-    case .constantActivations: "E-QUANT-CONSTANT"
+    case .nonFiniteResult: "E-QUANT-RESULT"
     case .noTimestep: "E-QUANT-TIME"
     case .budget: "E-QUANT-BUDGET"
     case .noMiddleBlock: "E-CAL-MIDDLE"
     case .labelOutOfRange: "E-CAL-LABEL"
     case .reconstructionMemory: "E-RECON-MEMORY"
+    case .diverged: "E-RECON-DIVERGED"
     case .notASet: "E-CAL-KIND"
     case .setOfOtherModel: "E-CAL-MODEL"
     case .setOfOtherShape: "E-CAL-SHAPE"
@@ -69,10 +79,11 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .tensors: "E-QM-TENSORS"
     case .values: "E-QM-VALUES"
     case .otherGraph: "E-QM-GRAPH"
+    case .writtenDiffers: "E-QM-WRITTEN"
     }
   }
 
-  package var exit: ExitStatus { .refusedInput }
+  package var exit: ExitStatus { if case .writtenDiffers = self { .resource } else { .refusedInput } }
 
   package var message: String {
     switch self {
@@ -80,12 +91,14 @@ package enum QuantizationError: HalftoneError, Equatable {
       Self.list(
         "float_layers match nothing in this model",
         idle.map { "\(printable($0.pattern)) (near: \($0.near.joined(separator: ", ")))" })
+    case .method(let name):
+      "no method \"\(printable(name))\"; expected one of \(Catalog.names.joined(separator: ", "))"
     case .nonFiniteWeights(let names):
       Self.list("weights that are NaN or infinite cannot be quantised", names)
     case .nonFiniteActivations(let step, let work, let sites):
       Self.list("NaN or infinite activations at sampling step \(step) while \(work)", sites)
-    case .constantActivations(let sites):
-      Self.list("inputs that are one value throughout have no range to quantise", sites)
+    case .nonFiniteResult(let places):
+      Self.list("quantising ended in values that no quantised model can hold", places)
     case .noTimestep:
       "the network takes no timestep, so it has no sampling steps to calibrate"
     case .budget(let share, let least):
@@ -97,6 +110,8 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .reconstructionMemory(let needed, let bound, let samples, _):
       "reconstruction keeps \(Self.mebibytes(needed)) of values for \(samples) samples per step, more than the "
         + "\(Self.mebibytes(bound)) of reconstruction.memory_mib"
+    case .diverged(let region, let iteration):
+      "\(region): what is learned was NaN or infinite by iteration \(iteration)"
     case .notASet(let file):
       "\(file) is not a calibration set of Halftone: it names no such schema"
     case .setOfOtherModel(let expected, let found):
@@ -124,6 +139,8 @@ package enum QuantizationError: HalftoneError, Equatable {
           + wrong.map { "\(printable($0.name)): \($0.problem)" })
     case .values(let file, let bad):
       Self.list("\(file): values that no quantised model can hold", bad.map { "\(printable($0.name)): \($0.problem)" })
+    case .writtenDiffers(let file, let what):
+      "\(printable(file)) was not kept: \(what)"
     case .otherGraph(let file, let problems):
       Self.list("\(file): the artefact does not fit the network that it names", problems)
     }
@@ -135,16 +152,20 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .setOfOtherModel, .setOfOtherShape, .setOfOtherSampler, .setOfOtherDistribution, .setTooSmall, .stepTooSmall:
       "make a set for this model and recipe with 'halftone calibrate'"
     case .schema(_, let found, let known) where found > known: "open it with a newer version of Halftone"
-    case .nonFiniteWeights, .nonFiniteActivations, .constantActivations:
+    case .nonFiniteWeights, .nonFiniteActivations:
       "check the checkpoint; leave the layers in float with float_layers"
+    case .diverged, .nonFiniteResult:
+      "lower the recipe's learning rates, or leave the layers in float with float_layers"
     case .budget: "allow narrower widths, or leave fewer layers float"
     case .reconstructionMemory(_, _, _, let fitting):
       fitting > 0
         ? "set reconstruction.samples_per_step to \(fitting) or less, or raise the bound"
         : "raise reconstruction.memory_mib, or lower reconstruction.batch"
-    case .noTimestep, .noMiddleBlock, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors, .values,
+    case .method, .noTimestep, .noMiddleBlock, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors,
+      .values,
       .otherGraph:
       nil
+    case .writtenDiffers: "look at the disk and the memory of this machine, and run the same command again"
     }
   }
 

@@ -18,6 +18,8 @@ package struct QuantizationTask: Sendable {
   package let progress: ProgressHandler
   /// Where finished regions of a reconstruction are remembered; nil: nowhere.
   package let journal: (any ReconstructionJournal)?
+  /// Told what a user should know of what was done otherwise than a recipe's words suggest.
+  let note: @Sendable (String) -> Void
   /// The sites the recipe quantises.
   let selection: SiteSelection
   /// Where values of a reconstruction lie that exceed the recipe's bound; nil: they are refused.
@@ -27,10 +29,12 @@ package struct QuantizationTask: Sendable {
   ///   tables that the recipe asks for: before any long work.
   package init(
     model: Model, recipe: Recipe, set: any CalibrationSource, makeExecutor: @escaping ExecutorFactory, pool: WorkerPool,
-    progress: @escaping ProgressHandler, journal: (any ReconstructionJournal)? = nil, folder: String? = nil
+    progress: @escaping ProgressHandler, journal: (any ReconstructionJournal)? = nil, folder: String? = nil,
+    note: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(QuantizationError) {
     self.journal = journal
     self.folder = folder
+    self.note = note
     self.model = model
     self.recipe = recipe
     self.set = set

@@ -6,12 +6,13 @@ package final class AlignedBuffer: Sendable {
   /// The bytes; the buffer must outlive every use.
   package let span: SharedSpan<UInt8>
 
-  /// - Throws: `KernelError.outOfMemory` when the system does not grant the memory.
+  /// - Throws: `KernelError.outOfMemory` when this process may not have the memory.
   package init(byteCount: Int) throws(KernelError) {
     precondition(byteCount >= 0)
+    do { try MemoryBudget.require(byteCount, for: "one buffer") } catch { throw .outOfMemory(error) }
     var memory: UnsafeMutableRawPointer?
     guard posix_memalign(&memory, Self.alignment, max(byteCount, 1)) == 0, let memory else {
-      throw .outOfMemory(bytes: byteCount)
+      throw .outOfMemory(MemoryError(what: "one buffer", needed: byteCount, room: MemoryBudget.room()))
     }
     memset(memory, 0, byteCount)
     span = SharedSpan(memory.bindMemory(to: UInt8.self, capacity: byteCount), count: byteCount)

@@ -30,4 +30,10 @@ package struct Compute: Sendable {
     kernels = try KernelTable.selected()
     self.batch = batch
   }
+
+  /// Refuses a batch whose states do not fit: x_t, the network's output, x_0, x_(t-1), noise and what is being written.
+  func requireStates(of shape: ImageShape) throws(MemoryError) {
+    try MemoryBudget.require(
+      MemoryBudget.product(24, batch, shape.count), for: "the states of \(batch) images of \(shape)")
+  }
 }

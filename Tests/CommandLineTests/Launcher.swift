@@ -23,12 +23,16 @@ struct Launcher {
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   /// - Parameters: output: where standard output goes instead of into `Finished.output`; input: on standard input.
-  func start(_ arguments: [String], output: FileHandle? = nil, input: String? = nil) throws -> Running {
+  ///   program: nil: this project's; environment: added to the launcher's.
+  func start(
+    _ arguments: [String], program: URL? = nil, output: FileHandle? = nil, input: String? = nil,
+    environment more: [String: String] = [:]
+  ) throws -> Running {
     let process = Process()
-    process.executableURL = Self.program
+    process.executableURL = program ?? Self.program
     process.arguments = arguments
     process.currentDirectoryURL = workingDirectory
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }.merging(more) { $1 }
     let folder = try TemporaryFolder()
     let (results, errors) = (folder.file("stdout"), folder.file("stderr"))
     for file in [results, errors] { try Data().write(to: URL(fileURLWithPath: file)) }
@@ -41,6 +45,12 @@ struct Launcher {
     }
     try process.run()
     return Running(process: process, folder: folder, outputPath: results, errorsPath: errors)
+  }
+
+  /// Runs a line of the shell in which $halftone is the program: for limits and closed descriptors, which `Process` cannot
+  /// give.
+  func shell(_ line: String) throws -> Running {
+    try start(["-c", line], program: URL(fileURLWithPath: "/bin/bash"), environment: ["halftone": Self.program.path])
   }
 
   func run(_ arguments: String...) throws -> Finished { try start(arguments).wait() }

@@ -70,8 +70,7 @@ import Testing
     try bytes.write(to: URL(fileURLWithPath: images + "000007.png"))
     try bytes.prefix(bytes.count / 2).write(to: first)
     try Data().write(to: URL(fileURLWithPath: images + "000006.png"))
-    let leftover = images + ".000005.png.halftone-999999999.tmp"
-    try Data().write(to: URL(fileURLWithPath: leftover))
+    let leftover = try staleTemporary(in: images)
 
     let resumed = try halftone.run(command)
     #expect(resumed.status == 0)

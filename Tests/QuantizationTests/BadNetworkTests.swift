@@ -1,6 +1,7 @@
 import Execution
 import Graphs
 import Quantization
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -20,22 +21,32 @@ import Testing
     return thrownError { _ = try task.run() }
   }
 
-  @Test("an input that is one value throughout is named") func constant() throws {
-    let error =
-      try refusal { parameters in
-        // A norm without scale or shift leaves zeros for the convolution behind it.
-        for name in ["weight", "bias"] {
-          let full = "down_blocks.0.resnets.0.norm2.\(name)"
-          parameters[full] = Tensor(parameters[full]!.dims, [Float](repeating: 0, count: parameters[full]!.count))
-        }
-      } as? QuantizationError
-    #expect(error?.id == "E-QUANT-CONSTANT")
+  @Test("an input that is zero throughout is noted, and has a grid that holds zero") func dead() throws {
+    let tiny = try TinyModel()
+    let recipe = try Recipe.plain()
+    var parameters = tiny.model.parameters
+    // A norm without scale or shift leaves zeros for the convolution behind it.
+    for name in ["weight", "bias"] {
+      let full = "down_blocks.0.resnets.0.norm2.\(name)"
+      parameters[full] = Tensor(parameters[full]!.dims)
+    }
+    let notes = Mutex<[String]>([])
+    let task = try QuantizationTask(
+      model: Model(graph: tiny.model.graph, parameters: parameters), recipe: recipe,
+      set: try tiny.calibrationSet(recipe.calibration, steps: 2),
+      makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) }, pool: WorkerPool(threads: 1),
+      progress: { _ in }, note: { note in notes.withLock { $0.append(note) } })
+    let network = try task.run()
     #expect(
-      error?.message == """
-        inputs that are one value throughout have no range to quantise:
-          down_blocks.0.resnets.0.conv2:input
-        """)
-    #expect(error?.hint == "check the checkpoint; leave the layers in float with float_layers")
+      notes.withLock { $0 } == [
+        "note: 1 inputs are one value throughout, as those of a pruned block are, and say nothing about their range: "
+          + "down_blocks.0.resnets.0.conv2:input"
+      ])
+    let rows = try #require(
+      network.table.activations[Site(node: "down_blocks.0.resnets.0.conv2", role: .input)]?.rows)
+    var zero: [Float] = [0]
+    rows[0].simulate(&zero, channelStride: 1, channelCount: 1)
+    #expect(zero == [0])
   }
 
   @Test("values that are not finite are named with their step") func broken() throws {

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Tensors
 import TestSupport
@@ -78,9 +79,25 @@ import Workbench
   @Test func leftoversOfKilledWritersAreRemoved() throws {
     let path = newPath()
     _ = try open(path)
-    let stale = path + "/.grid.png.halftone-999999999.tmp"
-    try Data().write(to: URL(fileURLWithPath: stale))
+    let stale = try staleTemporary(in: path)
     _ = try open(path)
     #expect(!FileManager.default.fileExists(atPath: stale))
+  }
+
+  @Test func nothingIsWrittenThroughLinksAndPipes() throws {
+    let victim = temporary.file("victim")
+    try Data("precious".utf8).write(to: URL(fileURLWithPath: victim))
+    for name in ["lock", "log.jsonl"] {
+      let path = newPath("run-\(name)")
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      #expect(symlink(victim, path + "/" + name) == 0)
+      let error = #expect(throws: FormatError.self) { try open(path) }
+      #expect(error == .file("\(path)/\(name)", .notRegular(found: "a symbolic link")))
+      #expect(error?.id == "E-IO-NOTFILE" && error?.exit.rawValue == 3)
+      unlink(path + "/" + name)
+      #expect(mkfifo(path + "/" + name, 0o600) == 0)
+      #expect(throws: FormatError.self) { try open(path) }
+    }
+    #expect(try String(contentsOfFile: victim, encoding: .utf8) == "precious")
   }
 }

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import TestSupport
 import Testing
@@ -37,9 +38,7 @@ import Workbench
     #expect(text == "\(LockHolder.current.host) \(getpid())\n")
   }
 
-  @Test func folderThatCannotHoldALockIsAResourceError() {
-    #expect(throws: RunError.system(path: "/nonexistent/lock", doing: "create", code: ENOENT)) {
-      try RunLock(folder: "/nonexistent")
-    }
+  @Test func folderThatIsNotThereHoldsNoLock() {
+    #expect(throws: FormatError.file("/nonexistent/lock", .notFound)) { try RunLock(folder: "/nonexistent") }
   }
 }

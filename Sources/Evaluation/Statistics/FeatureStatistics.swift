@@ -48,6 +48,9 @@ package struct FeatureStatistics: Sendable {
 
   package var dimension: Int { mean.count }
 
+  /// More features than any extractor has, and as many as the decomposition of a covariance can take.
+  package static let largestDimension = StatisticsReader.largestDimension
+
   /// FID's authors advise 10000 images or more for its 2048 features; as many for each feature of other extractors.
   private var fewImages: Int { (10_000 * dimension + 2047) / 2048 }
 

@@ -46,6 +46,8 @@ final class FastExecutor: Sendable {
     temporal = try program(.step)
     context = try program(.context)
     main = try program(.sample)
+    // Every use needs one at least: said before anything else is made.
+    try MemoryBudget.require(arenaBytes, for: "working memory of one image of \(model.graph.imageShape)")
   }
 
   private var contractions: [Contraction] { temporal.contractions + context.contractions + main.contractions }
@@ -78,10 +80,16 @@ final class FastExecutor: Sendable {
     let imports = try contextValues(for: (0..<batch).map { input.conditioning(of: $0).context })
     let outputDims = model.graph.nodes[model.graph.output].dims
     let outputCount = outputDims.reduce(1, *)
+    try MemoryBudget.require(
+      MemoryBudget.product(4, batch, outputCount), for: "the network's output for \(batch) images")
     var output = Tensor([batch] + outputDims)
     let collectors = observer == nil ? [] : (0..<batch).map { _ in SiteCollector() }
     let alone = batch < pool.threads
-    let arenas = try (0..<(alone ? 1 : min(batch, pool.threads))).map { _ in try takeArena() }
+    let inFlight = alone ? 1 : min(batch, pool.threads)
+    try MemoryBudget.require(
+      MemoryBudget.product(arenaBytes, inFlight - freeArenas.withLock { min($0.count, inFlight) }),
+      for: "working memory of \(inFlight) images of \(model.graph.imageShape) at once")
+    let arenas = try (0..<inFlight).map { _ in try takeArena() }
     let idle = Mutex(arenas)
     defer { arenas.forEach(returnArena) }
     output.values.withUnsafeMutableBufferPointer { output in

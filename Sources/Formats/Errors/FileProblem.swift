@@ -21,7 +21,8 @@ package enum FileProblem: FormatProblem {
   case badName(String)
   case tooLarge(size: Int, limit: Int)
   case changed(size: Int, at: Int)
-  case noMemory(needed: Int, limit: Int)
+  /// More than this process (`ulimit -f`) or this file system may put into one file.
+  case beyondFileSize
   case noSpace(needed: Int?, available: Int?)
   case noDescriptors
   case failed(Operation, code: Int32)
@@ -30,7 +31,7 @@ package enum FileProblem: FormatProblem {
     switch self {
     case .notFound, .notRegular, .linkLoop, .badName, .tooLarge, .changed: .refusedInput
     case .permission(let operation): operation.writes ? .resource : .refusedInput
-    case .noMemory, .noSpace, .noDescriptors, .failed: .resource
+    case .beyondFileSize, .noSpace, .noDescriptors, .failed: .resource
     }
   }
 
@@ -53,8 +54,11 @@ package enum FileProblem: FormatProblem {
         "E-IO-CHANGED", "\(size) bytes when it was opened, but it now ends before byte \(at)",
         "another program is writing this file; try again when it has finished"
       )
-    case .noMemory(let needed, let limit):
-      ("E-IO-MEMORY", "needs \(needed) bytes of memory at once; this machine allows \(limit)", nil)
+    case .beyondFileSize:
+      (
+        "E-IO-LIMIT", "larger than this process or this file system may write into one file",
+        "raise the limit with 'ulimit -f'"
+      )
     case .noSpace(let needed, let available):
       (
         "E-IO-SPACE",
@@ -79,7 +83,8 @@ package enum FileProblem: FormatProblem {
       case ELOOP: .linkLoop
       case ENAMETOOLONG: .badName("too long")
       case EISDIR: .notRegular(found: "a folder")
-      case ENOSPC, EDQUOT, EFBIG: .noSpace(needed: nil, available: nil)
+      case ENOSPC, EDQUOT: .noSpace(needed: nil, available: nil)
+      case EFBIG: .beyondFileSize
       case EMFILE, ENFILE: .noDescriptors
       default: .failed(operation, code: code)
       }

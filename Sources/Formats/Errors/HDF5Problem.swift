@@ -6,6 +6,7 @@ package enum HDF5Problem: FormatProblem {
   case crash(String)
   case timeout(seconds: Int)
   case reply(String)
+  /// The system refuses another process, its memory or its descriptors.
   case start(String)
   case missing(String, has: [String])
   case rows(name: String, asked: Range<Int>, has: Int)
@@ -26,8 +27,7 @@ package enum HDF5Problem: FormatProblem {
 
   package var exit: ExitStatus {
     switch self {
-    case .start: .internalError
-    case .write: .resource
+    case .start, .write: .resource
     case .signature, .crash, .timeout, .reply, .missing, .rows, .open, .link, .storage, .filter, .elementType, .shape,
       .attribute, .limit, .read, .relayed:
       .refusedInput
@@ -45,7 +45,10 @@ package enum HDF5Problem: FormatProblem {
     case .reply(let text):
       ("E-H5-REPLY", "the process that read the file answered nonsense: \(text)", damagedHint)
     case .start(let text):
-      ("E-H5-START", "cannot start the process that reads HDF5 files: \(text)", nil)
+      (
+        "E-H5-START", "cannot start the process that reads HDF5 files: \(text)",
+        "raise the limits on descriptors and processes ('ulimit -n', 'ulimit -u')"
+      )
     case .missing(let name, let has):
       (
         "E-H5-MISSING", "holds no dataset \(quoted(name))",

@@ -105,6 +105,8 @@ package enum IDXProblem: FormatProblem {
 /// Problems of sets of images.
 package enum ImageSetProblem: FormatProblem {
   case empty(skipped: [String])
+  /// Images named as a run's beside ones that are not.
+  case mixedNames(others: [String], run: Int)
   case mixedSizes(first: String, firstShape: ImageShape, other: String, otherShape: ImageShape)
   case shape([Int], name: String)
   case elementType(ElementType, name: String)
@@ -117,6 +119,14 @@ package enum ImageSetProblem: FormatProblem {
       (
         "E-IMG-EMPTY", "holds no images",
         skipped.isEmpty ? nil : "skipped: \(skipped.prefix(5).joined(separator: "; "))"
+      )
+    case .mixedNames(let others, let run):
+      (
+        "E-IMG-NAMES",
+        "\(others.count) of \(others.count + run) images are not named as a run's images are (000123/123456.png), so that "
+          + "nobody can say which number they have: \(others.prefix(5).map(quoted).joined(separator: ", "))"
+          + (others.count > 5 ? ", …" : ""),
+        "move them out of the folder; the other images have their numbers in their names"
       )
     case .mixedSizes(let first, let firstShape, let other, let otherShape):
       (

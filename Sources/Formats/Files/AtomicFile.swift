@@ -2,7 +2,8 @@ import Glibc
 import Tensors
 
 /// Writing a file so that readers see either the old one or the complete new one: a temporary file in the same folder,
-/// flushed to the disk, then renamed, then the folder flushed. On any error the temporary file is removed.
+/// flushed to the disk, then renamed, then the folder flushed. On any error the temporary file is removed; what killed
+/// writers left behind is removed by the next writer in that folder (`TemporaryFiles`).
 package enum AtomicFile {
   package static func write(_ bytes: [UInt8], to path: String) throws {
     try write(to: path, expected: bytes.count) { try $0.write(bytes) }
@@ -11,21 +12,28 @@ package enum AtomicFile {
   package static func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
 
   /// Creates `path` from what `body` writes.
-  /// - Parameter expected: the bytes it will take, if known: named when the disk is full.
-  package static func write(to path: String, expected: Int? = nil, _ body: (OutputFile) throws -> Void) throws {
+  /// - Parameters:
+  ///   - expected: the bytes it will take, if known: named when the disk is full.
+  ///   - verify: looks at the finished file before it gets its name; what it throws leaves the old file in place.
+  package static func write(
+    to path: String, expected: Int? = nil, verify: (_ temporary: String) throws -> Void = { _ in },
+    _ body: (OutputFile) throws -> Void
+  ) throws {
     try withTemporary(for: path) { temporary in
-      let output = try OutputFile(creating: temporary, for: path, expected: expected)
+      let output = try OutputFile(opening: temporary, for: path, expected: expected)
       try body(output)
       try output.finish()
+      try verify(temporary)
     }
   }
 
-  /// Runs `body`, which must create the file whose path it is given, and puts that file in the place of `path`.
+  /// Runs `body`, which must fill the empty file whose path it is given, and puts that file in the place of `path`.
   /// For writers that open files themselves (HDF5).
   package static func withTemporary<Result>(for path: String, _ body: (_ temporary: String) throws -> Result) throws
     -> Result
   {
-    let temporary = try temporaryPath(for: path)
+    try checkTarget(path)
+    let temporary = try TemporaryFiles.create(for: path)
     do {
       let result = try body(temporary)
       try commit(temporary, to: path)
@@ -36,35 +44,41 @@ package enum AtomicFile {
     }
   }
 
-  /// A name in the folder of `path` that no other running process uses.
-  static func temporaryPath(for path: String) throws -> String {
+  /// Refuses a path that no file can be written to, before any work is done for it: no name, a name that is too long, a
+  /// folder or device, a folder that is missing or may not be written to.
+  package static func checkTarget(_ path: String) throws {
     try InputFile.checkName(path)
-    var status = stat()
-    if stat(path, &status) == 0, let kind = irregularKind(status.st_mode) {
-      throw FormatError.file(path, .notRegular(found: kind))
-    }
     let (folder, name) = split(path)
-    return "\(folder)/.\(name)\(temporaryMark)\(getpid()).tmp"
+    if name.isEmpty || name == "." || name == ".." { throw FormatError.file(path, .notRegular(found: "a folder")) }
+    var status = stat()
+    if stat(path, &status) == 0 {
+      if let kind = irregularKind(status.st_mode) { throw FormatError.file(path, .notRegular(found: kind)) }
+    } else if errno == ENAMETOOLONG {
+      throw FormatError.file(path, .badName("too long"))
+    }
+    guard stat(folder, &status) == 0 else { throw FormatError.file(folder, .init(errno: errno, during: .create)) }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw FormatError.file(folder, .notRegular(found: "a file where a folder should be"))
+    }
+    guard access(folder, W_OK | X_OK) == 0 else {
+      throw FormatError.file(folder, .init(errno: errno, during: .create))
+    }
+  }
+
+  /// The same, for a path whose folder is made where it is missing.
+  package static func prepareTarget(_ path: String) throws {
+    try InputFile.checkName(path)
+    let (folder, name) = split(path)
+    if !name.isEmpty { try Folder.create(folder) }
+    try checkTarget(path)
   }
 
   /// Flushes the finished file `temporary`, renames it to `path` and flushes the folder.
-  static func commit(_ temporary: String, to path: String) throws {
+  private static func commit(_ temporary: String, to path: String) throws {
     try flush(temporary, for: path)
     guard rename(temporary, path) == 0 else { throw FormatError.file(path, .init(errno: errno, during: .rename)) }
     try flush(split(path).folder, for: path)
   }
-
-  /// Removes temporary files in `folder` whose writers are gone (killed, or lost with the machine).
-  package static func removeStale(in folder: String) throws {
-    for name in try Folder.names(in: folder) where name.hasPrefix(".") && name.hasSuffix(".tmp") {
-      guard let dash = name.lastIndex(of: "-"), name[...dash].hasSuffix(temporaryMark),
-        let process = pid_t(name[name.index(after: dash)...].dropLast(4)), process > 0
-      else { continue }
-      if kill(process, 0) != 0 && errno == ESRCH { unlink("\(folder)/\(name)") }
-    }
-  }
-
-  private static let temporaryMark = ".halftone-"
 
   private static func flush(_ file: String, for path: String) throws {
     let descriptor = retrying { open(file, O_RDONLY | O_CLOEXEC) }
@@ -92,12 +106,11 @@ package final class OutputFile {
   /// Bytes written so far, which is where the next ones go.
   package private(set) var offset = 0
 
-  fileprivate init(creating temporary: String, for path: String, expected: Int?) throws {
+  fileprivate init(opening temporary: String, for path: String, expected: Int?) throws {
     self.path = path
     self.temporary = temporary
     self.expected = expected
-    descriptor = retrying { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o666) }
-    guard descriptor >= 0 else { throw FormatError.file(path, .init(errno: errno, during: .create)) }
+    descriptor = try PlainFile.open(temporary, O_WRONLY)
   }
 
   deinit { close(descriptor) }

@@ -109,11 +109,7 @@ func retrying<T: SignedInteger>(_ call: () -> T) -> T {
   }
 }
 
-/// Refuses an allocation that this machine cannot hold: an announced size is a claim, and a failed allocation cannot be
-/// caught in Swift.
+/// Refuses an allocation that this process cannot have: an announced size is a claim.
 func checkMemory(_ count: Int, _ path: String) throws {
-  let limit = physicalMemory / 4 * 3
-  if count > limit { throw FormatError.file(path, .noMemory(needed: count, limit: limit)) }
+  try MemoryBudget.require(count, for: printable(path))
 }
-
-private let physicalMemory = max(1 << 30, sysconf(Int32(_SC_PHYS_PAGES)) &* sysconf(Int32(_SC_PAGESIZE)))

@@ -144,16 +144,20 @@ package final class HDF5Writer {
     if status < 0 { throw .write(HDF5Library.error()) }
   }
 
+  /// libhdf5 passes the system's error on as text only: "errno = 28".
+  private static func systemProblem(_ problem: HDF5Problem) -> FileProblem? {
+    let mark = "errno = "
+    guard case .write(let text) = problem, let found = text.firstRange(of: mark),
+      let code = Int32(text[found.upperBound...].prefix { $0.isNumber })
+    else { return nil }
+    return FileProblem(errno: code, during: .write)
+  }
+
   private func run(_ body: () throws(HDF5Problem) -> Void) throws {
     do {
       try HDF5Library.exclusively(body)
     } catch {
-      // libhdf5 passes the system's error on as text only.
-      if case .write(let text) = error, text.contains("errno = 28") {
-        throw FormatError.file(
-          path, .noSpace(needed: nil, available: Folder.available(at: AtomicFile.split(path).folder)))
-      }
-      throw FormatError.hdf5(path, error)
+      throw Self.systemProblem(error).map { FormatError.file(path, $0) } ?? FormatError.hdf5(path, error)
     }
   }
 }

@@ -4,7 +4,8 @@ import Tensors
 /// system shows. Of a run folder (one that holds run.json) only the part below images/ counts.
 ///
 /// Images laid out as a run's (`000123/123456.png`, all of them) have the indices that their names say, so that parts of one
-/// run in different folders know who they are; any other set's are numbered as they come. Folders inside a set count when
+/// run in different folders know who they are; any other set's are numbered as they come. A set of both kinds is refused:
+/// one file that was copied would silently give all others another number. Folders inside a set count when
 /// they are a run's or when asked for.
 package struct ImageFiles: ImageSource {
   package let path: String
@@ -31,14 +32,14 @@ package struct ImageFiles: ImageSource {
     try listing.collect(path, prefix: "", depth: 0)
     var options = options
     if isRun { options.recursive = true }
-    try self.init(path: path, names: listing.names, skipped: listing.skipped, options: options) {
+    try self.init(path: path, names: listing.names, skipped: listing.skipped, isRun: isRun, options: options) {
       try ImageFile.read("\(path)/\($0)")
     }
   }
 
   /// The images in a ZIP file; a folder that everything lies in is passed over.
   init(archive: ZipArchive, options: ImageSourceOptions) throws {
-    let root = Self.root(of: archive.members.map(\.name))
+    let (root, holdsRecord) = Self.root(of: archive.members.map(\.name))
     var names: [String] = []
     var skipped: [String] = []
     for member in archive.members where member.name.hasPrefix(root) && !member.name.hasSuffix("/") {
@@ -51,7 +52,8 @@ package struct ImageFiles: ImageSource {
       }
     }
     let members = Dictionary(uniqueKeysWithValues: archive.members.map { ($0.name, $0) })
-    try self.init(path: archive.file.path, names: names, skipped: skipped, options: options) { name in
+    try self.init(path: archive.file.path, names: names, skipped: skipped, isRun: holdsRecord, options: options) {
+      name in
       let file = "\(archive.file.path)/\(root)\(name)"
       guard let member = members[root + name] else { throw FormatError.zip(archive.file.path, .missing(root + name)) }
       guard member.size <= PNG.sizeLimit else {
@@ -61,12 +63,17 @@ package struct ImageFiles: ImageSource {
     }
   }
 
+  /// - Parameter declared: whether a run's record says that these are its images.
   private init(
-    path: String, names all: [String], skipped: [String], options: ImageSourceOptions,
+    path: String, names all: [String], skipped: [String], isRun declared: Bool, options: ImageSourceOptions,
     load: @escaping @Sendable (String) throws -> DecodedImage
   ) throws {
     let sorted = all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let isRun = !sorted.isEmpty && sorted.allSatisfy { Self.runIndex($0) != nil }
+    let others = sorted.filter { Self.runIndex($0) == nil }
+    let isRun = others.isEmpty && !sorted.isEmpty
+    if !others.isEmpty, declared || others.count < sorted.count {
+      throw FormatError.images(path, .mixedNames(others: others, run: sorted.count - others.count))
+    }
     let counts = { (name: String) in options.recursive || isRun || !name.contains("/") }
     let names = sorted.filter(counts)
     let skipped = skipped + sorted.filter { !counts($0) }.map { "\(printable($0)) (in a folder of the set)" }
@@ -77,7 +84,7 @@ package struct ImageFiles: ImageSource {
   }
 
   /// The folder in the archive whose content is the set, with its slash: that of a run's images, or the one that holds all.
-  private static func root(of names: [String]) -> String {
+  private static func root(of names: [String]) -> (path: String, holdsRecord: Bool) {
     var root = ""
     while case let inside = names.filter({ $0.hasPrefix(root) && $0 != root }).map({ $0.dropFirst(root.count) }),
       let top = inside.first?.split(separator: "/", omittingEmptySubsequences: false).first,
@@ -85,8 +92,8 @@ package struct ImageFiles: ImageSource {
     {
       root += top + "/"
     }
-    return names.contains(root + "run.json") && names.contains { $0.hasPrefix(root + "images/") }
-      ? root + "images/" : root
+    let holdsRecord = names.contains(root + "run.json") && names.contains { $0.hasPrefix(root + "images/") }
+    return (holdsRecord ? root + "images/" : root, holdsRecord)
   }
 
   /// Why a file is no image of the set; nil for images.

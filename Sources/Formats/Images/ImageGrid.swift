@@ -26,4 +26,20 @@ package enum ImageGrid {
     }
     return PixelImage(height: height, width: width, channels: shape.channels, pixels: pixels)
   }
+
+  /// The channels of an image side by side, in grey, with a line of pixels between them.
+  package static func channels(of image: PixelImage) -> PixelImage {
+    let area = image.height * image.width
+    let planes = (0..<image.channels).map { channel in
+      PixelImage(
+        height: image.height, width: image.width, channels: 1,
+        pixels: (0..<area).map { image.pixels[$0 * image.channels + channel] })
+    }
+    return compose(planes, rows: 1, columns: image.channels, padding: 1)
+  }
+
+  /// Bytes of what `compose` makes of images of one shape.
+  package static func byteCount(_ shape: ImageShape, rows: Int, columns: Int, padding: Int = 2) -> Int {
+    MemoryBudget.product(rows, shape.height + padding, columns, shape.width + padding, shape.channels)
+  }
 }

@@ -59,9 +59,14 @@ package enum PNG {
     return PixelImage(height: header.height, width: header.width, channels: kept, pixels: pixels)
   }
 
+  /// The channels that images have: grey and RGB.
+  package static let channelCounts: Set<Int> = [1, 3]
+
   /// The PNG file of `image`: the same bytes for the same image and texts (and the same versions of libpng and zlib).
   /// - Parameter texts: keys of 1 to 79 ASCII characters, each once, and values without NUL.
+  /// - Precondition: 1 or 3 channels.
   package static func encode(_ image: PixelImage, texts: [(key: String, value: String)] = []) -> [UInt8] {
+    precondition(channelCounts.contains(image.channels), "an image of \(image.shape) is no PNG")
     let entries = texts.map { ht_png_text(key: strdup($0.key), value: strdup($0.value)) }
     defer {
       for entry in entries {

@@ -5,22 +5,28 @@ import Tensors
 package enum Safetensors {
   package static func read(_ path: String) throws -> TensorArchive { try SafetensorsFile(path).archive() }
 
-  package static func write(_ archive: TensorArchive, to path: String) throws {
-    try write(archive.entries, metadata: archive.metadata, to: path) { entry, put in
+  /// - Parameter verify: looks at the finished file before it gets its name; what it throws leaves the old file in place.
+  package static func write(
+    _ archive: TensorArchive, to path: String, verify: (_ temporary: String) throws -> Void = { _ in }
+  ) throws {
+    try write(archive.entries, metadata: archive.metadata, to: path, verify: verify) { entry, put in
       try put(archive.tensors[entry.name]?.bytes ?? [])
     }
   }
 
   /// Writes arrays whose contents come one after another, so that none but the one at work need be in memory.
-  /// - Parameter content: called for each entry in the order of the file; gives its bytes, in pieces of any size.
+  /// - Parameters:
+  ///   - verify: as above.
+  ///   - content: called for each entry in the order of the file; gives its bytes, in pieces of any size.
   /// - Precondition: the pieces of an entry have as many bytes as its type and shape say.
   package static func write(
     _ entries: [WeightEntry], metadata: [String: String], to path: String,
+    verify: (_ temporary: String) throws -> Void = { _ in },
     content: (_ entry: WeightEntry, _ put: ([UInt8]) throws -> Void) throws -> Void
   ) throws {
     let (header, order) = layout(entries, metadata)
     let size = order.reduce(header.count) { $0 + $1.byteCount }
-    try AtomicFile.write(to: path, expected: size) { output in
+    try AtomicFile.write(to: path, expected: size, verify: verify) { output in
       try output.write(header)
       for entry in order {
         let start = output.offset

@@ -128,6 +128,8 @@ package struct QuantizedModel: Sendable, Equatable {
     problems += parameters.keys.sorted().filter { graph.parameter($0) == nil }
       .map { "\(printable($0)): the network has no such parameter" }
     problems += selfTestProblems(graph)
+    let absent = graph.parameters.filter { idle.contains($0.name) && parameters[$0.name] == nil }
+    if let problem = absenceProblem(absent.reduce(0) { $0 + $1.count }) { problems.append(problem) }
     if !problems.isEmpty { throw .otherGraph(file: file, problems: problems) }
     var complete = parameters
     // Executors compile the layers that read them, and run none.
@@ -135,6 +137,16 @@ package struct QuantizedModel: Sendable, Equatable {
       complete[parameter.name] = Tensor(parameter.dims)
     }
     return Model(graph: graph, parameters: complete, coded: stored)
+  }
+
+  /// Parameters that may be absent are made all the same, and then take memory that no part of the file stands for. Far above
+  /// what a temporal block is to the rest of its network.
+  private func absenceProblem(_ count: Int) -> String? {
+    let stored = parameters.values.reduce(0) { $0 + $1.count } + table.weights.values.reduce(0) { $0 + $1.codes.count }
+    let largest = 64 * stored + (1 << 22)
+    if count <= largest { return nil }
+    return
+      "\(count) values of parameters are absent because nothing reads them, and \(stored) are there; expected at most \(largest)"
   }
 
   private func selfTestProblems(_ graph: Graph) -> [String] {

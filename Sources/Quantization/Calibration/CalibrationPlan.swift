@@ -30,7 +30,10 @@ package struct CalibrationPlan: Sendable {
     self.stepCount = stepCount
     let count = calibration.trajectories
     func kept(_ every: Int) -> [Int] { Array(stride(from: 0, to: stepCount, by: every)) }
-    func sharing(_ every: Int) -> [(Int, [Int])] { (0..<count).map { ($0, kept(every)) } }
+    func sharing(_ every: Int) -> [(Int, [Int])] {
+      let positions = kept(every)
+      return (0..<count).map { ($0, positions) }
+    }
     switch calibration.distribution {
     case .uniform(let every):
       (source, trajectories) = (.trajectory, sharing(every))
@@ -66,6 +69,16 @@ package struct CalibrationPlan: Sendable {
       for position in positions { counts[calibration.step(at: position, stepCount: stepCount)] += 1 }
     }
     self.counts = counts
+  }
+
+  /// Bytes that a plan and its batches take at most, before they are made.
+  package static func byteCount(_ calibration: Recipe.Calibration, stepCount: Int, batch: Int) -> Int {
+    let kept = calibration.distribution.every.map { (stepCount + $0 - 1) / $0 } ?? 1
+    let isFresh = if case .fresh = calibration.distribution { true } else { false }
+    let trajectories = MemoryBudget.product(calibration.trajectories, isFresh ? kept : 1)
+    // A trajectory's number and positions; of a batch, the rows of each position.
+    let rows = MemoryBudget.product((trajectories + batch - 1) / batch, isFresh ? 1 : kept)
+    return MemoryBudget.sum(MemoryBudget.product(80, trajectories), MemoryBudget.product(64, rows))
   }
 
   /// PTQ4DM's normally distributed time steps: clamp(floor(S Normal(mean, std)), 0, S - 1), counted from the clean end

@@ -13,7 +13,7 @@ extension Recipe {
 
   init(_ reader: ConfigurationReader) {
     method = reader.string("method")
-    if !method.isEmpty, !Catalog.names.contains(method) {
+    if reader.isSound("method"), !Catalog.names.contains(method) {
       let near = nearest(method, in: Catalog.names).map { " (did you mean \"\($0)\"?)" } ?? ""
       reader.report(
         "method", "expected one of \(Catalog.names.joined(separator: ", ")), found \"\(printable(method))\"\(near)")

@@ -1,4 +1,5 @@
 import Graphs
+import Networks
 import Tensors
 
 /// A glob over node paths, optionally for one role: `conv_in`, `up_blocks.*.upsamplers.*.conv`, `time_embedding.**`,
@@ -30,6 +31,14 @@ package struct SitePattern: Sendable, Equatable, CustomStringConvertible {
 
   package func matches(_ site: Site) -> Bool {
     (role == nil || role == site.role) && Self.matches(path[...], Array(site.node)[...])
+  }
+
+  /// Whether this describes a kind of layer that U-Nets have and a small one may lack, such as `**.downsamplers.**:input`:
+  /// wildcards and words of `vocabulary`, and no position in a list, which would be a claim about the network at hand.
+  func isOptional(among vocabulary: Set<String>) -> Bool {
+    let parts = String(path).split(separator: ".").map(String.init)
+    return parts.contains { $0.contains("*") }
+      && parts.allSatisfy { $0.allSatisfy { $0 == "*" } || vocabulary.contains($0) && Int($0) == nil }
   }
 
   /// The patterns that this one stands for in a network: itself, or, where a part counts from the end, one for each list
@@ -84,38 +93,53 @@ package struct SiteSelection: Sendable, Equatable {
   package let weights: [String]
   /// Sites whose activation is quantised, in execution order.
   package let activations: [Site]
+  /// Patterns of `float_layers` for kinds of layers that this network lacks.
+  package let idlePatterns: [String]
 
-  package init(weights: [String], activations: [Site]) {
+  package init(weights: [String], activations: [Site], idlePatterns: [String] = []) {
     self.weights = weights
     self.activations = activations
+    self.idlePatterns = idlePatterns
   }
 }
 
+/// Words of the layers' paths of a U-Net that has every kind of them.
+private let layerWords: Set<String> = {
+  var configuration = UNet2DConfiguration()
+  configuration.sampleSize = SampleSize(height: 64, width: 64)
+  let layers = (try? configuration.graph())?.layerWeights.map(\.path) ?? []
+  return Set(layers.flatMap { $0.split(separator: ".").map(String.init) })
+}()
+
 extension Recipe {
   /// The sites this recipe quantises in `graph`.
-  /// - Throws: `E-RECIPE-PATTERN` naming every `float_layers` pattern that matches nothing.
+  /// - Throws: `E-RECIPE-PATTERN` naming every `float_layers` pattern that matches nothing, unless it describes a kind of
+  ///   layer that other U-Nets have: recipes are written for all of them.
   package func selection(in graph: Graph) throws(QuantizationError) -> SiteSelection {
     let sites = graph.sites.filter { $0.role != .output }
     let layers = sites.filter { $0.role == .weight }.map(\.node)
     let patterns = floatLayers.map { ($0, $0.resolved(among: layers)) }
     let unmatched = patterns.filter { _, resolved in !sites.contains { site in resolved.contains { $0.matches(site) } }
     }
-    if !unmatched.isEmpty {
-      throw .patterns(unmatched.map { .init(pattern: $0.0.text, near: Self.similar(to: $0.0.text, in: layers)) })
+    let idle = unmatched.filter { $0.0.isOptional(among: layerWords) }.map(\.0.text)
+    let wrong = unmatched.filter { !idle.contains($0.0.text) }
+    if !wrong.isEmpty {
+      throw .patterns(wrong.map { .init(pattern: $0.0.text, near: Self.similar(to: $0.0.text, in: layers)) })
     }
     let float = patterns.flatMap(\.1)
     // What is kept is not quantised where it would be computed.
-    var idle = Set<String>()
+    var idleNodes = Set<String>()
     if case .kept = temporalFeatures {
       let features = graph.temporalFeatures.map { graph.nodes[$0].path }
-      idle = Set(graph.idleNodes(keeping: features).map { graph.nodes[$0].path })
+      idleNodes = Set(graph.idleNodes(keeping: features).map { graph.nodes[$0].path })
     }
     let chosen = sites.filter { site in
-      !idle.contains(site.node) && !float.contains { $0.matches(site) }
+      !idleNodes.contains(site.node) && !float.contains { $0.matches(site) }
     }
     return SiteSelection(
       weights: weights == nil ? [] : chosen.filter { $0.role == .weight }.map(\.node),
-      activations: activations.map { activations in chosen.filter { activations.quantizes($0.role) } } ?? [])
+      activations: activations.map { activations in chosen.filter { activations.quantizes($0.role) } } ?? [],
+      idlePatterns: idle)
   }
 
   /// Up to four layer names a mistyped pattern may have meant: the nearest spelling, or those sharing most of its parts.

@@ -11,6 +11,8 @@ import Tensors
 /// positions of the sum over channels of powers of differences, plus AdaRound's regulariser.
 final class RegionReconstruction {
   private let executor: GradientExecutor
+  /// What the graph calls the unit.
+  private let name: String
   private let learning: RegionLearning
   private let pool: WorkerPool
   private let kernels: KernelTable
@@ -61,6 +63,7 @@ final class RegionReconstruction {
       model, segment: unit.segment, targets: GradientTargets(parameters: Set(weights + biases), inputs: []),
       batch: images, quantizers: inputs.byPath, pool: pool, kernels: kernels)
     self.learning = learning
+    name = unit.name
     self.pool = pool
     self.kernels = kernels
     self.float = float
@@ -103,10 +106,24 @@ final class RegionReconstruction {
         let rate = RoundingSchedule.cosine(iteration, of: learning.iterations) * settings.learningRate
         for input in inputs { input.step(rate: rate, kernels: kernels, pool: pool) }
       }
-      if iteration % Self.keepInterval == 0, iteration < learning.iterations { try keep(state) }
+      if iteration % Self.keepInterval == 0, iteration < learning.iterations {
+        try checkLearned()
+        try keep(state)
+      }
       if iteration % 16 == 0 { try progress(iteration) }
     }
+    try checkLearned()
     return result()
+  }
+
+  /// What is learned may leave the numbers: a rate that is too high, or values whose squares overflow.
+  /// - Throws: `E-RECON-DIVERGED`.
+  private func checkLearned() throws(QuantizationError) {
+    let learned = state.arrays.filter { !$0.key.hasSuffix("mean") && !$0.key.hasSuffix("square") }
+    let scales = inputs.flatMap(\.scales)
+    guard learned.values.allSatisfy({ $0.allSatisfy(\.isFinite) }), scales.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+      throw .diverged(region: name, iteration: iteration)
+    }
   }
 
   private func learnWeights(_ settings: Recipe.Learning) {

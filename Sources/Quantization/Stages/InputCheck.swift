@@ -5,7 +5,8 @@ import Tensors
 
 extension QuantizationTask {
   /// Two calls of the float network, at the first and the last step that have samples, before any long work: values that
-  /// are not finite, and inputs that are one value throughout, have no range.
+  /// are not finite have no range. Inputs that are zero throughout, such as a pruned block's, get the smallest grid there
+  /// is, and are noted.
   func checkActivations() throws {
     // The range of attention's probabilities is known.
     let sites = Set(selection.activations.filter { model.graph.place(of: $0)?.tensor != .probabilities })
@@ -28,7 +29,11 @@ extension QuantizationTask {
           step: step, work: "the network was tried", sites: broken.map(\.description))
       }
     }
-    let constant = seen.withLock { $0.ranges.filter { $0.value.lower == $0.value.upper }.keys.sorted() }
-    if !constant.isEmpty { throw QuantizationError.constantActivations(constant.map(\.description)) }
+    let dead = seen.withLock { $0.ranges.filter { $0.value.lower == $0.value.upper }.keys.sorted() }
+    if !dead.isEmpty {
+      note(
+        "note: \(dead.count) inputs are one value throughout, as those of a pruned block are, and say nothing about their "
+          + "range: \(dead.prefix(5).map(\.description).joined(separator: ", "))\(dead.count > 5 ? ", …" : "")")
+    }
   }
 }

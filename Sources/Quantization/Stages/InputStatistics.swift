@@ -53,6 +53,8 @@ extension QuantizationTask {
       kinds.append(layer.vectors)
       watched[Site(node: layer.path, role: .input)] = layer.vectors
     }
+    let bytes = kinds.reduce(0) { MemoryBudget.sum($0, $1.statisticsBytes(products: products)) }
+    try MemoryBudget.require(bytes, for: "the statistics of \(layers.count) layers' inputs")
     var statistics = InputStatistics(kinds, products: products)
     let seen = Mutex<[(site: Site, value: Tensor)]>([])
     let watcher = SiteObserver { [watched] in

@@ -6,7 +6,7 @@ package enum KernelError: HalftoneError, Equatable {
   case unavailableInstructionSet(String, available: [String])
   /// The Int32 sum of an output channel could overflow.
   case accumulatorOverflow(channel: Int, bound: Int)
-  case outOfMemory(bytes: Int)
+  case outOfMemory(MemoryError)
   /// Values that were to lie on the disk.
   case outOfDisk(folder: String, bytes: Int, reason: String)
 
@@ -14,7 +14,7 @@ package enum KernelError: HalftoneError, Equatable {
     switch self {
     case .unknownInstructionSet, .unavailableInstructionSet: "E-ISA"
     case .accumulatorOverflow: "E-ACCUMULATOR"
-    case .outOfMemory: "E-MEMORY"
+    case .outOfMemory(let error): error.id
     case .outOfDisk: "E-DISK"
     }
   }
@@ -35,8 +35,8 @@ package enum KernelError: HalftoneError, Equatable {
       "HALFTONE_ISA asks for \(value), but here only \(available.joined(separator: ", ")) can run"
     case .accumulatorOverflow(let channel, let bound):
       "output channel \(channel) can sum to \(bound) in integer arithmetic, more than the \(Int32.max) that 32 bits hold"
-    case .outOfMemory(let bytes):
-      "the system granted no \(bytes) bytes of memory"
+    case .outOfMemory(let error):
+      error.message
     case .outOfDisk(let folder, let bytes, let reason):
       "\(printable(folder)) has no room for \(bytes) bytes of values: \(reason)"
     }
@@ -46,7 +46,7 @@ package enum KernelError: HalftoneError, Equatable {
     switch self {
     case .unknownInstructionSet, .unavailableInstructionSet: "unset HALFTONE_ISA to use the fastest one available"
     case .accumulatorOverflow: "leave this layer in float"
-    case .outOfMemory: "use a smaller batch or fewer threads"
+    case .outOfMemory(let error): error.hint
     case .outOfDisk: "free some room, or write to another disk"
     }
   }

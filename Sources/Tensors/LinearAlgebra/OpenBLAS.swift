@@ -2,7 +2,7 @@ import COpenBLAS
 
 /// BLAS and LAPACK serve statistics and weight solvers only. Sampling, classifiers and features never call them: the
 /// library picks other kernels for other row counts, and results must not depend on the batch (docs/architecture.md).
-enum OpenBLAS {
+package enum OpenBLAS {
   /// One thread, set before the first call: a second pool of threads next to ours would fight for the cores, and the
   /// summation order would depend on its size.
   private static let singleThreaded: Void = openblas_set_num_threads(1)
@@ -10,8 +10,19 @@ enum OpenBLAS {
   /// LAPACK counts in 32 bits; the largest workspace here is 1 + 6 n + 2 n^2 doubles (dsyevd).
   static let largestOrder = 16_384
 
+  /// What the library asks for on its first call in a thread. It asks again for ever where the system refuses.
+  private static let bufferBytes = 160 << 20
+
   /// Makes the library ready.
   static func prepare() { _ = singleThreaded }
+
+  /// Refuses work on threads whose buffers this process may not have. - Parameter threads: that call at the same time.
+  package static func requireMemory(threads: Int) throws(MemoryError) {
+    if MemoryBudget.isConfined {
+      try MemoryBudget.require(
+        MemoryBudget.product(bufferBytes, threads), for: "linear algebra on \(threads) threads")
+    }
+  }
 
   /// Makes the library ready and refuses what LAPACK would loop on, overrun or return as nonsense.
   /// - Throws: `LinearAlgebraError.tooLarge`, `.notFinite`.

@@ -64,7 +64,7 @@ package struct Benchmark {
       var best = probes.map { $0.rate() }
       var found: [[Measurement]] = .init(repeating: [], count: batches.count * variants.count)
       for (position, batch) in batches.enumerated() {
-        let calls = runners.map { $0.call(batch: batch) }
+        let calls = try runners.map { try $0.call(batch: batch) }
         // Round 0 warms caches and is not counted.
         for round in 0...rounds {
           for (index, variant) in variants.enumerated() {
@@ -112,7 +112,7 @@ package struct Benchmark {
     if profiles {
       let profile = ExecutionProfile()
       let profiled = try BenchmarkVariant.Runner(variant, compute: compute, profile: profile)
-      _ = try profiled.executor.run(profiled.call(batch: batch))
+      _ = try profiled.executor.run(try profiled.call(batch: batch))
       work = profile.byTime
     }
     let threads = compute.pool.threads

@@ -24,6 +24,7 @@ package struct BenchmarkVariant: Sendable {
     let arenaBytes: Int
     /// Of the packed weights.
     let weightBytes: Int
+    private let shape: ImageShape
     private let input: @Sendable (Int) -> NetworkInput
 
     init(_ variant: BenchmarkVariant, compute: Compute, profile: ExecutionProfile? = nil) throws {
@@ -43,6 +44,7 @@ package struct BenchmarkVariant: Sendable {
       let step = steps.map { $0[$0.count / 2] }
       let schedule = try source.process.schedule
       let timestep = step?.networkTimestep ?? schedule.networkTimestep(of: Timestep(schedule.trainTimesteps / 2))
+      shape = graph.imageShape
       let noise = NoiseSource(seed: 0, stream: .recipe)
       input = { batch in
         NetworkInput(
@@ -60,6 +62,11 @@ package struct BenchmarkVariant: Sendable {
       return (clock.now - began) / .seconds(1)
     }
 
-    func call(batch: Int) -> NetworkInput { input(batch) }
+    /// - Throws: `MemoryError` for a batch whose input and output do not fit.
+    func call(batch: Int) throws(MemoryError) -> NetworkInput {
+      try MemoryBudget.require(
+        MemoryBudget.product(8, batch, shape.count), for: "the input of \(batch) images of \(shape)")
+      return input(batch)
+    }
   }
 }

@@ -33,7 +33,7 @@ package final class DrivenBenchmark {
     let bench = try bench(threads: threads)
     var entries: [ConfigurationValue.Entry] = []
     for (variant, runner) in zip(variants, bench.runners) {
-      let call = runner.call(batch: batch)
+      let call = try runner.call(batch: batch)
       let before = bench.probe.rate()
       let seconds = try runner.seconds(call)
       let after = bench.probe.rate()

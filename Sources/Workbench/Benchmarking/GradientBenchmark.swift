@@ -41,7 +41,7 @@ package struct GradientBenchmark {
         let gradients = try GradientExecutor(
           source.model, segment: segment, targets: GradientTargets(everythingIn: segment, of: graph), batch: batch,
           pool: compute.pool, kernels: compute.kernels)
-        let call = float.call(batch: batch)
+        let call = try float.call(batch: batch)
         var times: [[Double]] = [[], [], []]
         // Round 0 warms caches and is not counted.
         for round in 0...rounds {

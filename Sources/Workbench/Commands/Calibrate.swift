@@ -25,13 +25,14 @@ package struct CalibrateCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    if let out { try AtomicFile.prepareTarget(out) }
     let source = try session.open(model, modelOptions)
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets)
     session.console.notes(try source.schedule.notes + prepared.notes)
     let calibration = try CalibrationRun(
       source: source, prepared: prepared, compute: Compute(threads: threads, batch: batch))
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).calibration.h5")
-    try Folder.create(parentFolder(of: path))
+    try AtomicFile.prepareTarget(path)
     let sizes = calibration.sizes
     session.console.note(
       "calibration set: \(shown(bytes: sizes.file)) on disk, \(shown(bytes: sizes.memory)) of states in memory")

@@ -53,13 +53,14 @@ package struct CompareCommand: Sendable {
     let plans = try [float, quantized].map {
       try SamplingPlan(source: $0, sampler: sampler, executor: $0.defaultExecutor, seed: seed, labels: labels)
     }
+    try StepJournal.checkMemory(images: images.count, networks: 2, steps: plans[0].steps.count)
+    let samplers = try plans.map { try $0.imageSampler(last: images.upperBound, compute: compute) }
     let run = try RunFolder(
       out ?? joined("outputs", "compare-\(float.name)-\(quantized.name)-seed\(seed)"), command: "compare",
       identity: [
         "float": plans[0].identity(kernels: compute.kernels), "quantized": plans[1].identity(kernels: compute.kernels),
       ], arguments: session.arguments)
 
-    let samplers = try plans.map { try $0.imageSampler(last: images.upperBound, compute: compute) }
     var stores: [ImageStore] = []
     for (position, title) in ["float", "quantized"].enumerated() {
       let store = plans[position].store(in: run, subfolder: title)

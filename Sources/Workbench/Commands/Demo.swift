@@ -82,13 +82,12 @@ package struct DemoCommand: Sendable {
     _ report: DemoReport, _ variants: [VariantComparison.Variant], _ run: RunFolder, _ session: Session
   ) throws {
     let row = Array(0..<Self.gridColumns)
-    let comparison = try variants.flatMap { variant in try row.map(variant.stores[0].read) }
+    let comparison = try variants.flatMap { variant in try row.map(variant.stores[0].readShown) }
     try PNG.write(
       ImageGrid.compose(comparison, rows: variants.count, columns: Self.gridColumns), to: run.file("grid.png"))
     for variant in variants {
-      let images = try (0..<64).map(variant.stores[0].read)
-      try PNG.write(
-        ImageGrid.compose(images, rows: 8, columns: 8), to: run.file("grid-\(variant.name).png"))
+      try variant.stores[0].writeGrid(
+        of: 0...63, shape: GridShape(rows: 8, columns: 8), to: run.file("grid-\(variant.name).png"))
     }
     let text = report.table.markdown + "\n\n" + report.legend + "\n"
     try AtomicFile.write(text, to: run.file("report.md"))

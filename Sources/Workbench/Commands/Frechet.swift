@@ -23,6 +23,7 @@ package struct FrechetCommand: Sendable {
 
   package func run(_ session: Session) throws {
     let compute = try Compute(threads: threads, batch: batch)
+    try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let scoring = try FeatureScoring(options, session: session, compute: compute)
     let a = try scoring.scored(first, session: session)
     let b = try scoring.scored(second, session: session)

@@ -28,6 +28,7 @@ package struct PredictCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    try AtomicFile.checkTarget(out)
     let source = try session.open(model, modelOptions)
     let arrays = try InputArrays(input)
     let x = try arrays.images("x", shape: source.model.graph.imageShape)

@@ -35,6 +35,7 @@ package struct QuantizeCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    if let out { try AtomicFile.prepareTarget(out) }
     let source = try session.open(model, modelOptions)
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets).scaled(
       to: effort, console: session.console)
@@ -42,7 +43,7 @@ package struct QuantizeCommand: Sendable {
     let compute = try Compute(threads: threads, batch: batch)
     let calibrating = try CalibrationRun(source: source, prepared: prepared, compute: compute)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")
-    try Folder.create(parentFolder(of: path))
+    try AtomicFile.prepareTarget(path)
     let set =
       if let calibration { try calibrating.open(calibration) } else {
         try calibrating.openOrMake(joined(parentFolder(of: path), stem(of: path) + ".calibration.h5"), session: session)

@@ -49,11 +49,15 @@ package struct SampleCommand: Sendable {
     let plan = try SamplingPlan(
       source: source, sampler: sampler, executor: executor ?? source.defaultExecutor, seed: seed, labels: labels,
       initialNoise: initialNoise)
+    let drawing = try plan.imageSampler(last: images.upperBound, compute: compute)
+    let grid = grid ?? GridShape(showing: images.count)
+    try MemoryBudget.require(
+      ImageGrid.byteCount(source.model.graph.imageShape, rows: grid.rows, columns: grid.columns),
+      for: "a grid of \(grid) images")
     let folder = out ?? joined("outputs", "\(source.name)-\(type(of: sampler).name)-\(plan.steps.count)-seed\(seed)")
     let run = try RunFolder(
       folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments)
     let store = plan.store(in: run)
-    let drawing = try plan.imageSampler(last: images.upperBound, compute: compute)
     var notes = try source.schedule.notes + chosen.notes
     if sampler.selection.steps != plan.steps.count {
       notes.append("the sampler takes \(plan.steps.count) steps (asked for \(sampler.selection.steps))")
@@ -61,7 +65,7 @@ package struct SampleCommand: Sendable {
     session.console.notes(notes)
     let outcome = try drawing.draw(images, into: store, title: "sampling", session: session, log: run.log)
     let gridPath = run.file("grid.png")
-    try writeGrid(of: store, to: gridPath)
+    try store.writeGrid(of: images, shape: grid, to: gridPath)
     let arrayPath = writesArray ? run.file("samples.npz") : nil
     if let arrayPath { try store.writeArray(images, labels: labels, to: arrayPath) }
     let report = report(plan, outcome, compute, notes)
@@ -71,12 +75,6 @@ package struct SampleCommand: Sendable {
       "\(images.count) images in \(store.folder) (\(outcome.drawn) drawn, \(outcome.kept) kept)")
     try session.console.result("grid: \(gridPath)")
     if let arrayPath { try session.console.result("array: \(arrayPath)") }
-  }
-
-  private func writeGrid(of store: ImageStore, to path: String) throws {
-    let shape = grid ?? GridShape(showing: images.count)
-    let shown = try images.prefix(shape.rows * shape.columns).map(store.read)
-    try PNG.write(ImageGrid.compose(shown, rows: shape.rows, columns: shape.columns), to: path)
   }
 
   private func report(

@@ -36,6 +36,7 @@ package struct ScoreCommand: Sendable {
 
   package func run(_ session: Session) throws {
     let compute = try Compute(threads: threads, batch: batch)
+    try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let scoring = try FeatureScoring(options, session: session, compute: compute)
     let wanted = metrics ?? ScoreMetric.standard
     let spatial = wanted.contains(.spatialFrechet)
@@ -90,6 +91,12 @@ package struct ScoreCommand: Sendable {
       report.add(try FrechetExtrapolation.compute(generated: features, reference: side, seed: seed, pool: compute.pool))
     case .kernelDistance:
       guard let first = a.features, let second = b.features else { return }
+      let size = min(subsets.size, first.count, second.count)
+      try MemoryBudget.require(
+        MemoryBudget.sum(
+          MemoryBudget.product(16, subsets.count, size),
+          MemoryBudget.product(8, compute.pool.threads, size, 2 * first.dimension + 512)),
+        for: "\(subsets.count) subsets of \(size) images")
       let result = try KernelDistance.compute(first, second, subsets: subsets, seed: seed, pool: compute.pool)
       report.add(result, try intervals ? result.interval(first, second, seed: seed, pool: compute.pool) : nil)
     case .precisionRecall, .densityCoverage:

@@ -31,6 +31,7 @@ package struct StatsCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    for path in [out, spatialOut].compactMap(\.self) { try AtomicFile.checkTarget(path) }
     // Unless features are to be kept for longer, they stand beside the result until it is there.
     var options = options
     options.temporaryFeatures = out + ".features"

@@ -22,6 +22,7 @@ package struct StatsConvertCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if spatial != nil && format != .adm { throw ScoreError.spatialFormat(format) }
+    try AtomicFile.checkTarget(out)
     var main = try StatisticsFiles.required(input)
     if let spatial {
       main = try format.joining(main, file: input, spatial: StatisticsFiles.required(spatial), file: spatial)

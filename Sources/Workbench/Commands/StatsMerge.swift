@@ -18,6 +18,7 @@ package struct StatsMergeCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    try AtomicFile.checkTarget(out)
     var merger = StatisticsMerger()
     for path in parts {
       let statistics = try FeatureStatistics(archive: StatisticsFiles.required(path), file: path)

@@ -23,18 +23,26 @@ extension ImageStore {
   private static let pairsPerRow = 8
   private static let mostPairs = 32
 
+  /// A grid of the first images that it has room for.
+  package func writeGrid(of images: ClosedRange<Int>, shape: GridShape, to path: String) throws {
+    let shown = try images.prefix(shape.rows * shape.columns).map(readShown)
+    try PNG.write(ImageGrid.compose(shown, rows: shape.rows, columns: shape.columns), to: path)
+  }
+
   /// A grid whose odd rows are these images and whose even rows are `other`'s.
   package func writePairs(with other: ImageStore, _ images: ClosedRange<Int>, to path: String) throws {
     let shown = Array(images.prefix(Self.mostPairs))
     var rows: [PixelImage] = []
     for start in stride(from: 0, to: shown.count, by: Self.pairsPerRow) {
       let row = shown[start..<min(start + Self.pairsPerRow, shown.count)]
-      let blank = PixelImage(
-        height: shape.height, width: shape.width, channels: shape.channels,
-        pixels: [UInt8](repeating: 255, count: shape.count))
       for store in [self, other] {
-        rows += try row.map(store.read)
+        let images = try row.map(store.readShown)
+        rows += images
         if shown.count > Self.pairsPerRow {
+          let shape = images[0].shape
+          let blank = PixelImage(
+            height: shape.height, width: shape.width, channels: shape.channels,
+            pixels: [UInt8](repeating: 255, count: shape.count))
           rows += [PixelImage](repeating: blank, count: Self.pairsPerRow - row.count)
         }
       }

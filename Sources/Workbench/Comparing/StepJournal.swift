@@ -24,7 +24,9 @@ final class StepJournal {
   private func read(_ line: ConfigurationValue) {
     guard case .integer(let image)? = line["image"], line["networks"] == .list(networks.map { .string($0) }),
       case .integer(let elements)? = line["elements"], let signal = Self.numbers(line["signal"]),
-      let noise = Self.numbers(line["noise"]), signal.count == noise.count, signal.count == networks.count
+      let noise = Self.numbers(line["noise"]), signal.count == noise.count, signal.count == networks.count,
+      let count = signal.first?.count, (signal + noise).allSatisfy({ $0.count == count }),
+      entries.values.first.map({ $0.first?.count == count }) ?? true
     else { return }
     entries[image] = zip(signal, noise).map { steps in
       zip(steps.0, steps.1).map { SignalToNoise(signal: $0, noise: $1, count: elements) }
@@ -45,6 +47,13 @@ final class StepJournal {
       return numbers.count == items.count ? numbers : nil
     }
     return parsed.contains { $0 == nil } ? nil : parsed.compactMap { $0 }
+  }
+
+  /// Refuses more images than can be kept at once. - Parameters: networks: that are compared; steps: of the sampler.
+  static func checkMemory(images: Int, networks: Int, steps: Int) throws(MemoryError) {
+    let each = MemoryBudget.sum(MemoryBudget.product(32, networks, steps), 256)
+    try MemoryBudget.require(
+      MemoryBudget.product(images, each), for: "the figures of \(images) pairs at \(steps) steps")
   }
 
   func append(_ new: [(image: Int, networks: [[SignalToNoise]])]) throws {

@@ -64,7 +64,10 @@ package struct VariantComparison {
   private var images: ClosedRange<Int> { 0...(size.images - 1) }
 
   /// The float model and one variant per recipe, quantised where they are not yet.
+  /// - Throws: `E-RUN-ARRAYS` when a distance is wanted of samples that are no images, before any work.
   package func variants(_ recipes: [(title: String, recipe: PreparedRecipe)]) throws -> [Variant] {
+    let channels = float.model.graph.imageShape.channels
+    if reference != nil, !PNG.channelCounts.contains(channels) { throw RunError.arrays(channels: channels) }
     var variants = [try variant("float", recipe: nil, float, cost: nil)]
     for (title, recipe) in recipes {
       let (path, cost) = try artefact(recipe)
@@ -149,6 +152,7 @@ package struct VariantComparison {
   /// By variant, then seed.
   private func distances(_ variants: [Variant]) throws -> [[FrechetDistance]] {
     guard let reference else { return variants.map { _ in [] } }
+    try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let scoring = try FeatureScoring(ScoringOptions(), session: session, compute: compute)
     let target = try scoring.statistics(of: reference, session: session)
     return try variants.map { variant in

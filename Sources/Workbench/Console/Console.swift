@@ -17,7 +17,7 @@ package struct Console: Sendable {
   package init(quiet: Bool = false) { self.isQuiet = quiet }
 
   /// Writes one result and a line feed to standard output. A reader that has gone away (`| head`) is no error: the
-  /// command goes on without it (SIGPIPE is ignored, see `Signals.install`).
+  /// command goes on without it (SIGPIPE is ignored, see `ProcessSetup`).
   package func result(_ text: String) throws(ConsoleError) { try result(bytes: Array((text + "\n").utf8)) }
 
   private func result(bytes: [UInt8]) throws(ConsoleError) {

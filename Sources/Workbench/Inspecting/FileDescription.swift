@@ -55,9 +55,8 @@ struct FileDescription {
     if case .map(let identity)? = record["identity"] { facts = identity.map { ($0.key, $0.value) } + facts }
     // A run of `sample` has its images at the top, others have a folder per model.
     for store in try ["."] + Folder.names(in: path) {
-      let images = joined(joined(path, store), ImageStore.folderName)
-      guard Folder.kind(of: images) == .folder else { continue }
-      facts.append((store == "." ? "images" : "\(store)_images", .integer(try ImageSources.open(images).count)))
+      guard let count = try ImageStore.count(in: joined(path, store)) else { continue }
+      facts.append((store == "." ? "images" : "\(store)_images", .integer(count)))
     }
     return FileDescription(path, kind: "run", title: "run folder", facts: facts)
   }

@@ -43,7 +43,8 @@ package struct ModelFolder: Sendable {
 
   /// A pipeline with other networks than the U-Net would be sampled wrongly, so it is refused here.
   private static func checkIndex(_ path: String) throws {
-    guard case .map(let entries) = try JSON.read(path) else { return }
+    let index = try JSON.read(path)
+    guard case .map(let entries) = index else { throw ModelSourceError.badIndex(path: path, found: index.kind) }
     let components = entries.filter { entry in
       if case .list(let items) = entry.value { return items.contains { $0 != .null } }
       return false

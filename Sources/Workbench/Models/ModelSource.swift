@@ -83,6 +83,7 @@ package struct ModelSource: Sendable {
       guard let found else { throw reading.process.problem ?? ModelSourceError.noSchedule(folder: path) }
       return found
     }
+    try Self.checkMemory(of: reading.configuration.graph())
     let model = try Model.load(graph: reading.configuration.graph(), from: weights, layout: reading.layout)
     let network = reading.configuration.encoded
     var notes = opened.notes
@@ -103,6 +104,7 @@ package struct ModelSource: Sendable {
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
     let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
     let opened = try folder.checkpoint()
+    try Self.checkMemory(of: configuration.graph())
     let model = try Model.load(graph: configuration.graph(), from: opened.weights)
     self.init(
       path: path, digest: Self.digest(of: model, network: configuration.encoded, schedule: schedule),
@@ -119,7 +121,9 @@ package struct ModelSource: Sendable {
     let folder = try ModelFolder(path)
     let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
     let schedule = try schedule(of: folder, path: path, options: options)
-    let model = Model.random(graph: try configuration.graph(), seed: seed)
+    let graph = try configuration.graph()
+    try checkMemory(of: graph)
+    let model = Model.random(graph: graph, seed: seed)
     return ModelSource(
       path: path, digest: digest(of: model, network: configuration.encoded, schedule: schedule),
       network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
@@ -194,6 +198,12 @@ package struct ModelSource: Sendable {
 
   private static func size(of checkpoint: Checkpoint) -> Int { checkpoint.file.paths.reduce(0) { $0 + size(of: $1) } }
 
+  /// The weights as Floats and packed, at the least.
+  private static func checkMemory(of graph: Graph) throws(MemoryError) {
+    let count = GraphSummary(graph).parameterCount
+    try MemoryBudget.require(MemoryBudget.product(8, count), for: "a network of \(count) parameters")
+  }
+
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
 
   private static func digest(
@@ -224,15 +234,28 @@ package struct ModelSource: Sendable {
   package func executor(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Executor {
     let table = quantized?.table ?? QuantizationTable()
     switch kind ?? defaultExecutor {
-    case .reference: return try ReferenceExecutor(model, simulating: table)
-    case .float: return try FloatExecutor(model, simulating: table, pool: compute.pool, kernels: compute.kernels)
-    case .winograd:
-      return try FloatExecutor(
-        model, simulating: table, winograd: true, pool: compute.pool, kernels: compute.kernels)
+    case .reference:
+      try requireMemory(3 * 4 * (model.graph.nodes.map(\.count).max() ?? 0), images: compute.batch)
+      return try ReferenceExecutor(model, simulating: table)
+    case .float, .winograd:
+      let executor = try FloatExecutor(
+        model, simulating: table, winograd: kind ?? defaultExecutor == .winograd, pool: compute.pool,
+        kernels: compute.kernels)
+      try requireMemory(executor.arenaBytes, images: min(compute.batch, compute.pool.threads))
+      return executor
     case .integer:
       try check(.integer)
-      return try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)
+      let executor = try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)
+      try requireMemory(executor.arenaBytes, images: min(compute.batch, compute.pool.threads))
+      return executor
     }
+  }
+
+  /// Refuses a batch whose working memory does not fit, before the first call.
+  private func requireMemory(_ bytes: Int, images: Int) throws(MemoryError) {
+    try MemoryBudget.require(
+      MemoryBudget.product(bytes, images),
+      for: "working memory of \(images) images of \(model.graph.imageShape) at once")
   }
 
   package func denoiser(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Denoiser {

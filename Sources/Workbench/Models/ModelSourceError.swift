@@ -10,6 +10,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
   /// `own` is asked of a model whose schedule comes without settings of a sampler.
   case noOwnSampler(path: String)
   case otherComponents(path: String, names: [String])
+  /// A pipeline's index that is no map of components.
+  case badIndex(path: String, found: String)
   case notAModel(path: String)
   /// Several files of weights in a folder without config.json.
   case severalCheckpoints(folder: String, found: [String])
@@ -32,6 +34,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .scheduleOfArtefact: "E-MODEL-ROLE"
     case .noOwnSampler: "E-MODEL-SAMPLER"
     case .otherComponents: "E-MODEL-PIPELINE"
+    case .badIndex: "E-MODEL-INDEX"
     case .notAModel: "E-MODEL-KIND"
     case .severalCheckpoints, .severalConfigurations: "E-MODEL-AMBIGUOUS"
     case .idleOptions: "E-MODEL-OPTION"
@@ -44,7 +47,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .noNetwork, .noSchedule, .otherComponents, .notAModel, .severalCheckpoints,
+    case .noNetwork, .noSchedule, .otherComponents, .badIndex, .notAModel, .severalCheckpoints,
       .severalConfigurations:
       .refusedInput
     case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact, .noOwnSampler,
@@ -66,6 +69,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
       "\(printable(path)) has no sampler of its own: no scheduler_config.json stands with it"
     case .otherComponents(let path, let names):
       "\(printable(path)): the pipeline also needs \(names.map { printable($0) }.joined(separator: ", ")), which is not supported"
+    case .badIndex(let path, let found):
+      "\(printable(path)): expected a map of the pipeline's components, found \(found)"
     case .notAModel(let path):
       "\(printable(path)) is neither a model folder nor a .safetensors file"
     case .severalCheckpoints(let folder, let found):
@@ -97,7 +102,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .scheduleOfArtefact: "leave them out"
     case .noOwnSampler: "name a preset with --sampler, or the file with --scheduler PATH"
     case .otherComponents: "only pipelines of a U-Net in pixel space can be sampled"
-    case .notAModel, .idleOptions: nil
+    case .badIndex, .notAModel, .idleOptions: nil
     case .severalCheckpoints: "give the file"
     case .severalConfigurations: "name one with --config FILE"
     case .needsFloat: "give the model it was made from"

@@ -10,17 +10,30 @@ package enum QuantizedModelFile {
   /// Whether a safetensors file is a quantised model, by its metadata.
   static func isOne(_ path: String) throws -> Bool { try SafetensorsFile(path).metadata[metadataKey] != nil }
 
-  package static func read(_ path: String) throws -> QuantizedModel {
+  /// - Parameter name: what messages call the file; nil: its path.
+  package static func read(_ path: String, name: String? = nil) throws -> QuantizedModel {
+    let name = name ?? path
     let archive = try Safetensors.read(path)
-    guard let text = archive.metadata[metadataKey] else { throw QuantizationError.notAnArtefact(file: path) }
-    let header = try JSON.parse(Array(text.utf8), file: "\(path): __metadata__.\(metadataKey)")
-    return try QuantizedModel(tensors: archive.tensors, header: header, file: path)
+    guard let text = archive.metadata[metadataKey] else { throw QuantizationError.notAnArtefact(file: name) }
+    let header = try JSON.parse(Array(text.utf8), file: "\(name): __metadata__.\(metadataKey)")
+    return try QuantizedModel(tensors: archive.tensors, header: header, file: name)
   }
 
-  package static func write(_ model: QuantizedModel, to path: String) throws {
+  /// Writes the model, and reads it again before the file gets its name: what nobody could open never appears.
+  /// - Parameter verify: looks at the model as it was read.
+  /// - Throws: `E-QM-VALUES` and the like for a model that a reader refuses, `E-QM-WRITTEN` for one that reads as another.
+  package static func write(
+    _ model: QuantizedModel, to path: String, verify: (_ found: QuantizedModel) throws -> Void = { _ in }
+  ) throws {
     let (tensors, header) = model.encode()
     let metadata = ["format": "pt", metadataKey: JSONWriter.compact(header)]
-    try Safetensors.write(TensorArchive(tensors: tensors, metadata: metadata), to: path)
+    try Safetensors.write(TensorArchive(tensors: tensors, metadata: metadata), to: path) { temporary in
+      let found = try read(temporary, name: path)
+      if found != model {
+        throw QuantizationError.writtenDiffers(file: path, what: "what was written reads as another model")
+      }
+      try verify(found)
+    }
   }
 
   /// Bytes of the arrays that `write` would save.

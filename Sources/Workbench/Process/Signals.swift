@@ -60,10 +60,9 @@ package struct Stopped: HalftoneError, Equatable {
 private let received = Atomic<Int32>(0)
 
 package enum Signals {
-  /// Turns the stop signals into requests that work polls with `pending`, and ignores SIGPIPE. A second stop signal ends
-  /// the process at once; files stay valid, because each is written beside its place and renamed.
+  /// Turns the stop signals into requests that work polls with `pending`. A second stop signal ends the process at once;
+  /// files stay valid, because each is written beside its place and renamed.
   package static func install() {
-    signal(SIGPIPE, SIG_IGN)
     _ = received.load(ordering: .relaxed)  // Initialised here, never inside the handler.
     // A parent may have started us with signals blocked (threads of a dispatch queue do); nobody means that.
     var blocked = sigset_t()

@@ -66,6 +66,11 @@ package struct CalibrationRun {
 
   package init(source: ModelSource, prepared: PreparedRecipe, compute: Compute) throws {
     if source.quantized != nil { throw ModelSourceError.needsFloat(path: source.path, command: "calibrate") }
+    try compute.requireStates(of: source.model.graph.imageShape)
+    let calibration = prepared.recipe.calibration
+    try MemoryBudget.require(
+      CalibrationPlan.byteCount(calibration, stepCount: prepared.steps.count, batch: compute.batch),
+      for: "the plan of \(calibration.trajectories) calibration trajectories")
     self.source = source
     self.prepared = prepared
     self.compute = compute
@@ -88,6 +93,7 @@ package struct CalibrationRun {
 
   /// A set that is used once and has no digest.
   package func makeInMemory(session: Session) throws -> CalibrationSet {
+    try MemoryBudget.require(sizes.file, for: "a calibration set in memory")
     let builder = CalibrationSetBuilder()
     try sample(into: builder, session: session)
     guard let set = builder.set(digest: "in memory") else { preconditionFailure("sampling begins every sink") }

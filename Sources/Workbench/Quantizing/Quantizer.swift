@@ -30,7 +30,13 @@ package struct Quantizer {
       beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
     let network = try network(set: set, session: session, journal: folder, folder: parentFolder(of: path))
     let quantized = try artefact(of: network, set: set, name: path)
-    try QuantizedModelFile.write(quantized, to: path)
+    try QuantizedModelFile.write(quantized, to: path) { found in
+      guard let test = found.selfTest else { return }
+      let again = try selfTest(of: found, path: path)
+      if again?.expected != test.expected {
+        throw QuantizationError.writtenDiffers(file: path, what: "its self-test fails")
+      }
+    }
     try folder.remove()
     if !network.sensitivities.isEmpty {
       let report = SensitivityReport(network, graph: source.model.graph)
@@ -51,13 +57,14 @@ package struct Quantizer {
   private func network(
     set: any CalibrationSource, session: Session, journal: (any ReconstructionJournal)?, folder: String?
   ) throws -> QuantizedNetwork {
+    try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
     let task = try QuantizationTask(
       model: source.model, recipe: prepared.recipe, set: set,
       makeExecutor: { model, table, observer in
         try FloatExecutor(model, simulating: table, pool: pool, kernels: kernels, observer: observer)
-      }, pool: pool, progress: reporter.report, journal: journal, folder: folder)
+      }, pool: pool, progress: reporter.report, journal: journal, folder: folder, note: { session.console.note($0) })
     let network = try task.run()
     reporter.finish()
     return network

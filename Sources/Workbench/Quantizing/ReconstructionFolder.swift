@@ -94,6 +94,7 @@ package struct ReconstructionFolder: ReconstructionJournal {
   /// Removes the folder once the output stands.
   func remove() throws {
     guard Folder.kind(of: path) == .folder else { return }
+    try TemporaryFiles.removeStale(in: path)
     for name in try Folder.names(in: path) where name.hasSuffix(".safetensors") { unlink(joined(path, name)) }
     // Stays when somebody has put something else there.
     rmdir(path)

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Tensors
 
@@ -5,8 +6,7 @@ import Tensors
 /// at the end of the file, where readers pass over it.
 enum AppendOnlyFile {
   static func append(_ text: String, to path: String) throws {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw RunError.system(path: path, doing: "create", code: errno) }
+    let descriptor = try PlainFile.open(path, O_WRONLY | O_CREAT | O_APPEND)
     defer { close(descriptor) }
     // A line cut short by a crash must not swallow the next one.
     let bytes = Array((endsMidLine(path) ? "\n" + text : text).utf8)

@@ -1,18 +1,24 @@
 import Formats
 import Tensors
 
-/// The images of a run: `images/000123/123456.png`, each saying in its text chunks which image of which run it is, so that
-/// a file put in the wrong place, damaged or left from another run is never taken for a finished image.
+/// The images of a run, each saying which image of which run it is, so that a file put in the wrong place, damaged or left
+/// from another run is never taken for a finished image.
+///
+/// What PNG holds (1 and 3 channels) is `images/000123/123456.png`, with the words in its text chunks; samples of any other
+/// number of channels are `arrays/000123/123456.npz` with their values as they are, and the words as arrays beside them.
 package struct ImageStore: Sendable {
   package let folder: String
   package let shape: ImageShape
+  /// Whether samples are kept as arrays, because no image file holds so many channels.
+  package let holdsArrays: Bool
   private let seed: UInt64
   private let modelDigest: String
   private let runDigest: String
 
   /// - Parameters: folder: of the run; runDigest: of the run's identity.
   package init(folder: String, shape: ImageShape, seed: UInt64, modelDigest: String, runDigest: String) {
-    self.folder = joined(folder, Self.folderName)
+    holdsArrays = !PNG.channelCounts.contains(shape.channels)
+    self.folder = joined(folder, holdsArrays ? Self.arrayFolderName : Self.folderName)
     self.shape = shape
     self.seed = seed
     self.modelDigest = modelDigest
@@ -20,20 +26,23 @@ package struct ImageStore: Sendable {
   }
 
   package static let folderName = "images"
+  package static let arrayFolderName = "arrays"
   private static let imagesPerFolder = 1000
 
   private func subfolder(of index: Int) -> String {
     joined(folder, Self.sixDigits(index / Self.imagesPerFolder))
   }
 
-  package func path(of index: Int) -> String { joined(subfolder(of: index), Self.sixDigits(index) + ".png") }
+  package func path(of index: Int) -> String {
+    joined(subfolder(of: index), Self.sixDigits(index) + (holdsArrays ? ".npz" : ".png"))
+  }
 
   private static func sixDigits(_ number: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, 6 - digits.count)) + digits
   }
 
-  /// What stands in the text chunks of image `index`.
+  /// What the file of image `index` says of itself.
   package func texts(of index: Int) -> [(key: String, value: String)] {
     [
       ("halftone-index", String(index)), ("halftone-seed", String(seed)), ("halftone-model", modelDigest),
@@ -44,7 +53,7 @@ package struct ImageStore: Sendable {
   /// State of one image's file.
   package enum State: Sendable, Equatable {
     case absent
-    case intact(PixelImage)
+    case intact
     /// There, but not what this run would have written.
     case unusable(reason: String)
   }
@@ -54,39 +63,82 @@ package struct ImageStore: Sendable {
     let path = path(of: index)
     guard Folder.kind(of: path) != nil else { return .absent }
     do {
-      let bytes = try InputFile.contents(of: path, limit: 1 << 30)
-      let image = try PNG.decode(bytes, file: path)
-      let found = try PNG.texts(of: bytes, file: path)
-      if image.shape != shape { return .unusable(reason: "it is \(image.shape), expected \(shape)") }
+      let (found, shape) = try holdsArrays ? ArraySample.facts(path) : Self.facts(ofImage: path)
+      if shape != self.shape { return .unusable(reason: "it is \(shape), expected \(self.shape)") }
       for (key, value) in texts(of: index) where found[key] != value {
         return .unusable(reason: "its \(key) is \(found[key].map { printable($0) } ?? "absent"), expected \(value)")
       }
-      return .intact(image)
+      return .intact
     } catch {
       return .unusable(reason: (error as? any HalftoneError)?.message ?? "\(error)")
     }
   }
 
-  package func write(_ image: PixelImage, index: Int) throws {
-    try Folder.create(subfolder(of: index))
-    try PNG.write(image, texts: texts(of: index), to: path(of: index))
+  private static func facts(ofImage path: String) throws -> (texts: [String: String], shape: ImageShape) {
+    let bytes = try InputFile.contents(of: path, limit: 1 << 30)
+    let image = try PNG.decode(bytes, file: path)
+    return (try PNG.texts(of: bytes, file: path), image.shape)
   }
 
-  /// An image that is known to be there. - Throws: when it has become unreadable since.
-  package func read(_ index: Int) throws -> PixelImage { try PNG.read(path(of: index)) }
+  /// Writes one image. - Parameters: samples: N C H W, in [-1, 1]; row: which of them.
+  package func write(_ samples: Tensor, row: Int, index: Int) throws {
+    try Folder.create(subfolder(of: index))
+    if holdsArrays {
+      try ArraySample.write(
+        samples.rows(row..<(row + 1)).reshaped(shape.dims), texts: texts(of: index), to: path(of: index))
+    } else {
+      try PNG.write(PixelImage(samples, image: row), texts: texts(of: index), to: path(of: index))
+    }
+  }
 
-  /// Writes images as diffusion code exchanges them: `arr_0`, N H W C, unsigned bytes, and with labels `arr_1`, N.
+  /// An image that is known to be there, in 8-bit samples; arrays become samples by the rule for images.
+  /// - Throws: when it has become unreadable since.
+  package func read(_ index: Int) throws -> PixelImage {
+    if !holdsArrays { return try PNG.read(path(of: index)) }
+    return PixelImage(try values(index), image: 0)
+  }
+
+  /// An array's values, 1 C H W.
+  private func values(_ index: Int) throws -> Tensor {
+    try ArraySample.values(path(of: index), shape: shape).reshaped([1] + shape.dims)
+  }
+
+  /// Images that one picture shows next to each other: as they are, or their channels side by side in grey.
+  package func readShown(_ index: Int) throws -> PixelImage {
+    holdsArrays ? ImageGrid.channels(of: try read(index)) : try read(index)
+  }
+
+  /// Writes images as diffusion code exchanges them: `arr_0`, N H W C, unsigned bytes (of arrays: their Floats), and with
+  /// labels `arr_1`, N.
   package func writeArray(_ range: ClosedRange<Int>, labels: LabelCycle?, to path: String) throws {
     try NPZ.write(to: path) { archive in
-      try archive.add("arr_0", type: .u8, dims: [range.count, shape.height, shape.width, shape.channels]) { write in
-        for index in range { try write(try read(index).pixels) }
+      let dims = [range.count, shape.height, shape.width, shape.channels]
+      try archive.add("arr_0", type: holdsArrays ? .f32 : .u8, dims: dims) { write in
+        for index in range {
+          try write(holdsArrays ? StoredTensor(channelsLast(try values(index))).bytes : try read(index).pixels)
+        }
       }
-      if let labels {
-        let values = range.map { Int64(labels.label(of: $0)).littleEndian }
-        try archive.add(
-          "arr_1", StoredTensor(type: .i64, dims: [range.count], bytes: values.withUnsafeBytes { Array($0) }))
+      guard let labels else { return }
+      try archive.add("arr_1", type: .i64, dims: [range.count]) { write in
+        for index in range { try write(withUnsafeBytes(of: Int64(labels.label(of: index)).littleEndian) { Array($0) }) }
       }
     }
+  }
+
+  /// H W C of 1 C H W.
+  private func channelsLast(_ x: Tensor) -> Tensor {
+    let area = shape.height * shape.width
+    let values = (0..<shape.count).map { x.values[$0 % shape.channels * area + $0 / shape.channels] }
+    return Tensor([shape.height, shape.width, shape.channels], values)
+  }
+
+  /// Images or arrays in a folder that holds a store; nil where there is none.
+  package static func count(in folder: String) throws -> Int? {
+    let (images, arrays) = (joined(folder, folderName), joined(folder, arrayFolderName))
+    if Folder.kind(of: images) == .folder { return try ImageSources.open(images).count }
+    guard Folder.kind(of: arrays) == .folder else { return nil }
+    return try Folder.names(in: arrays).map { joined(arrays, $0) }.filter { Folder.kind(of: $0) == .folder }
+      .reduce(0) { try $0 + Folder.names(in: $1).count { $0.hasSuffix(".npz") } }
   }
 
   /// Removes what killed writers left behind. Call while holding the run's lock.
@@ -94,7 +146,7 @@ package struct ImageStore: Sendable {
     guard Folder.kind(of: folder) == .folder else { return }
     for name in try Folder.names(in: folder) {
       let subfolder = joined(folder, name)
-      if Folder.kind(of: subfolder) == .folder { try AtomicFile.removeStale(in: subfolder) }
+      if Folder.kind(of: subfolder) == .folder { try TemporaryFiles.removeStale(in: subfolder) }
     }
   }
 }

@@ -13,6 +13,8 @@ package enum RunError: HalftoneError, Equatable {
   case damaged(path: String, reason: String)
   /// Written by a newer version.
   case newerSchema(path: String, found: Int, known: Int)
+  /// Samples that are no images, where a score of images is asked for.
+  case arrays(channels: Int)
   case system(path: String, doing: String, code: Int32)
 
   package var id: String {
@@ -22,6 +24,7 @@ package enum RunError: HalftoneError, Equatable {
     case .foreign: "E-RUN-FOREIGN"
     case .damaged: "E-RUN-DAMAGED"
     case .newerSchema: "E-RUN-SCHEMA"
+    case .arrays: "E-RUN-ARRAYS"
     case .system: "E-RUN-FOLDER"
     }
   }
@@ -29,6 +32,7 @@ package enum RunError: HalftoneError, Equatable {
   package var exit: ExitStatus {
     switch self {
     case .locked, .differs, .foreign, .damaged, .newerSchema: .conflict
+    case .arrays: .usage
     case .system: .resource
     }
   }
@@ -48,6 +52,8 @@ package enum RunError: HalftoneError, Equatable {
       "\(printable(path)) cannot be used: \(reason)"
     case .newerSchema(let path, let found, let known):
       "\(printable(path)) has schema \(found); this version knows schema \(known)"
+    case .arrays(let channels):
+      "samples of \(channels) channels are kept as arrays, and a distance to a reference is one of images"
     case .system(let path, let doing, let code):
       "\(printable(path)): cannot \(doing): \(String(cString: strerror(code)))"
     }
@@ -60,6 +66,7 @@ package enum RunError: HalftoneError, Equatable {
     case .foreign: "choose an empty or a new folder with --out"
     case .damaged: "choose another folder with --out, or remove this one"
     case .newerSchema: "use the version of Halftone that made the folder"
+    case .arrays: "leave --reference away"
     case .system: nil
     }
   }

@@ -30,7 +30,7 @@ package final class RunFolder {
       throw RunError.foreign(folder: path, example: example)
     }
     lock = try RunLock(folder: path)
-    try AtomicFile.removeStale(in: path)
+    try TemporaryFiles.removeStale(in: path)
     self.path = path
     self.identity = RunIdentity(["command": .string(command), "configuration": identity])
     // Looked at again under the lock: another process may have begun and ended in between.
@@ -41,7 +41,7 @@ package final class RunFolder {
     } else {
       try AtomicFile.write(JSONWriter.pretty(Self.record(self.identity, arguments: arguments)), to: record)
     }
-    log = RunLog.logger(appendingTo: joined(path, "log.jsonl"))
+    log = try RunLog.logger(appendingTo: joined(path, "log.jsonl"))
     if let holder = lock.replaced {
       log.warning(
         "took over the lock of a process that ended",

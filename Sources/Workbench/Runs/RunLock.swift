@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Tensors
 
@@ -37,8 +38,7 @@ package final class RunLock {
     let path = joined(folder, "lock")
     self.path = path
     while true {
-      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else { throw RunError.system(path: path, doing: "create", code: errno) }
+      let descriptor = try PlainFile.open(path, O_RDWR | O_CREAT)
       let holder = Self.holder(in: descriptor)
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         let code = errno
@@ -48,7 +48,7 @@ package final class RunLock {
         if isContended || holder.map(Self.isRunning) == true { throw RunError.locked(folder: folder, holder: holder) }
         self.descriptor = -1
         self.replaced = holder
-        try Self.write(LockHolder.current.text, to: path)
+        try AtomicFile.write(LockHolder.current.text, to: path)
         return
       }
       // The former holder may have removed the file between our opening and locking it; then we hold a lock on nothing.
@@ -86,11 +86,5 @@ package final class RunLock {
   private static func isRunning(_ holder: LockHolder) -> Bool {
     guard holder.host == Machine.current.hostName else { return true }
     return kill(holder.process, 0) == 0 || errno != ESRCH
-  }
-
-  private static func write(_ text: String, to path: String) throws {
-    guard (try? text.write(toFile: path, atomically: false, encoding: .utf8)) != nil else {
-      throw RunError.system(path: path, doing: "write", code: errno)
-    }
   }
 }

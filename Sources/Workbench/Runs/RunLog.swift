@@ -9,9 +9,10 @@ package struct RunLog: LogHandler {
   package var logLevel: Logger.Level = .info
   private let file: LogFile
 
-  /// A logger that appends to `path`; a log that cannot be written never stops the work.
-  package static func logger(appendingTo path: String) -> Logger {
-    let handler = RunLog(file: LogFile(path: path))
+  /// A logger that appends to `path`. Once it is open, a log that cannot be written never stops the work.
+  /// - Throws: `FormatError` when `path` is no regular file or cannot be opened.
+  package static func logger(appendingTo path: String) throws -> Logger {
+    let handler = RunLog(file: try LogFile(path: path))
     return Logger(label: "halftone") { _ in handler }
   }
 
@@ -31,15 +32,13 @@ package struct RunLog: LogHandler {
     fields += all.sorted { $0.key < $1.key }.map { .init($0.key, .string("\($0.value)")) }
     file.append(JSONWriter.compact(.map(fields)) + "\n")
   }
-
-  private static func timestamp() -> String { Date().formatted(.iso8601) }
 }
 
 /// A file opened for appending.
 private final class LogFile: Sendable {
   private let descriptor: Int32
-  init(path: String) { descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644) }
-  deinit { if descriptor >= 0 { close(descriptor) } }
+  init(path: String) throws { descriptor = try PlainFile.open(path, O_WRONLY | O_CREAT | O_APPEND) }
+  deinit { close(descriptor) }
 
   /// One `write` a line: O_APPEND keeps lines of several processes apart.
   func append(_ line: String) {

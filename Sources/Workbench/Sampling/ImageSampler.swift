@@ -42,13 +42,14 @@ package struct ImageSampler {
     _ range: ClosedRange<Int>, into store: ImageStore, title: String, session: Session, log: Logger
   ) throws -> Outcome {
     try store.removeStale()
-    var outcome = Outcome()
-    let missing = missing(in: range, of: store, outcome: &outcome, session: session, log: log)
-    let progress = Progress(
-      title, unit: "images", total: range.count, inherited: outcome.kept, console: session.console)
+    var (outcome, rest) = (Outcome(), range.lowerBound...)
+    let progress = Progress(title, unit: "images", total: range.count, console: session.console)
     let clock = ContinuousClock()
-    for start in stride(from: 0, to: missing.count, by: batch) {
-      let images = Array(missing[start..<min(start + batch, missing.count)])
+    while true {
+      let kept = outcome.kept
+      let images = missing(in: range, from: &rest, of: store, outcome: &outcome, session: session, log: log)
+      progress.inherit(outcome.kept - kept)
+      if images.isEmpty { break }
       let done = outcome.kept + outcome.drawn
       let began = clock.now
       var loop = try trajectory(images)
@@ -60,9 +61,9 @@ package struct ImageSampler {
         progress.update(Double(done) + Double(images.count * loop.completed) / Double(loop.steps.count))
       }
       outcome.duration += clock.now - began
-      for (row, index) in images.enumerated() { try store.write(PixelImage(loop.x, image: row), index: index) }
+      for (row, index) in images.enumerated() { try store.write(loop.x, row: row, index: index) }
       outcome.drawn += images.count
-      if let signal = Signals.pending, outcome.drawn < missing.count {
+      if let signal = Signals.pending, outcome.kept + outcome.drawn < range.count {
         progress.finish(Double(done + images.count))
         throw stopped(signal, done + images.count, range.count, session)
       }
@@ -73,11 +74,16 @@ package struct ImageSampler {
     return outcome
   }
 
+  /// The next batch of images that are not there, whatever the number of those that follow: nothing is listed first.
+  /// - Parameter rest: where to look; the images after the batch, afterwards.
   private func missing(
-    in range: ClosedRange<Int>, of store: ImageStore, outcome: inout Outcome, session: Session, log: Logger
+    in range: ClosedRange<Int>, from rest: inout PartialRangeFrom<Int>, of store: ImageStore, outcome: inout Outcome,
+    session: Session, log: Logger
   ) -> [Int] {
     var missing: [Int] = []
-    for index in range {
+    while missing.count < batch, rest.lowerBound <= range.upperBound {
+      let index = rest.lowerBound
+      rest = (index + 1)...
       switch store.state(of: index) {
       case .intact: outcome.kept += 1
       case .absent: missing.append(index)

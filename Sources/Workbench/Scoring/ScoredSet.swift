@@ -40,6 +40,10 @@ extension FeatureScoring {
   private func extracted(_ path: String, _ needs: ScoringNeeds, _ session: Session) throws -> ScoredSet {
     let selection = try ImageSelection(images(path))
     if selection.count < 2 { throw ScoreError.oneImage(path: path) }
+    let kept =
+      (needs.features ? extractor.dimension : 0) + (needs.spatialFeatures ? extractor.spatial?.dimension ?? 0 : 0)
+    try MemoryBudget.require(
+      MemoryBudget.product(4, selection.count, kept), for: "the features of \(selection.count) images")
     var sums = FeatureAccumulator(extractor: extractor.identity, dimension: extractor.dimension)
     var set = FeatureSet(extractor: extractor.identity, dimension: extractor.dimension)
     var spatialSums = extractor.spatial.map { FeatureAccumulator(extractor: $0.identity, dimension: $0.dimension) }

@@ -23,7 +23,9 @@ enum StatisticsFiles {
   static func features(_ path: String) throws -> Tensor? {
     guard let archive = try zip(path), archive.names.contains("features") else { return nil }
     let stored = try archive.tensor("features")
-    guard stored.dims.count == 2, stored.dims[1] > 0, let features = stored.floats() else {
+    guard stored.dims.count == 2, (1...FeatureStatistics.largestDimension).contains(stored.dims[1]),
+      let features = stored.floats()
+    else {
       throw ScoreError.notFeatures(path: path, dims: stored.dims, type: stored.type)
     }
     return features
@@ -31,7 +33,11 @@ enum StatisticsFiles {
 
   /// Exact sums of features that another program made.
   static func accumulated(_ features: Tensor) throws -> FeatureAccumulator {
-    var accumulator = FeatureAccumulator(extractor: .unknown, dimension: features.dims[1])
+    let dimension = features.dims[1]
+    // Exact sums, mean and covariance, and the decomposition of the latter.
+    try MemoryBudget.require(
+      MemoryBudget.product(32, dimension, dimension), for: "statistics of \(dimension) features")
+    var accumulator = FeatureAccumulator(extractor: .unknown, dimension: dimension)
     try accumulator.add(features, images: 0..<features.dims[0])
     return accumulator
   }

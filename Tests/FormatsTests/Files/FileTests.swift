@@ -32,12 +32,84 @@ import Testing
       process.executableURL = URL(filePath: "/bin/true")
       try process.run()
       process.waitUntilExit()
-      let dead = ".a.png.halftone-\(process.processIdentifier).tmp"
-      let alive = ".b.png.halftone-\(ProcessInfo.processInfo.processIdentifier).tmp"
-      for name in [dead, alive, ".other.tmp", "a.png"] { try AtomicFile.write("", to: folder + "/" + name) }
-      try AtomicFile.removeStale(in: folder)
-      let left = try Folder.names(in: folder)
-      #expect(left == [alive, ".other.tmp", "a.png"])
+      // This host's mark is learned from a file that is being written.
+      var alive = ""
+      try AtomicFile.withTemporary(for: folder + "/b.png") { temporary in
+        alive = (temporary as NSString).lastPathComponent
+        let fields = alive.split(separator: "-")
+        let dead = "\(fields[0])-\(fields[1])-\(process.processIdentifier)-1.tmp"
+        let foreign = ".halftone-00000000-\(process.processIdentifier)-1.tmp"
+        let old = ".halftone-00000000-\(process.processIdentifier)-2.tmp"
+        let others = [".halftone-x.tmp", ".other.tmp", "a.png"]
+        for name in [dead, foreign, old] + others { try AtomicFile.write("", to: folder + "/" + name) }
+        var times = [timeval(tv_sec: 1_000_000_000, tv_usec: 0), timeval(tv_sec: 1_000_000_000, tv_usec: 0)]
+        #expect(utimes(folder + "/" + old, &times) == 0)
+        try TemporaryFiles.removeStale(in: folder)
+        #expect(try Set(Folder.names(in: folder)) == Set([alive, foreign] + others))
+      }
+    }
+  }
+
+  @Test func namesMayBeAsLongAsNamesMayBe() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/" + String(repeating: "n", count: 255)
+      try AtomicFile.write("whole", to: path)
+      #expect(try InputFile.contents(of: path, limit: 10) == Array("whole".utf8))
+      #expect(throws: FormatError.file(path + "n", .badName("too long"))) { try AtomicFile.write("", to: path + "n") }
+    }
+  }
+
+  @Test func targetsThatCannotBeWrittenAreRefusedBeforehand() throws {
+    try withTemporaryFolder { folder in
+      try AtomicFile.write("", to: folder + "/file")
+      let cases: [(String, FormatError)] = [
+        ("", .file("", .badName("empty"))), ("/", .file("/", .notRegular(found: "a folder"))),
+        (folder + "/", .file(folder + "/", .notRegular(found: "a folder"))),
+        (folder, .file(folder, .notRegular(found: "a folder"))),
+        (folder + "/none/a", .file(folder + "/none", .notFound)),
+        (folder + "/file/a", .file(folder + "/file", .notRegular(found: "a file where a folder should be"))),
+      ]
+      for (path, expected) in cases { #expect(throws: expected) { try AtomicFile.checkTarget(path) } }
+      try AtomicFile.checkTarget(folder + "/new")
+      try AtomicFile.prepareTarget(folder + "/made/a")
+      #expect(Folder.kind(of: folder + "/made") == .folder)
+    }
+  }
+
+  @Test func aFileThatFailsItsCheckNeverGetsItsName() throws {
+    struct Bad: Error {}
+    try withTemporaryFolder { folder in
+      let path = folder + "/a"
+      try AtomicFile.write("old", to: path)
+      #expect(throws: Bad.self) {
+        try AtomicFile.write(
+          to: path,
+          verify: { temporary in
+            #expect(try InputFile.contents(of: temporary, limit: 10) == Array("new".utf8))
+            throw Bad()
+          }
+        ) { try $0.write(Array("new".utf8)) }
+      }
+      #expect(try InputFile.contents(of: path, limit: 10) == Array("old".utf8))
+      #expect(try Folder.names(in: folder) == ["a"])
+    }
+  }
+
+  @Test func linksAndPipesAreNotOpenedForWriting() throws {
+    try withTemporaryFolder { folder in
+      try AtomicFile.write("precious", to: folder + "/victim")
+      #expect(symlink(folder + "/victim", folder + "/link") == 0)
+      #expect(mkfifo(folder + "/fifo", 0o600) == 0)
+      for (name, found) in [("link", "a symbolic link"), ("fifo", "a pipe or a socket")] {
+        #expect(throws: FormatError.file("\(folder)/\(name)", .notRegular(found: found))) {
+          _ = try PlainFile.open("\(folder)/\(name)", O_WRONLY | O_CREAT | O_APPEND)
+        }
+      }
+      // Open at both ends, so that a pipe is no error for the system.
+      #expect(throws: FormatError.file(folder + "/fifo", .notRegular(found: "a pipe"))) {
+        _ = try PlainFile.open(folder + "/fifo", O_RDWR | O_CREAT)
+      }
+      #expect(try InputFile.contents(of: folder + "/victim", limit: 10) == Array("precious".utf8))
     }
   }
 

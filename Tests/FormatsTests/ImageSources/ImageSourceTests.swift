@@ -60,12 +60,30 @@ import Testing
       let source = try ImageSources.open(folder)
       #expect(try Self.levels(source) == [0, 1])
       #expect(source.shape == Self.shape)
-      // A run's images know who they are; one file of another form, and the folder is numbered as it comes.
+      // A run's images know who they are; with one file of another form nobody can number the folder.
       #expect(source.namesIndices && (0..<2).map(source.imageIndex) == [999, 1000])
       #expect(source.positions(of: 1000...5000) == 1..<2 && source.positions(of: 0...998).isEmpty)
-      try PNG.write(Self.image(2), to: folder + "/images/000001/000999.png")
-      let misplaced = try ImageSources.open(folder)
-      #expect(!misplaced.namesIndices && (0..<3).map(misplaced.imageIndex) == [0, 1, 2])
+      for name in ["000001/000999.png", "000001/001000 copy.png", "other.png"] {
+        let copy = folder + "/images/" + name
+        try PNG.write(Self.image(2), to: copy)
+        let error = FormatError.images(folder + "/images", .mixedNames(others: [name], run: 2))
+        #expect(error.id == "E-IMG-NAMES")
+        #expect(throws: error) { try ImageSources.open(folder) }
+        unlink(copy)
+      }
+      #expect(try ImageSources.open(folder).namesIndices)
+    }
+  }
+
+  @Test func namesOfARunBesideOthersAreRefusedWithoutItsRecordToo() throws {
+    try withTemporaryFolder { folder in
+      try Folder.create(folder + "/000000")
+      try PNG.write(Self.image(0), to: folder + "/000000/000002.png")
+      #expect(try ImageSources.open(folder).imageIndex(at: 0) == 2)
+      try PNG.write(Self.image(1), to: folder + "/copy.png")
+      #expect(throws: FormatError.images(folder, .mixedNames(others: ["copy.png"], run: 1))) {
+        try ImageSources.open(folder)
+      }
     }
   }
 

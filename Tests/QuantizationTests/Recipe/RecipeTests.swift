@@ -377,6 +377,20 @@ import Testing
     #expect(error?.hint == "list the layers with 'halftone inspect MODEL'")
   }
 
+  @Test("a kind of layer that other networks have is no mistake") func absentKinds() throws {
+    var configuration = ModelFolderMaker.configuration()
+    (configuration.blockOutChannels, configuration.downBlocks, configuration.upBlocks) = ([4], [.plain], [.plain])
+    let graph = try configuration.graph()
+    var recipe = try Recipe.plain()
+    recipe.floatLayers = ["conv_in", "**.downsamplers.**:input", "**.upsamplers.**"].map { SitePattern($0)! }
+    #expect(try recipe.selection(in: graph).idlePatterns == ["**.downsamplers.**:input", "**.upsamplers.**"])
+    // A name is a claim, a position in a list is one, and so is a word that no U-Net has.
+    for wrong in ["down_blocks.0.downsamplers.0.conv", "up_blocks.-2.upsamplers.*", "**.downsampler.**"] {
+      recipe.floatLayers = [SitePattern(wrong)!]
+      #expect(thrownError { _ = try recipe.selection(in: graph) } as? QuantizationError != nil, "\(wrong)")
+    }
+  }
+
   @Test("attention products are never chosen, float layers are left out") func selection() throws {
     var recipe = try Recipe.plain()
     recipe.floatLayers = [SitePattern("conv_in")!, SitePattern("conv_out:input")!]
