@@ -88,7 +88,7 @@ let package = Package(
     tests("GraphsTests", ["Graphs", "Networks", "Formats"]),
     tests("NetworksTests", ["Networks", "Execution", "Formats"]),
     tests("ExecutionTests", ["Execution", "Networks", "Formats"]),
-    tests("QuantizationTests", ["Quantization", "Formats"]),
+    tests("QuantizationTests", ["Quantization", "Networks", "Formats"]),
     tests("EvaluationTests", ["Evaluation", "Formats"]),
     tests("WorkbenchTests", ["Workbench"]),
     tests("CommandLineTests", ["Workbench", "Formats"]),

@@ -20,7 +20,7 @@ package struct IntegerExecutor: Executor {
 
   /// By layer path: `integer` or `float` (dequantised weights count as float), in execution order.
   package var arithmetics: [(path: String, arithmetic: String)] {
-    engine.arithmetics.map { ($0.path, $0.arithmetic.rawValue) }
+    engine.layers.map { ($0.path, $0.isInteger ? "integer" : "float") }
   }
 
   /// Bytes of working memory per image in flight.

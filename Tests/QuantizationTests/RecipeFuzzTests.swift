@@ -71,7 +71,8 @@ import Testing
   ) throws {
     let graph = network.model.graph
     let made = QuantizedModel(
-      network: ["in_channels": .integer(graph.imageShape.channels)], process: process.configuration, recipe: recipe,
+      network: ["in_channels": .integer(graph.imageShape.channels)], sampleShape: graph.imageShape,
+      process: process.configuration, recipe: recipe,
       sampler: sampler.configuration, steps: steps, table: network.table,
       parameters: QuantizedModel.floatParameters(of: network),
       lineage: .init(

@@ -69,7 +69,7 @@ final class CallConstants: Sendable {
         parts.append(Part(bias: floats.count, scale: floats.count + padded, start: integers.count))
         // The first part brings the bias; the others add to what is there.
         floats += position == 0 ? bias : [Float](repeating: 0, count: padded)
-        guard contraction.arithmetic == .integer, let input else { continue }
+        guard contraction.isInteger, let input else { continue }
         let scale = input.scales[part.granule]
         floats += part.weightScales.map { scale * $0 }
         floats += [Float](repeating: 0, count: padded - part.weightScales.count)

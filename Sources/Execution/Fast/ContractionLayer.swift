@@ -3,7 +3,6 @@ import Tensors
 
 /// What a convolution or linear layer contributes to a `Contraction`: packed weights, bias, geometry, quantisers.
 struct ContractionLayer {
-  let arithmetic: Arithmetic
   let parts: [ContractionPart]
   let bias: [Float]
   let kernel: (height: Int, width: Int)
@@ -16,9 +15,11 @@ struct ContractionLayer {
 
   /// Whether the weights are transformed for tiles of 4x4 outputs.
   var isWinograd: Bool { parts[0].weights.format == .winograd }
+  /// Whether codes are multiplied; where a quantised input is not, it is simulated.
+  var isInteger: Bool { parts[0].weights.format == .integer }
 
-  init(_ node: Node, model: Model, table: QuantizationTable, arithmetic choice: ArithmeticChoice) throws {
-    let integer = choice == .integer
+  init(_ node: Node, model: Model, table: QuantizationTable, arithmetic: Arithmetic) throws {
+    let integer = arithmetic == .integer
     let weightName: String
     let biasName: String?
     switch node.op {
@@ -54,14 +55,12 @@ struct ContractionLayer {
     let taps = kernel.height * kernel.width
     inputScales = inputQuantizers == nil ? nil : quantized?.inputScales
     if integer, let quantized, let inputQuantizers {
-      arithmetic = .integer
       let codes = try Self.signedCodes(quantized, path: node.path)
       parts = try Self.parts(codes, quantized.quantizer, input: inputQuantizers.rows[0], out, input, taps)
     } else {
-      arithmetic = inputQuantizers == nil ? .float : .simulated
       let values = quantized?.dequantized ?? model.parameters[weightName]!
       let weights =
-        choice == .winograd && Self.paysWinograd(node, out: out, input: input, taps: taps)
+        arithmetic == .winograd && Self.paysWinograd(node, out: out, input: input, taps: taps)
         ? try PackedWeights.winograd(values.values, outputChannels: out, inputChannels: input)
         : try PackedWeights.float(values.values, outputChannels: out, inputChannels: input, taps: taps)
       parts = [ContractionPart(channels: 0..<input, weights: weights, weightScales: [], granule: 0)]

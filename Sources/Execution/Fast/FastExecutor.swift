@@ -29,7 +29,7 @@ final class FastExecutor: Sendable {
   private static let cachedContexts = 128
 
   init(
-    model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, pool: WorkerPool, kernels: KernelTable,
+    model: Model, table: QuantizationTable, arithmetic: Arithmetic, pool: WorkerPool, kernels: KernelTable,
     observer: SiteObserver?, profile: ExecutionProfile? = nil
   ) throws {
     self.model = model
@@ -52,10 +52,8 @@ final class FastExecutor: Sendable {
 
   private var contractions: [Contraction] { temporal.contractions + context.contractions + main.contractions }
 
-  /// How each convolution and linear layer is computed, in execution order.
-  var arithmetics: [(path: String, arithmetic: Arithmetic)] {
-    contractions.map { ($0.path, $0.arithmetic) }
-  }
+  /// For each convolution and linear layer in execution order, whether it multiplies codes.
+  var layers: [(path: String, isInteger: Bool)] { contractions.map { ($0.path, $0.isInteger) } }
 
   /// Bytes of working memory for one image.
   var arenaBytes: Int { max(main.arenaBytes, context.arenaBytes, temporal.arenaBytes) }

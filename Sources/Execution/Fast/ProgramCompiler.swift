@@ -5,7 +5,7 @@ import Tensors
 struct ProgramCompiler {
   let model: Model
   let table: QuantizationTable
-  let arithmetic: ArithmeticChoice
+  let arithmetic: Arithmetic
 
   private var fusion: FusionPlan
   private var planner = ArenaPlanner()
@@ -19,7 +19,7 @@ struct ProgramCompiler {
   private var slots = 0
   private var widestNorm = 1
 
-  init(model: Model, table: QuantizationTable, arithmetic: ArithmeticChoice, phase: Phase) {
+  init(model: Model, table: QuantizationTable, arithmetic: Arithmetic, phase: Phase) {
     self.model = model
     self.table = table
     self.arithmetic = arithmetic
@@ -195,7 +195,7 @@ struct ProgramCompiler {
     let preparation = chain(endingAt: root, including: false)
     let factor = preparation.upsamples ? 2 : 1
     let (height, width) = (preparation.height * factor, preparation.width * factor)
-    let isInteger = layer.arithmetic == .integer
+    let isInteger = layer.isInteger
     let channels = preparation.channels
     // Whole tiles: what the last ones have past the image is computed and dropped.
     let tile = layer.isWinograd ? PackedWeights.winogradTile : 1
@@ -207,7 +207,7 @@ struct ProgramCompiler {
       height: height + padding.top + padding.bottom, width: width + padding.left + padding.right, padding: padding,
       pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
     let readsSource =
-      layer.arithmetic == .float && preparation.isIdentity && preparation.segments.count == 1 && halo.isBare
+      layer.inputQuantizers == nil && preparation.isIdentity && preparation.segments.count == 1 && halo.isBare
     let written = sharedCodes[root]
     let scratch =
       readsSource ? nil : written ?? reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * 4)
@@ -224,7 +224,7 @@ struct ProgramCompiler {
     steps.append(
       .contraction(
         Contraction(
-          path: node.path, arithmetic: layer.arithmetic, parts: layer.parts, bias: layer.bias,
+          path: node.path, parts: layer.parts, bias: layer.bias,
           temporalBias: epilogue.temporalBias, preparation: preparation, halo: halo, scratch: scratch,
           isPrepared: written != nil,
           tapOffsets: halo.tapOffsets(layer.kernel), winograd: winograd, stride: layer.stride, residual: residual,

@@ -6,7 +6,7 @@ extension ProgramRunner {
   func run(_ contraction: Contraction) {
     let slot = constants.slots[contraction.slot]
     let halo = contraction.halo
-    let isInteger = contraction.arithmetic == .integer
+    let isInteger = contraction.isInteger
     let input: UnsafeMutableRawPointer
     if let scratch = contraction.scratch {
       input = arena + program.offset(scratch)
@@ -94,7 +94,7 @@ extension ProgramRunner {
   private func multiply(_ contraction: Contraction, _ input: UnsafeMutableRawPointer, _ slot: CallConstants.Slot) {
     let halo = contraction.halo
     let (height, width) = (contraction.outputHeight, contraction.outputWidth)
-    let isInteger = contraction.arithmetic == .integer
+    let isInteger = contraction.isInteger
     contraction.tapOffsets.withUnsafeBufferPointer { offsets in
       constants.floats.withUnsafeBufferPointer { floats in
         constants.integers.withUnsafeBufferPointer { integers in

@@ -32,7 +32,7 @@ extension Contraction {
       case let taps: "convolution of \(taps) taps"
       }
     if winograd != nil { return "\(kernel), float, Winograd" }
-    return "\(kernel), \(arithmetic == .integer ? "integer" : "float")"
+    return "\(kernel), \(isInteger ? "integer" : "float")"
   }
 }
 

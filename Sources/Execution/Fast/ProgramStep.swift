@@ -86,23 +86,14 @@ struct Halo: Sendable, Equatable {
   var count: Int { height * width * pixelStride }
 }
 
-/// How a program's contractions are computed, where they and their tables allow it.
-enum ArithmeticChoice: Sendable {
+/// How a program's contractions are computed, where they and their tables allow it. What a layer came to is told by the
+/// format of its packed weights.
+enum Arithmetic: Sendable {
   /// In Float, tap by tap; quantised layers simulated.
   case direct
   /// In Float, 3x3 convolutions by transformed tiles; quantised layers simulated.
   case winograd
   /// Quantised layers on codes, the others directly in Float.
-  case integer
-}
-
-/// How one contraction is computed.
-enum Arithmetic: String, Sendable {
-  /// Float weights (or dequantised ones), float input.
-  case float
-  /// The same, the input passed through its fake quantiser first.
-  case simulated
-  /// u8 codes times s8 codes, summed in Int32.
   case integer
 }
 
@@ -135,7 +126,6 @@ struct WinogradTiles: Sendable {
 /// residual.
 struct Contraction: Sendable {
   let path: String
-  let arithmetic: Arithmetic
   /// At least one; their sums add up.
   let parts: [ContractionPart]
   /// Padded to whole blocks of 32 channels.
@@ -168,6 +158,8 @@ struct Contraction: Sendable {
   /// Of the input as the graph has it, for observers.
   let inputShape: Shape
 
+  /// Whether codes are multiplied.
+  var isInteger: Bool { parts[0].weights.format == .integer }
   var blocks: Int { parts[0].weights.blocks }
   var taps: Int { parts[0].weights.taps }
 }

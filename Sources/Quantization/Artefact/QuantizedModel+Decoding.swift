@@ -36,6 +36,7 @@ extension QuantizedModel {
     parameters = arrays.remainingFloats()
     try arrays.finish()
     network = header.network
+    sampleShape = header.sampleShape
     process = header.process
     recipe = header.recipe
     sampler = header.sampler
@@ -72,6 +73,7 @@ extension QuantizedModel {
     }
 
     let network: ConfigurationValue
+    let sampleShape: ImageShape?
     let process: ConfigurationValue
     let recipe: Recipe
     let sampler: ConfigurationValue
@@ -92,23 +94,29 @@ extension QuantizedModel {
 
     init(_ value: ConfigurationValue, file: String) throws(QuantizationError) {
       guard value["schema"] == .string(schemaName) else { throw .notAnArtefact(file: file) }
-      if case .integer(let version) = value["schema_version"], version != schemaVersion {
+      if case .integer(let version) = value["schema_version"], !readVersions.contains(version) {
         throw .schema(file: file, found: version, known: schemaVersion)
       }
       let reader = ConfigurationReader(value, file: file)
       reader.ignore("schema")
-      _ = reader.int("schema_version", in: schemaVersion...schemaVersion)
-      network = reader.required("network")
+      _ = reader.int("schema_version", in: readVersions)
+      let isFirst = value["schema_version"] == 1
+      let denoiser = isFirst ? reader : reader.section("components").section("denoiser")
+      network = denoiser.required("network")
+      sampleShape = isFirst ? nil : denoiser.imageShape("sample_shape")
       process = reader.required("process")
       sampler = reader.required("sampler")
       recipe = Recipe(reader.section("recipe"))
       steps = reader.steps("steps")
-      weights = reader.maps("weights").map(Weight.init)
-      activations = reader.maps("activations").compactMap(Activation.init)
-      features = reader.maps("features").map(Feature.init)
-      tableClasses = reader.value("table_classes") == .null ? nil : reader.int("table_classes", in: 1...1_000_000)
-      hasCorrection = reader.bool("correction")
-      if case .integer(let channels)? = network["in_channels"], (1...65536).contains(channels) {
+      weights = denoiser.maps("weights").map(Weight.init)
+      activations = denoiser.maps("activations").compactMap(Activation.init)
+      features = denoiser.maps("features").map(Feature.init)
+      tableClasses = denoiser.value("table_classes") == .null ? nil : denoiser.int("table_classes", in: 1...1_000_000)
+      hasCorrection = denoiser.bool("correction")
+      // Version 1 was written for networks with this key only.
+      if let sampleShape {
+        correctedChannels = sampleShape.channels
+      } else if case .integer(let channels)? = network["in_channels"], (1...65536).contains(channels) {
         correctedChannels = channels
       } else {
         correctedChannels = 1
@@ -121,18 +129,19 @@ extension QuantizedModel {
           labels == .null ? nil : test.ints("labels", in: 0...1_000_000)
         )
       }
-      for key in ["weights", "activations", "features", "self_test"] where reader.value(key) == nil {
-        reader.report(key, "missing; expected \(key == "self_test" ? "a map or null" : "a list of maps")")
+      for key in ["weights", "activations", "features"] where denoiser.value(key) == nil {
+        denoiser.report(key, "missing; expected a list of maps")
       }
+      if reader.value("self_test") == nil { reader.report("self_test", "missing; expected a map or null") }
       if let selfTest, selfTest.stepIndex >= steps.count {
         reader.report("self_test", "names sampling step \(selfTest.stepIndex) of \(steps.count)")
       }
       if (activations.map(\.kind) + features.map(\.kind)).contains(.stepAndLabel) != (tableClasses != nil) {
-        reader.report("table_classes", "expected a class count exactly where a table is step_label")
+        denoiser.report("table_classes", "expected a class count exactly where a table is step_label")
       }
-      Self.reportRepetitions(weights.map(\.node), "weights", reader)
-      Self.reportRepetitions(activations.map(\.site.description), "activations", reader)
-      Self.reportRepetitions(features.map(\.node), "features", reader)
+      Self.reportRepetitions(weights.map(\.node), "weights", denoiser)
+      Self.reportRepetitions(activations.map(\.site.description), "activations", denoiser)
+      Self.reportRepetitions(features.map(\.node), "features", denoiser)
       do { try reader.finish() } catch { throw .header(error) }
     }
 
@@ -265,6 +274,15 @@ extension QuantizedModel.Lineage {
 }
 
 extension ConfigurationReader {
+  /// Channels, height and width; null where the configuration says them.
+  fileprivate func imageShape(_ key: String) -> ImageShape? {
+    if value(key) == .null { return nil }
+    let dims = ints(key, in: 1...65536)
+    if dims.count == 3 { return ImageShape(channels: dims[0], height: dims[1], width: dims[2]) }
+    if isSound(key) { report(key, "expected channels, height and width, found \(dims.count) numbers") }
+    return nil
+  }
+
   /// A map that must be there, kept as it is for whoever knows its keys.
   fileprivate func required(_ key: String) -> ConfigurationValue {
     let found = value(key)

@@ -120,9 +120,8 @@ extension QuantizedModel {
     for key in sites.map(\.1.key) + features.map(\.value.key) {
       if case .stepAndLabel(let count) = key { classCount = count }
     }
-    return [
-      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
-      "network": network, "process": process, "recipe": recipe.encode(), "sampler": sampler, "steps": steps.encode(),
+    let denoiser: ConfigurationValue = [
+      "network": network, "sample_shape": sampleShape.map { .list($0.dims.map { .integer($0) }) } ?? nil,
       "weights": .list(weights), "activations": .list(activations),
       "features": .list(
         features.map { node, feature in
@@ -131,9 +130,12 @@ extension QuantizedModel {
             "bits": .integer(feature.bits),
           ]
         }),
-      "correction": .bool(correction != nil),
-      "table_classes": classCount.map { .integer($0) } ?? nil,
-      "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
+      "correction": .bool(correction != nil), "table_classes": classCount.map { .integer($0) } ?? nil,
+    ]
+    return [
+      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
+      "components": ["denoiser": denoiser], "process": process, "recipe": recipe.encode(), "sampler": sampler,
+      "steps": steps.encode(), "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
     ]
   }
 }

@@ -5,8 +5,10 @@ import Tensors
 /// A quantised model as it is stored: everything that running it needs, without the float model.
 package struct QuantizedModel: Sendable, Equatable {
   package static let schemaName = "halftone.quantized-model"
-  /// The one version there is. A reader refuses others and says which it knows.
-  package static let schemaVersion = 1
+  /// The version that is written. A reader refuses others than `readVersions` and says which it knows.
+  package static let schemaVersion = 2
+  /// Version 1 has the denoiser's keys beside the pipeline's, and no `sample_shape`.
+  package static let readVersions = 1...schemaVersion
   /// The file's metadata entry that holds the header, as JSON.
   package static let metadataKey = "halftone"
 
@@ -53,8 +55,11 @@ package struct QuantizedModel: Sendable, Equatable {
     }
   }
 
-  /// The network's configuration, as its family writes it.
+  /// The denoiser's configuration, as its family writes it.
   package var network: ConfigurationValue
+  /// What the denoiser denoises: its tables and its self-test are for this size. nil in files of schema version 1, whose
+  /// configuration says it.
+  package var sampleShape: ImageShape?
   /// Noise schedule and prediction type.
   package var process: ConfigurationValue
   package var recipe: Recipe
@@ -70,12 +75,14 @@ package struct QuantizedModel: Sendable, Equatable {
   package var selfTest: SelfTest?
 
   package init(
-    network: ConfigurationValue, process: ConfigurationValue, recipe: Recipe, sampler: ConfigurationValue,
-    steps: [Step], table: QuantizationTable, parameters: [String: Tensor], lineage: Lineage,
+    network: ConfigurationValue, sampleShape: ImageShape?, process: ConfigurationValue, recipe: Recipe,
+    sampler: ConfigurationValue, steps: [Step], table: QuantizationTable, parameters: [String: Tensor],
+    lineage: Lineage,
     correction: NoiseCorrection? = nil, selfTest: SelfTest? = nil
   ) {
     self.correction = correction
     self.network = network
+    self.sampleShape = sampleShape
     self.process = process
     self.recipe = recipe
     self.sampler = sampler

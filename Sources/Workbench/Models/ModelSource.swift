@@ -54,9 +54,7 @@ package struct ModelSource: Sendable {
       try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
       return try ModelSource(folder: path, options)
     case .file:
-      if try CheckpointFile.isPickled(path) || !QuantizedModelFile.isOne(path) {
-        return try ModelSource(checkpoint: path, options)
-      }
+      if try !QuantizedModelFile.isOne(path) { return try ModelSource(checkpoint: path, options) }
       try refuse(options.ofCheckpoints, path, "a quantised model says it itself")
       if !options.schedule.given.isEmpty {
         throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
@@ -164,7 +162,8 @@ package struct ModelSource: Sendable {
     let process = DiffusionProcess(reading: reader)
     try reader.finish()
     guard let process else { preconditionFailure("a process that was not read left no problem") }
-    let model = try quantized.model(graph: network.graph(), file: path)
+    let size = quantized.sampleShape.map { SampleSize(height: $0.height, width: $0.width) }
+    let model = try quantized.model(graph: network.graph(size: size), file: path)
     self.init(
       path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network,
       schedule: .success(ModelSchedule(process)), model: model, quantized: quantized,

@@ -7,8 +7,10 @@ package enum QuantizedModelFile {
   /// The metadata key that holds the header.
   static let metadataKey = "halftone"
 
-  /// Whether a safetensors file is a quantised model, by its metadata.
-  static func isOne(_ path: String) throws -> Bool { try SafetensorsFile(path).metadata[metadataKey] != nil }
+  /// Whether a file is a quantised model, by its container and metadata.
+  static func isOne(_ path: String) throws -> Bool {
+    try ContainerKind(path) == .safetensors && SafetensorsFile(path).metadata[metadataKey] != nil
+  }
 
   /// - Parameter name: what messages call the file; nil: its path.
   package static func read(_ path: String, name: String? = nil) throws -> QuantizedModel {

@@ -74,7 +74,8 @@ package struct Quantizer {
     of network: QuantizedNetwork, set: any CalibrationSource, name: String
   ) throws -> QuantizedModel {
     var quantized = QuantizedModel(
-      network: source.network, process: try source.process.configuration, recipe: prepared.recipe,
+      network: source.network, sampleShape: source.model.graph.imageShape, process: try source.process.configuration,
+      recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
       parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction)
     quantized.selfTest = try selfTest(of: quantized, path: name)

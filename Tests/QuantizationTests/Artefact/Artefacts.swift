@@ -11,7 +11,8 @@ extension TinyModel {
       NetworkInput(
         x: samples.x, timesteps: [set.provenance.steps[1].timestep], conditioning: samples.conditioning, stepIndex: 1))
     return QuantizedModel(
-      network: configuration.encoded, process: Self.process.configuration, recipe: recipe,
+      network: configuration.encoded, sampleShape: model.graph.imageShape, process: Self.process.configuration,
+      recipe: recipe,
       sampler: set.provenance.sampler, steps: set.provenance.steps, table: network.table,
       parameters: QuantizedModel.floatParameters(of: network),
       lineage: .init(

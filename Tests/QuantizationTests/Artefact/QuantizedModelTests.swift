@@ -36,6 +36,24 @@ private func sample(bits: Int = 4) throws -> QuantizedModel {
     }
   }
 
+  @Test("a file of schema version 1 is read, and written as version 2 with the same arrays") func versionOne() throws {
+    let path = Fixtures.path("artefacts/schema-1.safetensors")
+    let archive = try Safetensors.read(path)
+    let header = try JSON.parse(Array(try #require(archive.metadata[QuantizedModel.metadataKey]).utf8), file: path)
+    #expect(header["schema_version"] == 1)
+    let model = try QuantizedModel(tensors: archive.tensors, header: header, file: path)
+    #expect(model.sampleShape == nil && model.correction != nil && model.table.dependsOnStep)
+    let graph = try UNetCatalog.decode(model.network, file: path).graph()
+    let test = try #require(model.selfTest)
+    let rebuilt = try model.model(graph: graph, file: path)
+    let found = try IntegerExecutor(rebuilt, table: model.table).run(
+      NetworkInput(x: test.x, at: model.steps[test.stepIndex], conditioning: test.conditioning))
+    #expect(found == test.expected)
+    let (tensors, written) = model.encode()
+    #expect(written["schema_version"] == 2 && tensors == archive.tensors)
+    #expect(try QuantizedModel(tensors: tensors, header: written, file: "again") == model)
+  }
+
   @Test("the model rebuilt from an artefact runs its self-test") func selfTest() throws {
     let model = try sample()
     let graph = try TinyModel(classes: 3).model.graph
@@ -104,9 +122,9 @@ struct Damage: Sendable, CustomTestStringConvertible {
   /// The header with one key of the first entry of one of its lists changed.
   private func refusal(firstOf list: String, _ damage: Damage) throws -> String? {
     try refusal(header: { header in
-      guard case .list(var items) = header[list] else { return header }
+      guard case .list(var items)? = header["components"]?["denoiser"]?[list] else { return header }
       items[0] = items[0].setting(damage.key, damage.value)
-      return header.setting(list, .list(items))
+      return header.setting("components.denoiser.\(list)", .list(items))
     })
   }
 
@@ -118,13 +136,20 @@ struct Damage: Sendable, CustomTestStringConvertible {
       Damage(
         "schema", "other", "E-QM-KIND]: m is not a quantised model of Halftone: its metadata names no such schema"),
       Damage(
-        "schema_version", 2,
-        "E-SCHEMA]: m has schema version 2, this program knows version 1\nhint: open it with a newer version of Halftone"
+        "schema_version", 3,
+        "E-SCHEMA]: m has schema version 3, this program knows version 2\nhint: open it with a newer version of Halftone"
       ),
-      Damage("schema_version", 0, "E-SCHEMA]: m has schema version 0, this program knows version 1"),
+      Damage("schema_version", 0, "E-SCHEMA]: m has schema version 0, this program knows version 2"),
       Damage(
-        "schema_version", "one", "E-QM-HEADER]: m: schema_version: expected an integer from 1 to 1, found \"one\""),
-      Damage("network", nil, "E-QM-HEADER]: m: network: expected a map, found nothing"),
+        "schema_version", "one", "E-QM-HEADER]: m: schema_version: expected an integer from 1 to 2, found \"one\""),
+      Damage(
+        "components.denoiser.network", nil,
+        "E-QM-HEADER]: m: components.denoiser.network: expected a map, found nothing"),
+      Damage(
+        "components.denoiser.sample_shape", [1, 28],
+        "E-QM-HEADER]: m: components.denoiser.sample_shape: expected channels, height and width, found 2 numbers"),
+      Damage(
+        "components.decoder", [:], "E-QM-HEADER]: m: components.decoder: unknown key (did you mean \"denoiser\"?)"),
       Damage("recipe", nil, "E-QM-HEADER]: m: recipe: missing; expected a map"),
       Damage(
         "recipe.method", "sorcery",
@@ -138,12 +163,17 @@ struct Damage: Sendable, CustomTestStringConvertible {
         """),
       Damage("self_test.step", 2, "E-QM-HEADER]: m: self_test: names sampling step 2 of 2"),
       Damage(
-        "table_classes", .null,
-        "E-QM-HEADER]: m: table_classes: expected a class count exactly where a table is step_label"),
-      Damage("table_classes", 0, "E-QM-HEADER]: m: table_classes: expected an integer from 1 to 1000000, found 0"),
+        "components.denoiser.table_classes", .null,
+        "E-QM-HEADER]: m: components.denoiser.table_classes: expected a class count exactly where a table is step_label"
+      ),
+      Damage(
+        "components.denoiser.table_classes", 0,
+        "E-QM-HEADER]: m: components.denoiser.table_classes: expected an integer from 1 to 1000000, found 0"),
       Damage("lineage.program", nil, "E-QM-HEADER]: m: lineage.program: missing; expected a string"),
       Damage("surprise", 1, "E-QM-HEADER]: m: surprise: unknown key"),
-      Damage("weights", nil, "E-QM-HEADER]: m: weights: missing; expected a list of maps"),
+      Damage(
+        "components.denoiser.weights", nil,
+        "E-QM-HEADER]: m: components.denoiser.weights: missing; expected a list of maps"),
     ]) func headers(damage: Damage) throws
   {
     let found = try refusal(header: { $0.setting(damage.key, damage.value) })
@@ -153,17 +183,25 @@ struct Damage: Sendable, CustomTestStringConvertible {
   @Test(
     "entries of the weights",
     arguments: [
-      Damage("dims", [4], "m: weights[0].dims: expected 2 to 4 dims of at most 2147483648 values, found [4]"),
+      Damage(
+        "dims", [4],
+        "m: components.denoiser.weights[0].dims: expected 2 to 4 dims of at most 2147483648 values, found [4]"),
       Damage(
         "dims", [16_777_216, 16_777_216, 16_777_216],
-        "m: weights[0].dims: expected 2 to 4 dims of at most 2147483648 values, found [16777216, 16777216, 16777216]"),
-      Damage("dims", [0, 4], "m: weights[0].dims[0]: expected an integer from 1 to 16777216, found 0"),
-      Damage("bits", 1, "m: weights[0].bits: expected an integer from 2 to 8, found 1"),
+        "m: components.denoiser.weights[0].dims: expected 2 to 4 dims of at most 2147483648 values, found [16777216, 16777216, 16777216]"
+      ),
+      Damage(
+        "dims", [0, 4], "m: components.denoiser.weights[0].dims[0]: expected an integer from 1 to 16777216, found 0"),
+      Damage("bits", 1, "m: components.denoiser.weights[0].bits: expected an integer from 2 to 8, found 1"),
       Damage(
         "granularity", "per_row",
-        "m: weights[0].granularity: expected per_tensor, per_channel or a split, found \"per_row\""),
-      Damage("granularity", ["split": [3, 2]], "m: weights[0].granularity: expected ascending boundaries"),
-      Damage("node", "mid_block.resnets.0.conv1", "m: weights: mid_block.resnets.0.conv1 stands there twice"),
+        "m: components.denoiser.weights[0].granularity: expected per_tensor, per_channel or a split, found \"per_row\""),
+      Damage(
+        "granularity", ["split": [3, 2]], "m: components.denoiser.weights[0].granularity: expected ascending boundaries"
+      ),
+      Damage(
+        "node", "mid_block.resnets.0.conv1",
+        "m: components.denoiser.weights: mid_block.resnets.0.conv1 stands there twice"),
     ]) func weightEntries(damage: Damage) throws
   {
     #expect(try refusal(firstOf: "weights", damage) == "error[E-QM-HEADER]: " + damage.message)
@@ -174,14 +212,19 @@ struct Damage: Sendable, CustomTestStringConvertible {
     arguments: [
       Damage(
         "site", "conv:weight",
-        "m: activations[0].site: expected an activation's site such as conv1:input, found \"conv:weight\""),
+        "m: components.denoiser.activations[0].site: expected an activation's site such as conv1:input, found \"conv:weight\""
+      ),
       Damage(
-        "site", "conv", "m: activations[0].site: expected an activation's site such as conv1:input, found \"conv\""),
+        "site", "conv",
+        "m: components.denoiser.activations[0].site: expected an activation's site such as conv1:input, found \"conv\""),
       Damage(
         "table", "steps",
-        "m: activations[0].table: expected one of shared, step, step_label, found \"steps\" (did you mean \"step\"?)"),
-      Damage("columns", 2, "m: activations[0].columns: expected 1 for per_tensor, found 2"),
-      Damage("granularity", ["split": [2]], "m: activations[0].columns: expected 2 for the split, found 1"),
+        "m: components.denoiser.activations[0].table: expected one of shared, step, step_label, found \"steps\" (did you mean \"step\"?)"
+      ),
+      Damage("columns", 2, "m: components.denoiser.activations[0].columns: expected 1 for per_tensor, found 2"),
+      Damage(
+        "granularity", ["split": [2]],
+        "m: components.denoiser.activations[0].columns: expected 2 for the split, found 1"),
     ]) func activationEntries(damage: Damage) throws
   {
     #expect(try refusal(firstOf: "activations", damage) == "error[E-QM-HEADER]: " + damage.message)
@@ -292,8 +335,8 @@ struct Damage: Sendable, CustomTestStringConvertible {
       modelDigest: String(repeating: "0", count: 71), imageShape: model.graph.imageShape, conditioning: .unconditional,
       sampler: TinyModel.sampler(steps: 50).configuration, steps: steps, calibration: recipe.calibration)
     let artefact = QuantizedModel(
-      network: configuration.encoded, process: process.configuration, recipe: recipe, sampler: provenance.sampler,
-      steps: steps, table: table,
+      network: configuration.encoded, sampleShape: model.graph.imageShape, process: process.configuration,
+      recipe: recipe, sampler: provenance.sampler, steps: steps, table: table,
       parameters: QuantizedModel.floatParameters(of: QuantizedNetwork(model: model, table: table)),
       lineage: .init(
         sourceDigest: provenance.modelDigest, sourceName: "fashion-mnist-ddpm",

@@ -116,14 +116,15 @@ import Testing
     var lacking = tensors
     lacking["\(path).feature.codes"] = nil
     #expect(refusal(header, lacking)?.contains("missing: \(path).feature.codes") == true)
-    guard case .list(var entries)? = header["features"] else { throw TestProblem() }
+    guard case .list(var entries)? = header["components"]?["denoiser"]?["features"] else { throw TestProblem() }
     entries[0] = entries[0].setting("bits", 12).setting("table", "shared")
-    let said = refusal(header.setting("features", .list(entries)), tensors)
+    let said = refusal(header.setting("components.denoiser.features", .list(entries)), tensors)
     #expect(said?.contains("features[0].bits: expected 2 to 8, or 32 for float, found 12") == true)
     #expect(
       said?.contains("features[0].table: features are kept for every step; expected step or step_label") == true)
     #expect(
-      refusal(header.setting("features", nil), tensors)?.contains("features: missing; expected a list of maps") == true)
+      refusal(header.setting("components.denoiser.features", nil), tensors)?
+        .contains("features: missing; expected a list of maps") == true)
   }
 }
 

@@ -37,13 +37,6 @@ struct CheckpointFile {
     return found.first.map { joined(folder, $0) }
   }
 
-  /// Whether a file starts like one of torch.save's: a ZIP or a pickle.
-  static func isPickled(_ path: String) throws -> Bool {
-    let file = try InputFile(path)
-    let start = try file.read(at: 0, count: min(file.size, 4))
-    return start == Array("PK\u{3}\u{4}".utf8) || start.starts(with: [0x80])
-  }
-
   /// The configuration's content, by its ending: YAML, JSON, or the text of a command line.
   func document() throws -> CheckpointDocument? {
     guard let configuration else { return nil }
