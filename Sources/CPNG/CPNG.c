@@ -29,8 +29,8 @@ static void take(png_structp png, png_bytep out, size_t count) {
   from->offset += count;
 }
 
-int ht_png_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, int channels, uint8_t *pixels,
-                  char *message) {
+int ht_png_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, int channels, int keep_16,
+                  uint8_t *pixels, char *message) {
   source from = {bytes, count, 0};
   // volatile: both are read after a longjmp.
   png_structp volatile png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, fail, ignore);
@@ -57,10 +57,11 @@ int ht_png_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t h
   if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   if (type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png, info) < 8) png_set_expand_gray_1_2_4_to_8(png);
   if (png_get_valid(png, info, PNG_INFO_tRNS)) png_set_tRNS_to_alpha(png);
-  if (png_get_bit_depth(png, info) == 16) png_set_scale_16(png);
+  int depth = png_get_bit_depth(png, info);
+  if (depth == 16 && !keep_16) png_set_scale_16(png);
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
-  size_t stride = (size_t)width * (size_t)channels;
+  size_t stride = (size_t)width * (size_t)channels * (depth == 16 && keep_16 ? 2 : 1);
   if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height ||
       png_get_rowbytes(png, info) != stride)
     png_error(png, "the decoded rows differ from what the header implies");

@@ -52,7 +52,7 @@ package enum DiffusionError: HalftoneError, Equatable {
 
   package var message: String {
     switch self {
-    case .schedule(let problems): "no noise schedule follows from these values\n  " + problems.joined(separator: "\n  ")
+    case .schedule(let problems): "no noise schedule follows from these values\n  " + listed(problems)
     case .tooManySteps(let steps, let trainTimesteps):
       "steps: \(steps) sampling steps, but the model has \(trainTimesteps) training timesteps"
     case .timestepOutOfRange(let timestep, let spacing, let offset, let trainTimesteps):

@@ -35,6 +35,8 @@ package enum EvaluationError: HalftoneError, Equatable {
   case unknownMode(String, extractor: String, known: [String])
   case imageShape(extractor: String, expected: ImageShape, found: ImageShape)
   case pairShapes([Int], [Int])
+  /// A distance beyond the range of Double.
+  case notRepresentable(String, String)
   case linearAlgebra(LinearAlgebraError)
 
   package var id: String {
@@ -60,6 +62,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .unknownMode: "E-FEATURES-MODE"
     case .imageShape: "E-FEATURES-IMAGE"
     case .pairShapes: "E-PAIR-SHAPE"
+    case .notRepresentable: "E-SCORE-RANGE"
     case .linearAlgebra(let error): error.id
     }
   }
@@ -71,7 +74,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .linearAlgebra(let error): error.exit
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
       .notExact, .extractorsDiffer, .dimensionsDiffer, .tooFewImages, .tooFewForMetric, .statistics, .notPositive,
-      .imageShape, .pairShapes:
+      .imageShape, .pairShapes, .notRepresentable:
       .refusedInput
     }
   }
@@ -94,7 +97,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .imagesOverlap(let ranges):
       "images would be counted twice: \(ImageIndexSet.text(ranges))"
     case .shardsOverlap(let overlaps):
-      "images would be counted twice:\n  " + overlaps.map(\.description).joined(separator: "\n  ")
+      "images would be counted twice:\n  " + listed(overlaps.lazy.map(\.description))
     case .imagesMissing(let ranges):
       "images are missing: \(ImageIndexSet.text(ranges))"
     case .imagesUnexpected(let ranges, let expected):
@@ -112,7 +115,7 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .tooFewForMetric(let metric, let needed, let found):
       "\(metric) needs at least \(needed) images, found \(found)"
     case .statistics(let file, let problems):
-      "\(printable(file)): " + problems.map(\.message).joined(separator: "\n  ")
+      "\(printable(file)): " + listed(problems.lazy.map(\.message))
     case .notPositive(let which, let smallest, let largest):
       "the covariance of \(which) is not positive semi-definite: eigenvalues from \(smallest) to \(largest)"
     case .unknownExtractor(let name, let known):
@@ -125,6 +128,8 @@ package enum EvaluationError: HalftoneError, Equatable {
       "\(extractor) takes images of \(expected) (channels x height x width), found \(found)"
     case .pairShapes(let a, let b):
       "paired images differ in shape: \(a) and \(b)"
+    case .notRepresentable(let a, let b):
+      "the distance of \(printable(a)) and \(printable(b)) is beyond the range of Double: their statistics are too large"
     case .linearAlgebra(let error): error.message
     }
   }
@@ -141,7 +146,7 @@ package enum EvaluationError: HalftoneError, Equatable {
       nearest(name, in: known).map { "did you mean \"\($0)\"?" }
     case .imageShape: "it never resizes or converts colours; --features inception=WEIGHTS takes images of any size"
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
-      .tooFewImages, .tooFewForMetric, .statistics, .notPositive, .pairShapes, .linearAlgebra:
+      .tooFewImages, .tooFewForMetric, .statistics, .notPositive, .pairShapes, .notRepresentable, .linearAlgebra:
       nil
     }
   }

@@ -65,7 +65,7 @@ package enum ExecutionError: HalftoneError, Equatable {
     case .stepMissing(let site): "\(site) has one quantiser per sampling step, but the call names no step"
     case .stepOutOfRange(let index, let count): "sampling step \(index), but the tables hold \(count) steps"
     case .unsupported(let site, let reason): "\(site): \(reason)"
-    case .table(let problems): "the quantiser table does not fit the network:\n  " + problems.joined(separator: "\n  ")
+    case .table(let problems): "the quantiser table does not fit the network:\n  " + listed(problems)
     }
   }
 

@@ -11,7 +11,7 @@ package struct GraphError: HalftoneError, Equatable {
   package init(problems: [String]) { self.problems = problems }
   package var id: String { "E-GRAPH" }
   package var exit: ExitStatus { .refusedInput }
-  package var message: String { "the network cannot be built:\n  " + problems.joined(separator: "\n  ") }
+  package var message: String { "the network cannot be built:\n  " + listed(problems) }
 }
 
 /// Declares each parameter and emits its operation in one call. Methods never throw: they record what is wrong and go

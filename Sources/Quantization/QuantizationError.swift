@@ -174,12 +174,7 @@ package enum QuantizationError: HalftoneError, Equatable {
   /// 0.1304 as 0.131: rounded up, so that what is asked for suffices.
   private static func thousandths(_ value: Double) -> String { "\((value * 1000).rounded(.up) / 1000)" }
 
-  private static let longestList = 20
-
-  private static func list(_ title: String, _ items: [String]) -> String {
-    let more = items.count > longestList ? ["… and \(items.count - longestList) more"] : []
-    return ([title + ":"] + items.prefix(longestList) + more).joined(separator: "\n  ")
-  }
+  private static func list(_ title: String, _ items: [String]) -> String { "\(title):\n  " + listed(items) }
 
   /// 0, 1, 2, 5 as "0-2, 5".
   private static func ranges(_ steps: [Int]) -> String {

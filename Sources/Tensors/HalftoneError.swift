@@ -41,6 +41,18 @@ extension HalftoneError {
   }
 }
 
+/// How many problems of one kind a message shows.
+package let listedLimit = 20
+
+/// Problems or names one below the other: the first `listedLimit`, and how many more there are, so that no input decides how
+/// long a message is.
+package func listed(_ lines: some Collection<String>) -> String { listedLines(lines).joined(separator: "\n  ") }
+
+/// The first `listedLimit` of `lines`, and a line that counts the rest.
+package func listedLines(_ lines: some Collection<String>) -> [String] {
+  Array(lines.prefix(listedLimit)) + (lines.count > listedLimit ? ["… and \(lines.count - listedLimit) more"] : [])
+}
+
 /// Text from a file or the command line made safe to print: control characters escaped, long text shortened.
 package func printable(_ text: String, limit: Int = 200) -> String {
   var out = ""

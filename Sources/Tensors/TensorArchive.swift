@@ -68,6 +68,17 @@ package struct StoredTensor: Sendable, Equatable {
     return Tensor(dims, values)
   }
 
+  /// As `floats`, and F64 arrays rounded to the nearest Floats: what float arithmetic takes from files of programs whose
+  /// numbers are Doubles by default. nil for integers.
+  /// - Returns: the values, and how many of them were changed by rounding.
+  package func nearestFloats() -> (values: Tensor, rounded: Int)? {
+    guard type == .f64 else { return floats().map { ($0, 0) } }
+    let doubles = doubles()
+    let values = doubles.map { Float($0) }
+    let rounded = zip(doubles, values).count { Double($1) != $0 && !$0.isNaN }
+    return (Tensor(dims, values), rounded)
+  }
+
   /// The values of any element type as Double: exact, but for 64-bit integers beyond 2^53, which are rounded.
   package func doubles() -> [Double] {
     switch type {

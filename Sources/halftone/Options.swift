@@ -97,7 +97,9 @@ struct SourceOptions: ParsableArguments {
       valueName: "FILE"))
   var config: String?
 
-  @Option(help: ArgumentHelp("Size of a checkpoint's images.", valueName: "HxW"))
+  @Option(
+    help: ArgumentHelp(
+      "Size of images, where the configuration leaves it open or another is wanted.", valueName: "HxW"))
   var size: SizeArgument?
 
   @Option(help: ArgumentHelp("Attention heads of a checkpoint whose configuration is missing.", valueName: "N"))

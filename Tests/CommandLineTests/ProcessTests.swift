@@ -47,7 +47,7 @@ import Testing
     let temporary = try TemporaryFolder()
     let input = Launcher.checkout.appending(path: "models/fashion-mnist-ddpm/io.npz").path
     let out = temporary.file("y.npz")
-    let finished = try halftone.shell("ulimit -f 1; $halftone predict \(Self.model) --input \(input) --out \(out)")
+    let finished = try halftone.shell("ulimit -f 1; $halftone predict \(Self.model) -q --input \(input) --out \(out)")
       .wait()
     #expect(finished.status == 5)
     #expect(

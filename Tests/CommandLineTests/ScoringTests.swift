@@ -192,7 +192,7 @@ import Testing
     let wrong = try halftone.run("score", temporary.file("c.npz"), temporary.file("b.npz"), "--quiet")
     #expect(
       wrong.errors
-        == "error[E-SCORE-FEATURES]: \(temporary.file("c.npz")): array \"features\" is F64 [2], expected F32 [images, dimension]\n"
+        == "error[E-SCORE-FEATURES]: \(temporary.file("c.npz")): array \"features\" is F64 [2], expected features, F16 to F64 [images, dimension]\n"
     )
   }
 

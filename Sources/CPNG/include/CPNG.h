@@ -6,11 +6,12 @@
 
 enum { HT_PNG_MESSAGE_SIZE = 128 };
 
-// Decodes the PNG file of `count` bytes to 8 bits a sample: palettes and small depths expanded, 16 bits scaled, tRNS made an
-// alpha channel. `pixels` has room for height * width * channels bytes; the three must be what the file's header implies.
+// Decodes the PNG file of `count` bytes to 8 bits a sample: palettes and small depths expanded, 16 bits scaled unless
+// `keep_16` (then two bytes a sample, the high one first), tRNS made an alpha channel. `pixels` has room for
+// height * width * channels samples; the three must be what the file's header implies.
 // Ancillary chunks other than tRNS are not looked at; every warning about what remains is an error.
-int ht_png_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, int channels, uint8_t *pixels,
-                  char *message);
+int ht_png_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, int channels, int keep_16,
+                  uint8_t *pixels, char *message);
 
 typedef struct {
   const char *key;

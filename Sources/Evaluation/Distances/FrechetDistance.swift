@@ -16,9 +16,6 @@ package struct FrechetDistance: Sendable, Equatable {
   package let title: String
   package let warnings: [String]
 
-  /// A covariance whose most negative eigenvalue exceeds this fraction of the largest is no covariance.
-  static let eigenvalueTolerance = 1e-6
-
   /// The distance of `a` and `b`; swapping them gives the same bits.
   ///
   /// tr((S1 S2)^(1/2)) is the sum of the singular values of S1^(1/2) S2^(1/2). With S = V D V^T the outer rotations drop
@@ -61,6 +58,8 @@ package struct FrechetDistance: Sendable, Equatable {
     let (firstRoot, secondRoot) = (first.root, second.root)
     let meanTerm = zip(a.mean, b.mean).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     let traceTerm = a.covariance.trace + b.covariance.trace - 2 * (try crossTrace(firstRoot, secondRoot))
+    // Statistics are finite; their squares need not be.
+    guard (meanTerm + traceTerm).isFinite else { throw .notRepresentable(first.name, second.name) }
     return FrechetDistance(
       distance: max(meanTerm + traceTerm, 0), meanTerm: meanTerm, traceTerm: traceTerm,
       residual: firstRoot.residual + secondRoot.residual, title: title(a.extractor ?? b.extractor),
@@ -99,11 +98,11 @@ package struct FrechetDistance: Sendable, Equatable {
     let vectors: DoubleMatrix
     let residual: Double
 
-    init(_ covariance: DoubleMatrix, name: String) throws(EvaluationError) {
+    init(_ covariance: DoubleMatrix, _ precision: MomentPrecision, name: String) throws(EvaluationError) {
       let eigen: SymmetricEigen
       do { eigen = try covariance.symmetricEigen() } catch { throw .linearAlgebra(error) }
       let (smallest, largest) = (eigen.values.first ?? 0, eigen.values.last ?? 0)
-      if smallest < -FrechetDistance.eigenvalueTolerance * max(largest, 0) {
+      if smallest < -precision.eigenvalue * max(largest, 0) {
         throw .notPositive(which: name, smallest: smallest, largest: largest)
       }
       // What a rank-deficient covariance has in place of zeros is rounding, of either sign, up to about this size; its
@@ -127,6 +126,6 @@ package struct FrechetSide: Sendable {
   package init(_ statistics: FeatureStatistics, name: String) throws(EvaluationError) {
     self.statistics = statistics
     self.name = name
-    root = try FrechetDistance.Root(statistics.covariance, name: name)
+    root = try FrechetDistance.Root(statistics.covariance, statistics.precision, name: name)
   }
 }

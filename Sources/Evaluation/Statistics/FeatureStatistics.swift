@@ -20,6 +20,40 @@ package struct FeatureExtractorIdentity: Sendable, Hashable, CustomStringConvert
   package var description: String { "\(printable(name)) (\(printable(mode)); weights \(printable(digest)))" }
 }
 
+/// The element type of a stored mean or covariance, and with it how far rounding may have moved a covariance from what no
+/// covariance leaves: symmetric, no correlation above 1, no negative eigenvalue. Tolerances of F32 leave room for sums that
+/// were accumulated in Float, too.
+package enum MomentPrecision: String, Sendable, CaseIterable {
+  case double = "F64", single = "F32", half = "F16"
+
+  /// How far two entries that should be equal may differ, relative to the largest entry.
+  var symmetry: Double {
+    switch self {
+    case .double: 1e-8
+    case .single: 1e-5
+    case .half: 1e-2
+    }
+  }
+
+  /// By how much |s_ij| may exceed sqrt(s_ii s_jj), relative to it.
+  var correlation: Double {
+    switch self {
+    case .double: 1e-6
+    case .single: 1e-4
+    case .half: 1e-2
+    }
+  }
+
+  /// How far below zero an eigenvalue may lie, relative to the largest: it is read as zero.
+  var eigenvalue: Double {
+    switch self {
+    case .double: 1e-6
+    case .single: 1e-4
+    case .half: 5e-2
+    }
+  }
+}
+
 /// Mean and covariance of features over images: what a Fréchet distance compares.
 package struct FeatureStatistics: Sendable {
   /// Number of images; nil in files that do not say (pytorch-fid's).
@@ -28,6 +62,8 @@ package struct FeatureStatistics: Sendable {
   package let mean: [Double]
   /// Covariance with divisor n - 1, d x d, symmetric.
   package let covariance: DoubleMatrix
+  /// How exactly a file stores mean and covariance.
+  package let precision: MomentPrecision
   /// nil in files that do not say.
   package let extractor: FeatureExtractorIdentity?
   /// The integer sums behind `mean` and `covariance`, for merging; nil in files of other programs.
@@ -35,13 +71,14 @@ package struct FeatureStatistics: Sendable {
 
   /// - Precondition: `covariance` is d x d for d = `mean.count`.
   package init(
-    count: Int?, mean: [Double], covariance: DoubleMatrix, extractor: FeatureExtractorIdentity?,
-    exact: FeatureAccumulator? = nil
+    count: Int?, mean: [Double], covariance: DoubleMatrix, precision: MomentPrecision = .double,
+    extractor: FeatureExtractorIdentity?, exact: FeatureAccumulator? = nil
   ) {
     precondition(covariance.rows == mean.count && covariance.isSquare)
     self.count = count
     self.mean = mean
     self.covariance = covariance
+    self.precision = precision
     self.extractor = extractor
     self.exact = exact
   }
@@ -69,6 +106,10 @@ package struct FeatureStatistics: Sendable {
     }
     if dimension > 0 && (0..<dimension).allSatisfy({ covariance[$0, $0] == 0 }) {
       out.append("\(name): all images have the same features")
+    }
+    if precision != .double {
+      out.append(
+        "\(name): mean or covariance are stored as \(precision.rawValue), whose rounding the distance contains")
     }
     if count == nil { out.append("\(name): the number of images is unknown") }
     if extractor == nil { out.append("\(name): the feature extractor is unknown") }

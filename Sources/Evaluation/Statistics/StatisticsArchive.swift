@@ -22,6 +22,13 @@ enum StatisticsEntry {
   static let spatialMean = "mu_s"
   static let spatialCovariance = "sigma_s"
 
+  /// All of them.
+  static let all = [
+    mean, covariance, count, schema, extractor, mode, digest, fractionBits, vanished, images, sums, products,
+    spatialMean,
+    spatialCovariance,
+  ]
+
   /// The schema written, and the newest one read.
   static let knownSchema = 1
 }
@@ -58,6 +65,9 @@ extension FeatureAccumulator {
 }
 
 extension FeatureStatistics {
+  /// Names of the entries that a file of statistics may have; nothing else in it is read.
+  package static let entryNames = StatisticsEntry.all
+
   /// Statistics from a file's entries. Files without `halftone_schema` are other programs': `mu`, `sigma` and perhaps
   /// `n` are read and the rest is ignored.
   /// - Parameter file: how messages call it.

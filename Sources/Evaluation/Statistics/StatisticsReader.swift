@@ -6,12 +6,10 @@ struct StatisticsReader {
 
   let archive: TensorArchive
   private let isOurs: Bool
+  /// The least exact of the moments read so far.
+  private var precision = MomentPrecision.double
   var problems: [StatisticsProblem] = []
 
-  /// Relative to the largest entry: how far sigma may be from symmetric.
-  static let symmetryTolerance = 1e-8
-  /// By how much |s_ij| may exceed sqrt(s_ii s_jj).
-  static let correlationTolerance = 1e-6
   static let largestDimension = 16_384
   static let longestText = 4096
 
@@ -29,7 +27,9 @@ struct StatisticsReader {
     guard let mean = readMean() else { return nil }
     let covariance = readCovariance(dimension: mean.count)
     guard isOurs else {
-      return covariance.map { FeatureStatistics(count: count, mean: mean, covariance: $0, extractor: nil) }
+      return covariance.map {
+        FeatureStatistics(count: count, mean: mean, covariance: $0, precision: precision, extractor: nil)
+      }
     }
     guard let exact = readExact(dimension: mean.count), let covariance, let count else { return nil }
     return verified(exact, count: count, mean: mean, covariance: covariance)
@@ -69,7 +69,7 @@ struct StatisticsReader {
   /// The matrix made exactly symmetric, or the first thing no covariance can have. Whether all eigenvalues are
   /// non-negative is seen when the distance computes them.
   private mutating func plausible(_ matrix: DoubleMatrix) -> DoubleMatrix? {
-    let slack = Self.symmetryTolerance * matrix.largestMagnitude
+    let slack = precision.symmetry * matrix.largestMagnitude
     let deviations = (0..<matrix.rows).map { max(matrix[$0, $0], 0).squareRoot() }
     var out = matrix
     for i in 0..<matrix.rows {
@@ -79,7 +79,7 @@ struct StatisticsReader {
           problems.append(.asymmetric(row: i, column: j, a, b))
           return nil
         }
-        if i == j ? a < 0 : abs(a) > (1 + Self.correlationTolerance) * deviations[i] * deviations[j] + slack {
+        if i == j ? a < 0 : abs(a) > (1 + precision.correlation) * deviations[i] * deviations[j] + slack {
           problems.append(.implausible(row: i, column: j, value: a))
           return nil
         }
@@ -162,10 +162,14 @@ struct StatisticsReader {
     return stored
   }
 
-  /// Doubles; in other programs' files Floats too (guided-diffusion's evaluator stores its means so).
+  /// Doubles; in other programs' files Floats and halves too (guided-diffusion's evaluator stores its means so).
   private mutating func moments(_ name: String) -> StoredTensor? {
-    if !isOurs, let stored = archive.tensors[name], stored.type == .f32 { return stored }
-    return entry(name, .f64)
+    guard !isOurs, let stored = archive.tensors[name], let found = MomentPrecision(rawValue: stored.type.rawValue)
+    else {
+      return entry(name, .f64)
+    }
+    if found.eigenvalue > precision.eigenvalue { precision = found }
+    return stored
   }
 
   private mutating func scalar(_ name: String) -> Int? {
@@ -177,8 +181,11 @@ struct StatisticsReader {
     return Int(values[0])
   }
 
+  /// Other programs may store the number of images as any kind of number.
   private mutating func readCount() -> Int? {
-    guard let count = scalar(Entry.count) else { return nil }
+    let foreign =
+      isOurs ? nil : archive.tensors[Entry.count].flatMap { $0.count == 1 ? Int(exactly: $0.doubles()[0]) : nil }
+    guard let count = foreign ?? scalar(Entry.count) else { return nil }
     if count < 2 { problems.append(.count("n is \(count); a covariance needs at least 2 images")) }
     return count
   }

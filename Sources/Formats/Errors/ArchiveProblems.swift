@@ -2,7 +2,7 @@ import Tensors
 
 /// Problems of ZIP containers. Offsets are bytes from the start of the file.
 package enum ZipProblem: FormatProblem {
-  case noDirectory
+  case noDirectory(FirstBytes)
   case ambiguousDirectory(Int, Int)
   case truncated(String, at: Int)
   case signature(String, at: Int)
@@ -23,8 +23,13 @@ package enum ZipProblem: FormatProblem {
 
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
-    case .noDirectory:
-      ("E-ZIP-DIRECTORY", "no end of a ZIP directory in the file's last 65,557 bytes", truncationHint)
+    case .noDirectory(let found):
+      (
+        "E-ZIP-DIRECTORY",
+        found.name == FirstBytes.zip
+          ? "no end of a ZIP directory in the file's last 65,557 bytes" : "not a ZIP archive; it is \(found.described)",
+        found.hint ?? (found.name == FirstBytes.zip ? truncationHint : nil)
+      )
     case .ambiguousDirectory(let a, let b):
       ("E-ZIP-AMBIGUOUS", "two ends of a ZIP directory, at bytes \(a) and \(b)", nil)
     case .truncated(let what, let at):
@@ -38,7 +43,7 @@ package enum ZipProblem: FormatProblem {
     case .count(let announced, let limit):
       ("E-ZIP-COUNT", "announces \(announced) members, over the limit of \(limit)", nil)
     case .name(let name, let reason):
-      ("E-ZIP-NAME", "member \(quoted(name)): \(reason)", nil)
+      ("E-ZIP-NAME", "member \(quoted(name)): \(reason)", "unpack it, look at the names, and pack it again")
     case .duplicate(let name):
       ("E-ZIP-DUPLICATE", "member \(quoted(name)) stands there twice", nil)
     case .encrypted(let name):
@@ -78,7 +83,7 @@ package enum ZipProblem: FormatProblem {
 
 /// Problems of NumPy arrays, alone (.npy) or in archives (.npz); `name` is the member's name, nil for a file of its own.
 package enum NumPyProblem: FormatProblem {
-  case magic(name: String?)
+  case magic(name: String?, FirstBytes)
   case version(Int, Int, name: String?)
   case header(String, name: String?)
   case elementType(String, name: String?)
@@ -90,8 +95,8 @@ package enum NumPyProblem: FormatProblem {
 
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
-    case .magic(let name):
-      ("E-NPY-MAGIC", "\(subject(name))not a NumPy array: it does not start with \\x93NUMPY", nil)
+    case .magic(let name, let found):
+      ("E-NPY-MAGIC", "\(subject(name))not a NumPy array; it is \(found.described)", found.hint)
     case .version(let major, let minor, let name):
       ("E-NPY-VERSION", "\(subject(name))format version \(major).\(minor); supported are 1.0, 2.0 and 3.0", nil)
     case .header(let text, let name):

@@ -2,7 +2,7 @@ import Tensors
 
 /// Problems of HDF5 files, found by the process that uses them or by the one that reads them.
 package enum HDF5Problem: FormatProblem {
-  case signature
+  case signature(found: FirstBytes)
   case crash(String)
   case timeout(seconds: Int)
   case reply(String)
@@ -36,8 +36,8 @@ package enum HDF5Problem: FormatProblem {
 
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
-    case .signature:
-      ("E-H5-SIGNATURE", "not an HDF5 file", nil)
+    case .signature(let found):
+      ("E-H5-SIGNATURE", "not an HDF5 file; it is \(found.described)", found.hint)
     case .crash(let how):
       ("E-H5-CRASH", "the process that read the file died (\(how))", damagedHint)
     case .timeout(let seconds):

@@ -2,12 +2,11 @@ import Tensors
 
 /// Problems of PNG images. Offsets are bytes from the start of the file.
 package enum PNGProblem: FormatProblem {
-  case signature(found: String?)
+  case signature(found: FirstBytes)
   case chunk(String, at: Int)
   case checksum(chunk: String, at: Int)
   case missing(String)
   case truncated(chunk: String, at: Int)
-  case trailing(at: Int, count: Int)
   case header(String)
   case pixels(width: Int, height: Int, limit: Int)
   case animated
@@ -18,7 +17,7 @@ package enum PNGProblem: FormatProblem {
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
     case .signature(let found):
-      ("E-PNG-SIGNATURE", "not a PNG image" + (found.map { "; it looks like \($0)" } ?? ""), nil)
+      ("E-PNG-SIGNATURE", "not a PNG image" + (found.name.map { "; it looks like \($0)" } ?? ""), found.hint)
     case .chunk(let text, let at):
       ("E-PNG-CHUNK", "chunk at byte \(at): \(text)", nil)
     case .checksum(let chunk, let at):
@@ -27,8 +26,6 @@ package enum PNGProblem: FormatProblem {
       ("E-PNG-MISSING", "has no \(chunk) chunk", truncationHint)
     case .truncated(let chunk, let at):
       ("E-PNG-TRUNCATED", "the file ends inside the \(chunk) at byte \(at)", truncationHint)
-    case .trailing(let at, let count):
-      ("E-PNG-TRAILING", "\(count) bytes after the image's end at byte \(at)", nil)
     case .header(let text):
       ("E-PNG-HEADER", "image header: \(text)", nil)
     case .pixels(let width, let height, let limit):
@@ -50,7 +47,7 @@ package enum PNGProblem: FormatProblem {
 
 /// Problems of JPEG images.
 package enum JPEGProblem: FormatProblem {
-  case signature(found: String?)
+  case signature(found: FirstBytes)
   case pixels(width: Int, height: Int, limit: Int)
   case colours(components: Int)
   /// In libjpeg's words.
@@ -59,7 +56,7 @@ package enum JPEGProblem: FormatProblem {
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
     case .signature(let found):
-      ("E-JPEG-SIGNATURE", "not a JPEG image" + (found.map { "; it looks like \($0)" } ?? ""), nil)
+      ("E-JPEG-SIGNATURE", "not a JPEG image" + (found.name.map { "; it looks like \($0)" } ?? ""), found.hint)
     case .pixels(let width, let height, let limit):
       ("E-JPEG-PIXELS", "\(width) x \(height) pixels, over the limit of \(limit) in all", nil)
     case .colours(let components):
@@ -104,21 +101,25 @@ package enum IDXProblem: FormatProblem {
 
 /// Problems of sets of images.
 package enum ImageSetProblem: FormatProblem {
-  case empty(skipped: [String])
+  /// - Parameters: skipped: what was passed over, with the reason; inFolders: images in folders of the set, which are there.
+  case empty(skipped: [String], inFolders: [String])
   /// Images named as a run's beside ones that are not.
   case mixedNames(others: [String], run: Int)
   case mixedSizes(first: String, firstShape: ImageShape, other: String, otherShape: ImageShape)
   case shape([Int], name: String)
   case elementType(ElementType, name: String)
-  case notImages(String)
+  case notImages(FirstBytes)
   case index(String)
 
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
-    case .empty(let skipped):
+    case .empty(let skipped, let inFolders):
       (
         "E-IMG-EMPTY", "holds no images",
-        skipped.isEmpty ? nil : "skipped: \(skipped.prefix(5).joined(separator: "; "))"
+        inFolders.first.map {
+          "--recursive reads the images in its folders: \(inFolders.count), such as \(printable($0))"
+        }
+          ?? (skipped.isEmpty ? nil : "skipped: \(listedLines(skipped).joined(separator: "; "))")
       )
     case .mixedNames(let others, let run):
       (
@@ -147,7 +148,8 @@ package enum ImageSetProblem: FormatProblem {
     case .notImages(let found):
       (
         "E-IMG-KIND",
-        "expected a folder or ZIP file of images, an .npz or .npy of samples or an IDX file, found \(found)", nil
+        "expected a folder or ZIP file of images, an .npz or .npy of samples or an IDX file, found \(found.described)",
+        found.hint
       )
     case .index(let text):
       ("E-IMG-INDEX", text, nil)

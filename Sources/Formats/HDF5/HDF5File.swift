@@ -28,6 +28,7 @@ package final class HDF5File: Sendable {
   /// Sorted by name.
   package let datasets: [Dataset]
   package let attributes: [String: String]
+  private let positions: [String: Int]
   private let seconds: Int
   private let connection: Mutex<Connection>
 
@@ -36,8 +37,9 @@ package final class HDF5File: Sendable {
   ///   - seconds: how long the child may think before it says something.
   package init(_ path: String, executable: String = HDF5File.ownExecutable, seconds: Int = 30) throws {
     let start = try InputFile(path)
-    guard try start.size >= 8 && start.read(at: 0, count: 8) == [0x89] + Array("HDF\r\n\u{1a}\n".utf8) else {
-      throw FormatError.hdf5(path, .signature)
+    let found = try start.read(at: 0, count: min(FirstBytes.count, start.size))
+    guard found.starts(with: [0x89] + Array("HDF\r\n\u{1a}\n".utf8)) else {
+      throw FormatError.hdf5(path, .signature(found: FirstBytes(found)))
     }
     do throws(HDF5Problem) {
       let child = try ChildProcess(executable, [HDF5Child.command, path])
@@ -46,6 +48,8 @@ package final class HDF5File: Sendable {
       self.path = path
       self.seconds = seconds
       datasets = listing.datasets
+      positions = Dictionary(
+        datasets.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
       attributes = listing.attributes
       connection = Mutex(Connection(child: child))
     } catch {
@@ -56,7 +60,7 @@ package final class HDF5File: Sendable {
   package func dataset(_ name: String) throws -> Dataset { datasets[try index(name)] }
 
   private func index(_ name: String) throws -> Int {
-    guard let index = datasets.firstIndex(where: { $0.name == name }) else {
+    guard let index = positions[name] else {
       throw FormatError.hdf5(path, .missing(name, has: datasets.map(\.name)))
     }
     return index

@@ -30,36 +30,38 @@ package struct ImageFiles: ImageSource {
     let path = isRun ? folder + "/images" : folder
     var listing = FolderListing()
     try listing.collect(path, prefix: "", depth: 0)
-    var options = options
-    if isRun { options.recursive = true }
-    try self.init(path: path, names: listing.names, skipped: listing.skipped, isRun: isRun, options: options) {
-      try ImageFile.read("\(path)/\($0)")
+    var inside = options
+    if isRun { inside.recursive = true }
+    try self.init(path: path, names: listing.names, skipped: listing.skipped, isRun: isRun, options: inside) {
+      try ImageFile.read("\(path)/\($0)", options.depth)
     }
   }
 
-  /// The images in a ZIP file; a folder that everything lies in is passed over.
+  /// The images in a ZIP file; a folder that everything lies in is passed over. Hidden files, which macOS adds to every archive,
+  /// are left out before that is decided.
   init(archive: ZipArchive, options: ImageSourceOptions) throws {
-    let (root, holdsRecord) = Self.root(of: archive.members.map(\.name))
+    let files = archive.members.map(\.name).filter { !$0.hasSuffix("/") }
+    let visible = files.filter { !Self.isHidden($0) }
+    let (root, holdsRecord) = Self.root(of: visible)
     var names: [String] = []
-    var skipped: [String] = []
-    for member in archive.members where member.name.hasPrefix(root) && !member.name.hasSuffix("/") {
-      let name = String(member.name.dropFirst(root.count))
-      let isHidden = name.split(separator: "/").contains { $0.hasPrefix(".") }
-      if let reason = isHidden ? "hidden" : Self.reasonToSkip(name) {
+    func inside(_ file: String) -> String { file.hasPrefix(root) ? String(file.dropFirst(root.count)) : file }
+    var skipped = files.filter(Self.isHidden).map { "\(printable(inside($0))) (hidden)" }
+    for file in visible where file.hasPrefix(root) {
+      let name = inside(file)
+      if let reason = Self.reasonToSkip(name) {
         skipped.append("\(printable(name)) (\(reason))")
       } else {
         names.append(name)
       }
     }
-    let members = Dictionary(uniqueKeysWithValues: archive.members.map { ($0.name, $0) })
     try self.init(path: archive.file.path, names: names, skipped: skipped, isRun: holdsRecord, options: options) {
       name in
       let file = "\(archive.file.path)/\(root)\(name)"
-      guard let member = members[root + name] else { throw FormatError.zip(archive.file.path, .missing(root + name)) }
+      let member = try archive.member(root + name)
       guard member.size <= PNG.sizeLimit else {
         throw FormatError.file(file, .tooLarge(size: member.size, limit: PNG.sizeLimit))
       }
-      return try ImageFile.decode(archive.stream(member).read(member.size), file: file)
+      return try ImageFile.decode(archive.stream(member).read(member.size), file: file, options.depth)
     }
   }
 
@@ -76,24 +78,33 @@ package struct ImageFiles: ImageSource {
     }
     let counts = { (name: String) in options.recursive || isRun || !name.contains("/") }
     let names = sorted.filter(counts)
-    let skipped = skipped + sorted.filter { !counts($0) }.map { "\(printable($0)) (in a folder of the set)" }
-    guard let first = names.first else { throw FormatError.images(path, .empty(skipped: skipped)) }
+    let inFolders = sorted.filter { !counts($0) }
+    let skipped = skipped + inFolders.map { "\(printable($0)) (in a folder of the set)" }
+    guard let first = names.first else {
+      throw FormatError.images(path, .empty(skipped: skipped, inFolders: inFolders))
+    }
     (self.path, self.names, self.skipped, self.load, self.options) = (path, names, skipped, load, options)
     shape = try load(first).image.shape
     indices = isRun ? names.compactMap(Self.runIndex) : nil
   }
 
   /// The folder in the archive whose content is the set, with its slash: that of a run's images, or the one that holds all.
-  private static func root(of names: [String]) -> (path: String, holdsRecord: Bool) {
-    var root = ""
-    while case let inside = names.filter({ $0.hasPrefix(root) && $0 != root }).map({ $0.dropFirst(root.count) }),
-      let top = inside.first?.split(separator: "/", omittingEmptySubsequences: false).first,
-      inside.allSatisfy({ $0.hasPrefix(top + "/") }), Int(top) == nil
-    {
-      root += top + "/"
+  /// A run's numbered folders are its layout, and stay.
+  private static func root(of files: [String]) -> (path: String, holdsRecord: Bool) {
+    let folders = files.lazy.map { $0.split(separator: "/", omittingEmptySubsequences: false).dropLast() }
+    var shared = Array(folders.first ?? [])
+    for path in folders {
+      let equal = zip(shared, path).prefix { $0 == $1 }.count
+      if equal < shared.count { shared.removeLast(shared.count - equal) }
     }
-    let holdsRecord = names.contains(root + "run.json") && names.contains { $0.hasPrefix(root + "images/") }
+    let root = shared.prefix { Int($0) == nil }.map { $0 + "/" }.joined()
+    let holdsRecord = files.contains(root + "run.json") && files.contains { $0.hasPrefix(root + "images/") }
     return (holdsRecord ? root + "images/" : root, holdsRecord)
+  }
+
+  /// Whether a file of an archive, or a folder above it, is hidden; `__MACOSX` holds what macOS notes about the others.
+  private static func isHidden(_ file: String) -> Bool {
+    file.split(separator: "/").contains { $0.hasPrefix(".") || $0 == "__MACOSX" }
   }
 
   /// Why a file is no image of the set; nil for images.

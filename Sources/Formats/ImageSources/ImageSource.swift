@@ -96,10 +96,13 @@ package struct ImageSourceOptions: Sendable, Equatable {
   package var recursive: Bool
   /// Whether images may differ in size: then a batch ends where the size changes.
   package var mixedSizes: Bool
+  /// How PNGs of 16 bits are read.
+  package var depth: PNG.DepthRule
 
-  package init(recursive: Bool = false, mixedSizes: Bool = false) {
+  package init(recursive: Bool = false, mixedSizes: Bool = false, depth: PNG.DepthRule = .nearest) {
     self.recursive = recursive
     self.mixedSizes = mixedSizes
+    self.depth = depth
   }
 }
 
@@ -109,24 +112,13 @@ package enum ImageSources {
   package static func open(_ path: String, options: ImageSourceOptions = .init()) throws -> any ImageSource {
     if Folder.kind(of: path) == .folder { return try ImageFiles(folder: path, options: options) }
     let file = try InputFile(path)
-    let start = try file.read(at: 0, count: min(8, file.size))
+    let start = try file.read(at: 0, count: min(FirstBytes.count, file.size))
     if start.starts(with: Array("PK".utf8)) {
-      return try holdsImages(file)
+      return try ZipContent(of: file) == .images
         ? ImageFiles(archive: ZipArchive(file), options: options) : SampleArray(archive: file)
     }
     if start.starts(with: [0x93] + Array("NUMPY".utf8)) { return try SampleArray(array: file) }
     if start.starts(with: [0x1f, 0x8b]) || start.starts(with: [0, 0]) { return try IDXImages(file) }
-    let found =
-      if start.isEmpty { "an empty file" } else if start.starts(with: [0x89] + Array("PNG".utf8)) {
-        "a single PNG image"
-      } else if start.starts(with: JPEG.signature) {
-        "a single JPEG image"
-      } else { "a file that starts with bytes \(start.map { hexadecimal($0) }.joined(separator: " "))" }
-    throw FormatError.images(path, .notImages(found))
-  }
-
-  /// Whether a ZIP file is one of images, not of arrays.
-  package static func holdsImages(_ file: InputFile) throws -> Bool {
-    try ZipArchive(file).members.contains { ImageFile.isNamedAsImage($0.name) }
+    throw FormatError.images(path, .notImages(FirstBytes(start)))
   }
 }

@@ -25,7 +25,7 @@ package struct SampleArray: ImageSource {
       dims[1] > 0, dims[2] > 0, dims[1].multipliedReportingOverflow(by: dims[2]).partialValue <= PNG.pixelLimit
     else { throw FormatError.images(path, .shape(dims, name: name)) }
     guard header.type == .u8 else { throw FormatError.images(path, .elementType(header.type, name: name)) }
-    guard dims[0] > 0 else { throw FormatError.images(path, .empty(skipped: [])) }
+    guard dims[0] > 0 else { throw FormatError.images(path, .empty(skipped: [], inFolders: [])) }
     self.path = path
     self.open = open
     count = dims[0]

@@ -19,7 +19,7 @@ package enum JPEG {
   }
 
   private static func decode(_ bytes: [UInt8], pixelLimit: Int) throws(JPEGProblem) -> PixelImage {
-    guard bytes.starts(with: signature) else { throw .signature(found: otherFormat(bytes)) }
+    guard bytes.starts(with: signature) else { throw .signature(found: FirstBytes(bytes)) }
     var message = CMessage(capacity: Int(HT_JPEG_MESSAGE_SIZE))
     var header = ht_jpeg_header()
     guard ht_jpeg_read_header(bytes, bytes.count, &header, &message.characters) == 0 else {

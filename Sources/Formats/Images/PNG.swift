@@ -4,8 +4,8 @@ import Tensors
 
 /// PNG images as 8-bit grey or RGB.
 ///
-/// Reading: palettes and depths below 8 bits are expanded, 16 bits are scaled to 8, gamma and colour profiles are not applied
-/// (no scoring code in use applies them). Alpha that is opaque everywhere is dropped; an image with any other alpha is refused,
+/// Reading: palettes and depths below 8 bits are expanded, 16 bits become 8 by a `DepthRule`, gamma and colour profiles are not
+/// applied (no scoring code in use applies them), bytes behind the image's end are passed over. Alpha that is opaque everywhere is dropped; an image with any other alpha is refused,
 /// because the background one would have to choose changes every score.
 package enum PNG {
   /// 4096 x 4096: above every image that diffusion models are scored on, small enough to be no bomb.
@@ -13,35 +13,57 @@ package enum PNG {
   static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
   static let sizeLimit = 256 << 20
 
+  /// How samples of 16 bits become 8.
+  package enum DepthRule: Sendable, Equatable {
+    /// The nearest level: rint(v / 257).
+    case nearest
+    /// As the Python library Pillow converts such a file to RGB: of colours and of grey with alpha the high byte, of plain grey
+    /// min(v, 255). What scoring programs in Python see.
+    case pillow
+  }
+
   package static func read(_ path: String, pixelLimit: Int = pixelLimit) throws -> PixelImage {
     try decode(InputFile.contents(of: path, limit: sizeLimit), file: path, pixelLimit: pixelLimit)
   }
 
   package static func decode(_ bytes: [UInt8], file: String, pixelLimit: Int = pixelLimit) throws -> PixelImage {
-    try decodeNotingAlpha(bytes, file: file, pixelLimit: pixelLimit).image
+    try decodeWithOrigin(bytes, file: file, pixelLimit: pixelLimit).image
   }
 
-  /// As `decode`, and whether an opaque alpha channel was dropped.
-  static func decodeNotingAlpha(
-    _ bytes: [UInt8], file: String, pixelLimit: Int = pixelLimit
-  ) throws -> (image: PixelImage, droppedAlpha: Bool) {
+  /// As `decode`, and what a score of the image should be read with.
+  static func decodeWithOrigin(
+    _ bytes: [UInt8], file: String, depth: DepthRule = .nearest, pixelLimit: Int = pixelLimit
+  ) throws -> DecodedImage {
     do {
       let chunks = try PNGChunks(bytes, pixelLimit: pixelLimit)
-      let decoded = try image(samples(bytes, chunks), header: chunks.header, channels: chunks.channels)
-      return (decoded, decoded.channels < chunks.channels)
+      let decoded = try image(samples(bytes, chunks, depth), header: chunks.header, channels: chunks.channels)
+      return DecodedImage(
+        image: decoded,
+        origin: ImageOrigins(
+          droppedAlphas: decoded.channels < chunks.channels ? 1 : 0, sixteenBits: chunks.header.depth == 16 ? 1 : 0,
+          trailing: chunks.trailing > 0 ? 1 : 0))
     } catch {
       throw FormatError.png(file, error)
     }
   }
 
-  private static func samples(_ bytes: [UInt8], _ chunks: PNGChunks) throws(PNGProblem) -> [UInt8] {
+  private static func samples(
+    _ bytes: [UInt8], _ chunks: PNGChunks, _ depth: DepthRule
+  ) throws(PNGProblem) -> [UInt8] {
+    let keepsDepth = depth == .pillow && chunks.header.depth == 16
     var message = CMessage(capacity: Int(HT_PNG_MESSAGE_SIZE))
-    var samples = [UInt8](repeating: 0, count: chunks.header.width * chunks.header.height * chunks.channels)
+    var samples = [UInt8](
+      repeating: 0, count: chunks.header.width * chunks.header.height * chunks.channels * (keepsDepth ? 2 : 1))
     let status = ht_png_decode(
-      bytes, bytes.count, UInt32(chunks.header.width), UInt32(chunks.header.height), Int32(chunks.channels), &samples,
-      &message.characters)
+      bytes, bytes.count, UInt32(chunks.header.width), UInt32(chunks.header.height), Int32(chunks.channels),
+      keepsDepth ? 1 : 0, &samples, &message.characters)
     guard status == 0 else { throw .decoding(message.text) }
-    return samples
+    guard keepsDepth else { return samples }
+    // Big-endian pairs of bytes.
+    let clips = chunks.header.colour == .grey && chunks.channels == 1
+    return stride(from: 0, to: samples.count, by: 2).map {
+      clips && samples[$0] > 0 ? 255 : samples[$0 + (clips ? 1 : 0)]
+    }
   }
 
   /// Drops the alpha channel of `samples`, which must be opaque.

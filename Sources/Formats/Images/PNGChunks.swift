@@ -31,6 +31,8 @@ struct PNGChunks {
 
   private(set) var chunks: [Chunk] = []
   let header: Header
+  /// Bytes behind the image's end, which every reader passes over.
+  let trailing: Int
 
   /// Channels after expansion to 8-bit grey or RGB, with alpha where the file has any.
   var channels: Int {
@@ -44,17 +46,20 @@ struct PNGChunks {
   }
 
   init(_ bytes: [UInt8], pixelLimit: Int) throws(PNGProblem) {
-    guard bytes.starts(with: PNG.signature) else { throw .signature(found: otherFormat(bytes)) }
+    guard bytes.starts(with: PNG.signature) else { throw .signature(found: FirstBytes(bytes)) }
     var position = 8
+    var types: Set<String> = []
     repeat {
       guard position < bytes.count else { throw .missing("IEND") }
       let chunk = try Self.chunk(bytes, at: position)
-      try Self.checkOrder(chunk, after: chunks)
+      try Self.checkOrder(chunk, after: types, last: chunks.last?.type)
+      if chunks.count == Self.chunkLimit { throw .chunk("more than \(Self.chunkLimit) chunks", at: position) }
+      types.insert(chunk.type)
       chunks.append(chunk)
       position = chunk.data.upperBound + 4
     } while chunks.last?.type != "IEND"
-    if position < bytes.count { throw .trailing(at: position, count: bytes.count - position) }
-    guard chunks.contains(where: { $0.type == "IDAT" }) else { throw .missing("IDAT") }
+    trailing = bytes.count - position
+    guard types.contains("IDAT") else { throw .missing("IDAT") }
     header = try Self.header(bytes, chunks[0], pixelLimit: pixelLimit)
     try Self.checkPalette(chunks, colour: header.colour)
   }
@@ -77,12 +82,15 @@ struct PNGChunks {
     return Chunk(type: type, offset: offset, data: data)
   }
 
-  private static func checkOrder(_ chunk: Chunk, after earlier: [Chunk]) throws(PNGProblem) {
-    func has(_ type: String) -> Bool { earlier.contains { $0.type == type } }
+  /// Writers split data into chunks of 8 KiB or more: this is 8 GiB of them.
+  private static let chunkLimit = 1 << 20
+
+  private static func checkOrder(_ chunk: Chunk, after earlier: Set<String>, last: String?) throws(PNGProblem) {
+    func has(_ type: String) -> Bool { earlier.contains(type) }
     switch chunk.type {
     case "IHDR" where !earlier.isEmpty, "PLTE" where has("PLTE") || has("IDAT"),
       "tRNS" where has("tRNS") || has("IDAT"),
-      "IDAT" where has("IDAT") && earlier.last?.type != "IDAT":
+      "IDAT" where has("IDAT") && last != "IDAT":
       throw .chunk("\(chunk.type) stands in the wrong place", at: chunk.offset)
     case "IHDR", "PLTE", "tRNS", "IDAT": break
     case "IEND":
@@ -136,14 +144,4 @@ struct PNGChunks {
       if !fits { throw .chunk("tRNS does not fit the image's colours", at: transparency.offset) }
     }
   }
-}
-
-/// What a file that is not of the format it should be looks like, for messages.
-func otherFormat(_ bytes: [UInt8]) -> String? {
-  if bytes.isEmpty { return "an empty file" }
-  if bytes.starts(with: JPEG.signature) { return "a JPEG image" }
-  if bytes.starts(with: Array("GIF8".utf8)) { return "a GIF image" }
-  if bytes.starts(with: Array("RIFF".utf8)) { return "a WebP image" }
-  if bytes.starts(with: Array("BM".utf8)) { return "a BMP image" }
-  return nil
 }

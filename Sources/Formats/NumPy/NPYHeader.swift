@@ -17,9 +17,11 @@ package struct NPYHeader: Sendable, Equatable {
   /// - Parameters: name: the array's name in an archive; file: what messages name.
   init(_ stream: any ByteStream, name: String?, file: String) throws {
     func fault(_ problem: NumPyProblem) -> FormatError { .numpy(file, problem) }
-    guard stream.remaining >= 10 else { throw fault(.magic(name: name)) }
-    let start = try stream.read(8)
-    guard start.starts(with: [0x93] + Array("NUMPY".utf8)) else { throw fault(.magic(name: name)) }
+    let start = try stream.read(min(8, stream.remaining))
+    guard start.count == 8, start.starts(with: [0x93] + Array("NUMPY".utf8)) else {
+      let more = try stream.read(min(FirstBytes.count - start.count, stream.remaining))
+      throw fault(.magic(name: name, FirstBytes(start + more)))
+    }
     let lengthSize = start[6] == 1 ? 2 : 4
     guard (1...3).contains(start[6]), start[7] == 0 else {
       throw fault(.version(Int(start[6]), Int(start[7]), name: name))

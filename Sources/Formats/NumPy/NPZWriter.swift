@@ -35,6 +35,7 @@ package final class NPZWriter {
   private let output: OutputFile
   private let path: String
   private var members: [Written] = []
+  private var names: Set<String> = []
 
   fileprivate init(_ output: OutputFile, path: String) {
     self.output = output
@@ -55,7 +56,7 @@ package final class NPZWriter {
       throw FormatError.numpy(path, .elementType(type.rawValue, name: name))
     }
     let nameBytes = Array((name + ".npy").utf8)
-    precondition(!members.contains { $0.name == nameBytes }, "array \(name) is written twice")
+    precondition(names.insert(name).inserted, "array \(name) is written twice")
     let size = header.count + dims.reduce(type.byteCount, *)
     let offset = output.offset
     try output.write(localHeader(nameBytes, size: size))

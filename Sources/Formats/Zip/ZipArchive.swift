@@ -19,17 +19,20 @@ struct ZipArchive: Sendable {
   let file: InputFile
   /// In the order of the directory.
   let members: [Member]
+  private let positions: [String: Int]
 
   init(_ file: InputFile) throws {
     self.file = file
     let directory = try ZipDirectory(file)
     let bytes = try file.read(at: directory.offset, count: directory.size)
     var members: [Member] = []
-    var names: Set<String> = []
+    var positions: [String: Int] = [:]
     var position = 0
     for _ in 0..<directory.count {
       let entry = try ZipEntry(bytes, at: &position, base: directory.offset, path: file.path)
-      if !names.insert(entry.name).inserted { throw FormatError.zip(file.path, .duplicate(entry.name)) }
+      if positions.updateValue(members.count, forKey: entry.name) != nil {
+        throw FormatError.zip(file.path, .duplicate(entry.name))
+      }
       members.append(try entry.located(in: file, before: directory.offset))
     }
     guard position == bytes.count else {
@@ -42,13 +45,14 @@ struct ZipArchive: Sendable {
       end = member.dataOffset + member.compressedSize
     }
     self.members = members
+    self.positions = positions
   }
 
+  func contains(_ name: String) -> Bool { positions[name] != nil }
+
   func member(_ name: String) throws -> Member {
-    guard let member = members.first(where: { $0.name == name }) else {
-      throw FormatError.zip(file.path, .missing(name))
-    }
-    return member
+    guard let position = positions[name] else { throw FormatError.zip(file.path, .missing(name)) }
+    return members[position]
   }
 
   /// The content of `member`.
@@ -116,7 +120,8 @@ private struct ZipEntry {
     func refuse(_ reason: String) -> FormatError { .zip(path, .name(name, reason: reason)) }
     if name.isEmpty { throw refuse("the name is empty") }
     if bytes.contains(where: { $0 < 0x20 || $0 == 0x7f }) { throw refuse("control characters in the name") }
-    if name.hasPrefix("/") || bytes.contains(UInt8(ascii: "\\")) { throw refuse("not a relative path") }
+    if name.hasPrefix("/") { throw refuse("it starts with a slash; names in an archive are relative") }
+    if bytes.contains(UInt8(ascii: "\\")) { throw refuse("it has a backslash; names in an archive have slashes") }
     if name.split(separator: "/", omittingEmptySubsequences: false).contains("..") { throw refuse("leaves its folder") }
     return name
   }

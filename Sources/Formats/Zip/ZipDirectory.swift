@@ -12,7 +12,7 @@ struct ZipDirectory {
     let tailSize = min(file.size, 22 + 0xffff)
     let tailStart = file.size - tailSize
     let tail = try file.read(at: tailStart, count: tailSize)
-    let end = tailStart + (try Self.findEnd(tail, tailStart, file.path))
+    let end = tailStart + (try Self.findEnd(tail, tailStart, file))
     let record = Array(tail[(end - tailStart)..<(end - tailStart + 22)])
 
     var disks = [Int(record.little(UInt16.self, at: 4)), Int(record.little(UInt16.self, at: 6))]
@@ -62,19 +62,22 @@ struct ZipDirectory {
   }
 
   /// The one place in the file's tail where an end record with a comment that reaches exactly to the end can stand.
-  private static func findEnd(_ tail: [UInt8], _ tailStart: Int, _ path: String) throws -> Int {
+  private static func findEnd(_ tail: [UInt8], _ tailStart: Int, _ file: InputFile) throws -> Int {
     var found: Int?
     var place = tail.count - 22
     while place >= 0 {
       if tail[place] == 0x50, tail.little(UInt32.self, at: place) == 0x0605_4b50,
         place + 22 + Int(tail.little(UInt16.self, at: place + 20)) == tail.count
       {
-        if let found { throw FormatError.zip(path, .ambiguousDirectory(tailStart + place, tailStart + found)) }
+        if let found { throw FormatError.zip(file.path, .ambiguousDirectory(tailStart + place, tailStart + found)) }
         found = place
       }
       place -= 1
     }
-    guard let found else { throw FormatError.zip(path, .noDirectory) }
+    guard let found else {
+      throw FormatError.zip(
+        file.path, .noDirectory(FirstBytes(try file.read(at: 0, count: min(FirstBytes.count, file.size)))))
+    }
     return found
   }
 

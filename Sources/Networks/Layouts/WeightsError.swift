@@ -27,7 +27,7 @@ package struct WeightsError: HalftoneError, Equatable {
   package var id: String { "E-WEIGHTS" }
   package var exit: ExitStatus { .refusedInput }
   package var message: String {
-    "\(printable(file)) does not fit the network:\n  " + problems.map(\.text).joined(separator: "\n  ")
+    "\(printable(file)) does not fit the network:\n  " + listed(problems.lazy.map(\.text))
   }
   package var hint: String? {
     "check that the configuration and the weights belong together and that the file is complete"

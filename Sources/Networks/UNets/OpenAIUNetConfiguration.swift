@@ -61,7 +61,11 @@ package struct OpenAIUNetConfiguration: UNetConfiguration, Equatable {
 
   private static let epsilon: Float = 1e-5
 
-  package var sampleSize: SampleSize? { outline.sampleSize }
+  /// Always known: a checkpoint says it, or its user.
+  package var sampleSize: SampleSize? {
+    get { outline.sampleSize }
+    set { if let newValue { outline.sampleSize = newValue } }
+  }
 
   package static func decode(_ value: ConfigurationValue, file: String) throws(ConfigurationError) -> Self {
     let reader = ConfigurationReader(value, file: file)

@@ -27,7 +27,8 @@ extension UNet2DConfiguration {
     let reader = ConfigurationReader(value, file: file)
     for key in reader.keys where key.hasPrefix("_") || foreign.contains(key) { reader.ignore(key) }
     let configuration = Self(reader)
-    for key in reader.keys where configuration.encoded[key] != nil && !nullable.contains(key) {
+    guard case .map(let known) = configuration.encoded else { preconditionFailure("a configuration is a map") }
+    for key in known.map(\.key) where !nullable.contains(key) {
       if reader.value(key) == .null {
         reader.report(key, "null has no meaning here; leave the key out for the default")
       }
@@ -200,13 +201,13 @@ extension UNet2DConfiguration {
     guard let width = attentionHeadDim,
       reader.isSound("attention_head_dim", "block_out_channels", "down_block_types", "up_block_types")
     else { return }
-    for (level, channels) in blockOutChannels.enumerated() where channels % width != 0 {
+    for (level, channels) in blockOutChannels.enumerated() where channels < width {
       let attends =
         downBlocks[level] == .attention || upBlocks[levels - 1 - level] == .attention
         || (level == levels - 1 && hasMidBlock && addAttention)
       if attends {
         reader.report(
-          "attention_head_dim", "heads of \(width) channels do not divide block_out_channels[\(level)] = \(channels)")
+          "attention_head_dim", "heads of \(width) channels are wider than block_out_channels[\(level)] = \(channels)")
       }
     }
   }

@@ -59,7 +59,7 @@ package struct UNet2DConfiguration: UNetConfiguration, Equatable {
   /// Training only; kept so that a configuration survives being written.
   package var dropout = 0.0
   package var activation = Activation.silu
-  /// Channels per attention head; nil: one head.
+  /// Channels per attention head; nil: one head. A level has as many heads as fit whole, `channels / attentionHeadDim`.
   package var attentionHeadDim: Int? = 8
   package var normGroups = 32
   /// Groups of the middle attention's normalisation; nil: see `midAttentionGroups`.

@@ -21,7 +21,7 @@ package protocol UNetConfiguration: Sendable {
   /// Every key with its value; `decode` reads it back to an equal configuration.
   var encoded: ConfigurationValue { get }
   /// The size the network was trained for; nil where the configuration leaves it open.
-  var sampleSize: SampleSize? { get }
+  var sampleSize: SampleSize? { get set }
   /// What the network consists of.
   var plan: UNetPlan { get }
 }

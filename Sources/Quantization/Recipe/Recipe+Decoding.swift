@@ -82,7 +82,11 @@ extension Recipe {
     correction = reader.section("correction", or: "none").map(Recipe.Correction.init)
     sampler = SamplerChoice(reader)
     calibration = reader.section("calibration").map(Calibration.init) ?? .standIn
-    floatLayers = reader.strings("float_layers").enumerated().compactMap { position, text in
+    let patterns = reader.strings("float_layers")
+    if patterns.count > SitePattern.mostPatterns {
+      reader.report("float_layers", "\(patterns.count) patterns, over the limit of \(SitePattern.mostPatterns)")
+    }
+    floatLayers = patterns.prefix(SitePattern.mostPatterns).enumerated().compactMap { position, text in
       let pattern = SitePattern(text)
       if pattern == nil {
         reader.report(

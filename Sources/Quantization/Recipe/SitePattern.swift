@@ -26,6 +26,8 @@ package struct SitePattern: Sendable, Equatable, CustomStringConvertible {
 
   /// Longer than any node path; bounds the matching.
   private static let longest = 512
+  /// More than any network has layers: each pattern is compared with each site.
+  static let mostPatterns = 4096
 
   package var description: String { text }
 
@@ -122,9 +124,16 @@ extension Recipe {
     let unmatched = patterns.filter { _, resolved in !sites.contains { site in resolved.contains { $0.matches(site) } }
     }
     let idle = unmatched.filter { $0.0.isOptional(among: layerWords) }.map(\.0.text)
-    let wrong = unmatched.filter { !idle.contains($0.0.text) }
+    let known = Set(idle)
+    let wrong = unmatched.filter { !known.contains($0.0.text) }
     if !wrong.isEmpty {
-      throw .patterns(wrong.map { .init(pattern: $0.0.text, near: Self.similar(to: $0.0.text, in: layers)) })
+      // Suggestions for as many as the message shows.
+      throw .patterns(
+        wrong.enumerated().map { position, pattern in
+          .init(
+            pattern: pattern.0.text,
+            near: position < listedLimit ? Self.similar(to: pattern.0.text, in: layers) : [])
+        })
     }
     let float = patterns.flatMap(\.1)
     // What is kept is not quantised where it would be computed.

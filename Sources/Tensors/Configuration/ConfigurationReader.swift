@@ -13,7 +13,7 @@ package struct ConfigurationError: HalftoneError, Equatable {
   package init(problems: [Problem]) { self.problems = problems }
   package var id: String { "E-CONFIG" }
   package var exit: ExitStatus { .refusedInput }
-  package var message: String { problems.map { "\($0.path): \($0.text)" }.joined(separator: "\n  ") }
+  package var message: String { listed(problems.lazy.map { "\($0.path): \($0.text)" }) }
 }
 
 /// Strict, path-tracking decoding of a map. Getters never throw: they record what is wrong and return a stand-in, and
@@ -21,9 +21,14 @@ package struct ConfigurationError: HalftoneError, Equatable {
 package final class ConfigurationReader {
   private final class Log { var problems: [ConfigurationError.Problem] = [] }
 
+  /// Longer lists belong in files of arrays, and every entry of a wrong one would be a problem to report.
+  package static let listLimit = 1 << 16
+
   package let path: String
   private let log: Log
   private let entries: [ConfigurationValue.Entry]
+  /// Where each key stands in `entries`.
+  private let positions: [String: Int]
   private var asked: Set<String> = []
   private var children: [ConfigurationReader] = []
 
@@ -39,6 +44,7 @@ package final class ConfigurationReader {
       self.entries = []
       log.problems.append(.init(path: path, text: "expected a map, found \(value.kind)"))
     }
+    positions = Dictionary(entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// Keys of this map in file order.
@@ -47,7 +53,7 @@ package final class ConfigurationReader {
   /// The raw value of `key`, marked as read; nil when absent. JSON null counts as present.
   package func value(_ key: String) -> ConfigurationValue? {
     asked.insert(key)
-    return entries.first { $0.key == key }?.value
+    return positions[key].map { entries[$0].value }
   }
 
   /// Records a problem at `key` (or at this map itself).
@@ -163,6 +169,7 @@ package final class ConfigurationReader {
       report(key, "expected a list of maps, found \(raw.shown)")
       return []
     }
+    guard isShort(items, key) else { return [] }
     let readers = items.enumerated().map { ConfigurationReader($1, path: "\(keyPath(key))[\($0)]", log: log) }
     children += readers
     return readers
@@ -175,9 +182,11 @@ package final class ConfigurationReader {
   }
 
   private func reportUnknownKeys() {
+    let known = asked.sorted()
     for entry in entries where !asked.contains(entry.key) {
-      let near = nearest(entry.key, in: asked.sorted()).map { " (did you mean \"\($0)\"?)" } ?? ""
-      report(entry.key, "unknown key\(near)")
+      // Suggestions for as many as a message shows.
+      let near = log.problems.count < listedLimit ? nearest(entry.key, in: known) : nil
+      report(entry.key, "unknown key" + (near.map { " (did you mean \"\($0)\"?)" } ?? ""))
     }
     children.forEach { $0.reportUnknownKeys() }
   }
@@ -209,6 +218,7 @@ package final class ConfigurationReader {
       report(key, "expected a list, found \(raw.shown)")
       return fallback ?? []
     }
+    guard isShort(items, key) else { return fallback ?? [] }
     var out: [T] = []
     for (position, item) in items.enumerated() {
       if let converted = convert(item) {
@@ -218,6 +228,11 @@ package final class ConfigurationReader {
       }
     }
     return out
+  }
+
+  private func isShort(_ items: [ConfigurationValue], _ key: String) -> Bool {
+    if items.count > Self.listLimit { report(key, "a list of \(items.count), over the limit of \(Self.listLimit)") }
+    return items.count <= Self.listLimit
   }
 
   private static func integer(_ value: ConfigurationValue) -> Int? {

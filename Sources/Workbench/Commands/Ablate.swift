@@ -64,7 +64,7 @@ package struct AblateCommand: Sendable {
     try AtomicFile.write(report.text, to: run.file("report.md"))
     try AtomicFile.write(JSONWriter.pretty(report.value), to: run.file("report.json"))
     run.log.info("finished")
-    if json { return try session.console.result(JSONWriter.compact(report.value)) }
+    if json { return try session.console.result(json: report.value) }
     try session.console.result(report.text)
     try session.console.result("Report: \(run.file("report.md")), \(run.file("report.json"))")
   }

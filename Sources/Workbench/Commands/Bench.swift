@@ -44,7 +44,7 @@ package struct BenchCommand: Sendable {
   package func run(_ session: Session) throws -> ExitStatus {
     let float =
       randomWeights
-      ? try ModelSource.random(model, schedule: modelOptions.schedule, seed: 0, assets: session.assets)
+      ? try ModelSource.random(model, modelOptions, seed: 0, assets: session.assets)
       : try session.open(model, modelOptions)
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "bench") }
     session.console.notes((try? float.schedule.notes) ?? [])
@@ -99,10 +99,10 @@ package struct BenchCommand: Sendable {
       threads: threads, batches: batches, session: session)
     if json {
       return try session.console.result(
-        JSONWriter.compact([
+        json: [
           "schema": 1, "model": .string(float.name), "rounds": .integer(rounds),
           "gradients": GradientBenchmark.value(of: rows),
-        ]))
+        ])
     }
     try session.console.result(
       GradientBenchmark.table(of: rows).markdown
@@ -113,7 +113,7 @@ package struct BenchCommand: Sendable {
   }
 
   private func show(_ report: BenchmarkReport, _ session: Session) throws {
-    if json { return try session.console.result(JSONWriter.compact(report.value)) }
+    if json { return try session.console.result(json: report.value) }
     try session.console.result(report.table.markdown + "\n\n" + report.legend)
     for row in report.rows where !row.work.isEmpty {
       try session.console.result(

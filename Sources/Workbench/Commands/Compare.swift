@@ -54,7 +54,9 @@ package struct CompareCommand: Sendable {
       try SamplingPlan(source: $0, sampler: sampler, executor: $0.defaultExecutor, seed: seed, labels: labels)
     }
     try StepJournal.checkMemory(images: images.count, networks: 2, steps: plans[0].steps.count)
-    let samplers = try plans.map { try $0.imageSampler(last: images.upperBound, compute: compute) }
+    let samplers = try plans.map {
+      try $0.imageSampler(last: images.upperBound, compute: compute, console: session.console)
+    }
     let run = try RunFolder(
       out ?? joined("outputs", "compare-\(float.name)-\(quantized.name)-seed\(seed)"), command: "compare",
       identity: [
@@ -78,7 +80,7 @@ package struct CompareCommand: Sendable {
     try stores[0].writePairs(with: stores[1], images, to: run.file("grid.png"))
     let report = report(float, quantized, measured, notes)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
-    if json { return try session.console.result(JSONWriter.compact(report)) }
+    if json { return try session.console.result(json: report) }
     try printText(session, quantized, measured, run)
   }
 

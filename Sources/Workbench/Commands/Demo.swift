@@ -93,7 +93,7 @@ package struct DemoCommand: Sendable {
     try AtomicFile.write(text, to: run.file("report.md"))
     try AtomicFile.write(JSONWriter.pretty(report.value), to: run.file("report.json"))
     run.log.info("finished")
-    if json { return try session.console.result(JSONWriter.compact(report.value)) }
+    if json { return try session.console.result(json: report.value) }
     try session.console.result(text)
     try session.console.result("Rows of \(run.file("grid.png")): \(variants.map(\.title).joined(separator: "; ")).")
     for variant in variants {

@@ -30,8 +30,8 @@ package struct FrechetCommand: Sendable {
     let result = try FrechetDistance.compute(
       a.statistics, b.statistics, names: (first, second), pool: compute.pool)
     let warnings = distinct(a.warnings + b.warnings + result.warnings)
-    for warning in warnings { session.console.note("warning: \(warning)") }
-    if json { return try session.console.result(JSONWriter.compact(value(result, a, b, warnings))) }
+    for warning in warnings { session.console.warn("\(warning)") }
+    if json { return try session.console.result(json: value(result, a, b, warnings)) }
     try session.console.result(
       "\(result.title): \(fixed(result.distance, 6))\n\(featureLine(a.statistics, b.statistics))")
   }

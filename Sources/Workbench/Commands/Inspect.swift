@@ -51,7 +51,7 @@ package struct InspectCommand: Sendable {
         if !result.passes { status = .gateFailed }
       }
     }
-    if json { try session.console.result(JSONWriter.compact(.map(report))) }
+    if json { try session.console.result(json: .map(report)) }
     return status
   }
 

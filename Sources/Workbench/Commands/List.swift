@@ -22,7 +22,7 @@ package struct ListCommand: Sendable {
     let lists = topics.map { ($0.rawValue, Self.names($0, session.assets)) }
     if json {
       let entries = lists.map { ConfigurationValue.Entry($0, .list($1.map { .string($0) })) }
-      return try session.console.result(JSONWriter.compact(.map(entries)))
+      return try session.console.result(json: .map(entries))
     }
     if topic != nil { return try lists[0].1.forEach { try session.console.result($0) } }
     for (title, names) in lists {

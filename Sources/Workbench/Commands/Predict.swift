@@ -31,7 +31,8 @@ package struct PredictCommand: Sendable {
     try AtomicFile.checkTarget(out)
     let source = try session.open(model, modelOptions)
     let arrays = try InputArrays(input)
-    let x = try arrays.images("x", shape: source.model.graph.imageShape)
+    arrays.noteUnused(but: "x", "t", "labels", console: session.console)
+    let x = try arrays.images("x", shape: source.model.graph.imageShape, console: session.console)
     let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)
     let labels = arrays.contains("labels") ? try arrays.labels("labels", count: x.dims[0]) : []
     let executor = try source.executor(executor, compute: Compute(threads: threads, batch: x.dims[0]))

@@ -49,7 +49,7 @@ package struct SampleCommand: Sendable {
     let plan = try SamplingPlan(
       source: source, sampler: sampler, executor: executor ?? source.defaultExecutor, seed: seed, labels: labels,
       initialNoise: initialNoise)
-    let drawing = try plan.imageSampler(last: images.upperBound, compute: compute)
+    let drawing = try plan.imageSampler(last: images.upperBound, compute: compute, console: session.console)
     let grid = grid ?? GridShape(showing: images.count)
     try MemoryBudget.require(
       ImageGrid.byteCount(source.model.graph.imageShape, rows: grid.rows, columns: grid.columns),
@@ -70,7 +70,7 @@ package struct SampleCommand: Sendable {
     if let arrayPath { try store.writeArray(images, labels: labels, to: arrayPath) }
     let report = report(plan, outcome, compute, notes)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
-    if json { return try session.console.result(JSONWriter.compact(report)) }
+    if json { return try session.console.result(json: report) }
     try session.console.result(
       "\(images.count) images in \(store.folder) (\(outcome.drawn) drawn, \(outcome.kept) kept)")
     try session.console.result("grid: \(gridPath)")

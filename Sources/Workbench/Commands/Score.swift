@@ -51,8 +51,8 @@ package struct ScoreCommand: Sendable {
     let feasible = try feasible(wanted, a, b, session)
     var report = ScoreReport(a, b, seed: seed)
     for metric in feasible { try add(metric, to: &report, a, b, scoring, compute) }
-    for warning in report.warnings { session.console.note("warning: \(warning)") }
-    if json { return try session.console.result(JSONWriter.compact(report.value)) }
+    for warning in report.warnings { session.console.warn("\(warning)") }
+    if json { return try session.console.result(json: report.value) }
     try session.console.result((report.lines + [featureLine(a.statistics, b.statistics)]).joined(separator: "\n"))
   }
 

@@ -47,7 +47,7 @@ package struct StatsCommand: Sendable {
     for (out, sums) in written { try NPZ.write(sums.archive(), to: out) }
     if let kept = scoring.kept, kept.isTemporary { kept.discard() }
     for warning in try found.warnings + found.main.statistics().warnings(name: images) {
-      session.console.note("warning: \(warning)")
+      session.console.warn("\(warning)")
     }
     try session.console.result(
       written.map { "\($0.0): \($0.1.images.count) images, \($0.1.extractor.name) features" }.joined(separator: "\n"))

@@ -23,13 +23,14 @@ package struct StatsConvertCommand: Sendable {
   package func run(_ session: Session) throws {
     if spatial != nil && format != .adm { throw ScoreError.spatialFormat(format) }
     try AtomicFile.checkTarget(out)
-    var main = try StatisticsFiles.required(input)
+    var main = try StatisticsFiles.required(input, console: session.console)
     if let spatial {
-      main = try format.joining(main, file: input, spatial: StatisticsFiles.required(spatial), file: spatial)
+      main = try format.joining(
+        main, file: input, spatial: StatisticsFiles.required(spatial, console: session.console), file: spatial)
     }
     let (archive, warnings) = try format.convert(main, file: input)
     try NPZ.write(archive, to: out)
-    for warning in warnings { session.console.note("warning: \(warning)") }
+    for warning in warnings { session.console.warn("\(warning)") }
     try session.console.result("\(out): \(archive.names.joined(separator: ", ")) (\(format.rawValue))")
   }
 }

@@ -21,15 +21,16 @@ package struct StatsMergeCommand: Sendable {
     try AtomicFile.checkTarget(out)
     var merger = StatisticsMerger()
     for path in parts {
-      let statistics = try FeatureStatistics(archive: StatisticsFiles.required(path), file: path)
+      let statistics = try FeatureStatistics(
+        archive: StatisticsFiles.required(path, console: session.console), file: path)
       guard let exact = statistics.exact else { throw EvaluationError.notExact(file: path, purpose: "merging") }
       try merger.add(exact, name: path)
     }
     let merged = try merger.merged(expecting: expected, allowsGaps: allowsGaps)
     let missing = merged.images.missing(from: expected)
-    if !missing.isEmpty { session.console.note("warning: images are missing: \(ImageIndexSet.text(missing))") }
+    if !missing.isEmpty { session.console.warn("images are missing: \(ImageIndexSet.text(missing))") }
     try NPZ.write(merged.archive(), to: out)
-    for warning in try merged.statistics().warnings(name: out) { session.console.note("warning: \(warning)") }
+    for warning in try merged.statistics().warnings(name: out) { session.console.warn("\(warning)") }
     try session.console.result(
       "\(out): \(merged.images.count) images (\(ImageIndexSet.text(merged.images.ranges))) of \(parts.count) files, "
         + "\(merged.extractor.name) features")

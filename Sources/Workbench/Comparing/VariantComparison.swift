@@ -126,7 +126,9 @@ package struct VariantComparison {
     let name = recipe ?? "float"
     return Variant(
       title: title, recipe: recipe, source: source, cost: cost,
-      samplers: try plans.map { try $0.imageSampler(last: IndexRange.limit, compute: compute) },
+      samplers: try plans.map {
+        try $0.imageSampler(last: IndexRange.limit, compute: compute, console: session.console)
+      },
       stores: plans.map { plan in
         plan.store(in: run, subfolder: size.seeds.count == 1 ? name : joined(name, "seed-\(plan.seed)"))
       })

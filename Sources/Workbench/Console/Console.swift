@@ -1,4 +1,6 @@
+import Formats
 import Foundation
+import Synchronization
 import Tensors
 
 /// Standard output cannot be written.
@@ -14,11 +16,30 @@ package struct Console: Sendable {
   /// No progress and no notes; results and errors still appear.
   package let isQuiet: Bool
 
+  private let notes = Notes()
+
   package init(quiet: Bool = false) { self.isQuiet = quiet }
 
   /// Writes one result and a line feed to standard output. A reader that has gone away (`| head`) is no error: the
   /// command goes on without it (SIGPIPE is ignored, see `ProcessSetup`).
   package func result(_ text: String) throws(ConsoleError) { try result(bytes: Array((text + "\n").utf8)) }
+
+  /// Writes one result as JSON. Everything that was noted so far stands under `notes`, behind those that the result has there itself
+  /// and but for what its `warnings` say, so that a program is told what a person is, and told it under `--quiet` too.
+  package func result(json value: ConfigurationValue) throws {
+    guard case .map(let entries) = value else { return try result(JSONWriter.compact(value)) }
+    let own = Self.texts(value["notes"])
+    let said = Set(own + Self.texts(value["warnings"]).map { Self.warningPrefix + $0 })
+    let noted = notes.texts.map { $0.hasPrefix(Self.notePrefix) ? String($0.dropFirst(Self.notePrefix.count)) : $0 }
+    let all = own + noted.filter { !said.contains($0) }
+    let others = entries.filter { $0.key != "notes" }
+    try result(JSONWriter.compact(.map(others + [.init("notes", .list(all.map { .string($0) }))])))
+  }
+
+  private static func texts(_ value: ConfigurationValue?) -> [String] {
+    guard case .list(let items)? = value else { return [] }
+    return items.compactMap { if case .string(let text) = $0 { text } else { nil } }
+  }
 
   private func result(bytes: [UInt8]) throws(ConsoleError) {
     var written = 0
@@ -34,11 +55,20 @@ package struct Console: Sendable {
     }
   }
 
-  /// One line about what is going on, on standard error.
-  package func note(_ text: String) { if !isQuiet { Self.standardError(text + "\n") } }
+  /// One line about what is going on, on standard error and in results printed as JSON.
+  package func note(_ text: String) {
+    notes.add(text)
+    if !isQuiet { Self.standardError(text + "\n") }
+  }
+
+  private static let notePrefix = "note: "
+  private static let warningPrefix = "warning: "
+
+  /// A note about something that a result should be read with.
+  package func warn(_ text: String) { note(Self.warningPrefix + text) }
 
   /// The same, one after another.
-  package func notes(_ texts: [String]) { texts.forEach { note("note: \($0)") } }
+  package func notes(_ texts: [String]) { texts.forEach { note(Self.notePrefix + $0) } }
 
   /// Never fails: nobody is left to tell.
   package static func standardError(_ text: String) {
@@ -57,4 +87,20 @@ package struct Console: Sendable {
     guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
     return Int(size.ws_col)
   }
+}
+
+/// What a command has said beside its results, in order.
+private final class Notes: Sendable {
+  /// A command says a handful of things; no input makes it a million.
+  private static let limit = 1000
+
+  private let lines = Mutex<[String]>([])
+
+  func add(_ text: String) {
+    lines.withLock { lines in
+      if lines.count < Self.limit { lines.append(text) }
+    }
+  }
+
+  var texts: [String] { lines.withLock { $0 } }
 }

@@ -19,8 +19,9 @@ struct FileDescription {
     case .file:
       let file = try InputFile(path)
       switch try file.read(at: 0, count: min(file.size, 4)) {
-      // torch.save writes ZIP files too; these are models.
-      case Array("PK\u{3}\u{4}".utf8) where !CheckpointFile.isNamedLikeOne(path): self = try Self.archive(NPZFile(file))
+      case Array("PK\u{3}\u{4}".utf8):
+        guard let description = try Self.archive(file) else { return nil }
+        self = description
       case [0x89] + Array("HDF".utf8): self = try Self.calibrationSet(path)
       default: return nil
       }
@@ -61,22 +62,39 @@ struct FileDescription {
     return FileDescription(path, kind: "run", title: "run folder", facts: facts)
   }
 
-  private static func archive(_ file: NPZFile) throws -> FileDescription {
-    guard file.names.contains("mu") else {
-      let arrays = try file.names.map { name -> (String, ConfigurationValue) in
-        let header = try file.open(name).header
-        return (name, .string("\(header.type.rawValue) \(header.dims)"))
-      }
-      return FileDescription(file.path, kind: "arrays", title: "NumPy arrays", facts: arrays)
+  /// nil for PyTorch files that are no statistics.
+  private static func archive(_ file: InputFile) throws -> FileDescription? {
+    if case .statistics(let archive, let notes)? = try StatisticsFiles.content(file.path) {
+      return try statistics(archive, notes, file.path)
     }
-    let statistics = try FeatureStatistics(archive: file.archiveInMemory(), file: file.path)
+    if try ZipContent(of: file) == .checkpoint { return nil }
+    let archive = try NPZFile(file)
+    let arrays = try archive.names.map { ($0, ConfigurationValue.string(try described($0, in: archive))) }
+    let others = archive.others.map { ($0, ConfigurationValue.string("no array")) }
+    return FileDescription(file.path, kind: "arrays", title: "NumPy arrays", facts: arrays + others)
+  }
+
+  /// Element type and shape; arrays of a type that nothing here reads are said to be that.
+  private static func described(_ name: String, in archive: NPZFile) throws -> String {
+    do {
+      let header = try archive.open(name).header
+      return "\(header.type.rawValue) \(header.dims)"
+    } catch FormatError.numpy(_, .elementType(let found, _)) {
+      return "\(found), which is not read"
+    }
+  }
+
+  private static func statistics(
+    _ archive: TensorArchive, _ notes: [String], _ path: String
+  ) throws -> FileDescription {
+    let statistics = try FeatureStatistics(archive: archive, file: path)
     return FileDescription(
-      file.path, kind: "statistics", title: "feature statistics",
+      path, kind: "statistics", title: "feature statistics",
       facts: [
         ("images", statistics.count.map { .integer($0) } ?? "unknown"), ("dimension", .integer(statistics.dimension)),
         ("extractor", .string(statistics.extractor?.description ?? "unknown")),
         ("mergeable", .bool(statistics.exact != nil)),
-      ])
+      ] + (notes.isEmpty ? [] : [("notes", .list(notes.map { .string($0) }))]))
   }
 
   private static func calibrationSet(_ path: String) throws -> FileDescription {

@@ -23,8 +23,11 @@ package struct ModelOptions: Sendable {
       size: size?.size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder)
   }
 
+  /// Of images; nil: the model's own.
+  var size: SampleSize? { checkpoint.size }
+
   /// The options that concern checkpoints only, as on the command line.
-  var ofCheckpoints: [String] { (configuration == nil ? [] : ["--config"]) + checkpoint.said }
+  var ofCheckpoints: [String] { (configuration == nil ? [] : ["--config"]) + checkpoint.said.filter { $0 != "--size" } }
 }
 
 /// How a checkpoint's fused attention layers order queries, keys and values.

@@ -59,7 +59,12 @@ package struct ModelSource: Sendable {
       if !options.schedule.given.isEmpty {
         throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
       }
-      return try ModelSource(artefact: path)
+      let source = try ModelSource(artefact: path)
+      let made = source.model.graph.imageShape
+      if let size = options.size, size != SampleSize(height: made.height, width: made.width) {
+        throw ModelSourceError.otherSize(path: path, made: "\(made.height)x\(made.width)", asked: size.description)
+      }
+      return source
     case .other, nil: throw ModelSourceError.notAModel(path: path)
     }
   }
@@ -99,7 +104,7 @@ package struct ModelSource: Sendable {
 
   private init(folder path: String, _ options: ModelOptions) throws {
     let folder = try ModelFolder(path, weights: options.weights)
-    let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
+    let configuration = try Self.network(folder, size: options.size)
     let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
     let opened = try folder.checkpoint()
     try Self.checkMemory(of: configuration.graph())
@@ -113,12 +118,13 @@ package struct ModelSource: Sendable {
   /// The network of a folder with weights drawn from `seed`, for timing: what stands in the folder beside the
   /// configurations is not read. Weights are normal with variance 1 / fan-in, norms the identity, biases zero.
   package static func random(
-    _ text: String, schedule options: ScheduleOptions = ScheduleOptions(), seed: UInt64, assets: Assets
+    _ text: String, _ options: ModelOptions = ModelOptions(), seed: UInt64, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
+    try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
     let folder = try ModelFolder(path)
-    let configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
-    let schedule = try schedule(of: folder, path: path, options: options)
+    let configuration = try network(folder, size: options.size)
+    let schedule = try schedule(of: folder, path: path, options: options.schedule)
     let graph = try configuration.graph()
     try checkMemory(of: graph)
     let model = Model.random(graph: graph, seed: seed)
@@ -126,6 +132,14 @@ package struct ModelSource: Sendable {
       path: path, digest: digest(of: model, network: configuration.encoded, schedule: schedule),
       network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
       weightsFileBytes: 4 * GraphSummary(model.graph).parameterCount)
+  }
+
+  /// The network's configuration, for images of `size` where it is given.
+  private static func network(_ folder: ModelFolder, size: SampleSize?) throws -> any UNetConfiguration {
+    var configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
+    if let size { configuration.sampleSize = size }
+    if configuration.sampleSize == nil { throw ModelSourceError.noSize(path: folder.configuration) }
+    return configuration
   }
 
   private static func schedule(

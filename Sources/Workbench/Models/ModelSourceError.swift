@@ -13,6 +13,10 @@ package enum ModelSourceError: HalftoneError, Equatable {
   /// A pipeline's index that is no map of components.
   case badIndex(path: String, found: String)
   case notAModel(path: String)
+  /// A configuration without an image size, and none on the command line.
+  case noSize(path: String)
+  /// A quantised model, and another size than it was made for.
+  case otherSize(path: String, made: String, asked: String)
   /// Several files of weights in a folder without config.json.
   case severalCheckpoints(folder: String, found: [String])
   /// Several configurations beside a checkpoint.
@@ -36,6 +40,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .otherComponents: "E-MODEL-PIPELINE"
     case .badIndex: "E-MODEL-INDEX"
     case .notAModel: "E-MODEL-KIND"
+    case .noSize, .otherSize: "E-MODEL-SIZE"
     case .severalCheckpoints, .severalConfigurations: "E-MODEL-AMBIGUOUS"
     case .idleOptions: "E-MODEL-OPTION"
     case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
@@ -50,7 +55,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noNetwork, .noSchedule, .otherComponents, .badIndex, .notAModel, .severalCheckpoints,
       .severalConfigurations:
       .refusedInput
-    case .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact, .noOwnSampler,
+    case .noSize, .otherSize, .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact,
+      .noOwnSampler,
       .idleOptions:
       .usage
     }
@@ -68,7 +74,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noOwnSampler(let path):
       "\(printable(path)) has no sampler of its own: no scheduler_config.json stands with it"
     case .otherComponents(let path, let names):
-      "\(printable(path)): the pipeline also needs \(names.map { printable($0) }.joined(separator: ", ")), which is not supported"
+      "\(printable(path)): the pipeline also needs \(listedLines(names.lazy.map { printable($0) }).joined(separator: ", ")), which is not supported"
     case .badIndex(let path, let found):
       "\(printable(path)): expected a map of the pipeline's components, found \(found)"
     case .notAModel(let path):
@@ -79,6 +85,10 @@ package enum ModelSourceError: HalftoneError, Equatable {
       "several configurations stand beside \(printable(path)): \(found.map { printable($0) }.joined(separator: ", "))"
     case .idleOptions(let path, let options, let reason):
       "\(printable(path)) takes no \(options.joined(separator: ", ")): \(reason)"
+    case .noSize(let path):
+      "\(printable(path)): sample_size is null, so the size of images is open"
+    case .otherSize(let path, let made, let asked):
+      "\(printable(path)) was quantised for images of \(made); --size asks for \(asked)"
     case .needsFloat(let path, let command):
       "'\(command)' needs a float model; \(printable(path)) is quantised"
     case .needsQuantized(let path, let command):
@@ -105,6 +115,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .badIndex, .notAModel, .idleOptions: nil
     case .severalCheckpoints: "give the file"
     case .severalConfigurations: "name one with --config FILE"
+    case .noSize: "give the size that the network was trained for: --size HxW, such as --size 32x32"
+    case .otherSize: "leave --size out, or quantise the float model with that size"
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
     case .noSelfTest, .otherSource: nil

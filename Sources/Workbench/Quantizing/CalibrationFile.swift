@@ -129,6 +129,6 @@ package struct CalibrationFileError: HalftoneError, Equatable {
   package let problems: [String]
   package var id: String { "E-CAL-FILE" }
   package var exit: ExitStatus { .refusedInput }
-  package var message: String { "\(printable(path)) is damaged:\n  " + problems.joined(separator: "\n  ") }
+  package var message: String { "\(printable(path)) is damaged:\n  " + listed(problems) }
   package var hint: String? { "make it again with 'halftone calibrate'" }
 }

@@ -43,9 +43,12 @@ package enum RunError: HalftoneError, Equatable {
       "\(printable(folder)) is in use by "
         + (holder.map { "process \($0.process) on \(printable($0.host))" } ?? "another process")
     case .differs(let folder, let differences):
-      "\(printable(folder)) holds another run:\n"
-        + differences.map { "  \($0.key): \($0.found ?? "absent") there, \($0.asked ?? "absent") asked for" }
-        .joined(separator: "\n")
+      "\(printable(folder)) holds another run:\n  "
+        + listed(
+          differences.lazy.map {
+            "\(printable($0.key)): \(printable($0.found ?? "absent", limit: 500)) there, "
+              + "\(printable($0.asked ?? "absent", limit: 500)) asked for"
+          })
     case .foreign(let folder, let example):
       "\(printable(folder)) is no run folder: it holds \(printable(example)) and no run.json"
     case .damaged(let path, let reason):

@@ -12,12 +12,28 @@ struct InputArrays {
     archive = try NPZFile(path)
   }
 
-  func contains(_ name: String) -> Bool { archive.names.contains(name) }
+  func contains(_ name: String) -> Bool { archive.contains(name) }
 
-  /// A batch of images, N C H W.
-  func images(_ name: String, shape: ImageShape) throws -> Tensor {
+  /// Says which arrays nobody will read.
+  func noteUnused(but used: String..., console: Console) {
+    let unused = archive.names.filter { !used.contains($0) } + archive.others
+    if unused.isEmpty { return }
+    console.note(
+      "note: \(file): arrays that are not used: \(listedLines(unused.lazy.map { printable($0) }).joined(separator: ", "))"
+    )
+  }
+
+  /// A batch of images, N C H W. F64, which NumPy's numbers are by default, is rounded to F32 with a note.
+  func images(_ name: String, shape: ImageShape, console: Console) throws -> Tensor {
     let stored = try archive.tensor(name)
-    guard let x = stored.floats() else { throw InputArrayError.elementType(file: file, name: name, found: stored.type) }
+    guard let (x, rounded) = stored.nearestFloats() else {
+      throw InputArrayError.elementType(file: file, name: name, found: stored.type)
+    }
+    if let bad = x.values.firstIndex(where: { !$0.isFinite }) {
+      throw InputArrayError.value(
+        file: file, name: name, text: "\(stored.doubles()[bad]) at index \(bad), expected finite F32 numbers")
+    }
+    if rounded > 0 { console.note("note: \(file): \(name) holds F64; its numbers are rounded to F32") }
     guard x.rank == 4, x.dims[0] > 0, Array(x.dims.dropFirst()) == shape.dims else {
       throw InputArrayError.shape(file: file, name: name, expected: "N + \(shape.dims), N > 0", found: x.dims)
     }
@@ -57,8 +73,10 @@ package struct InitialNoise: NoiseProvider {
   static let arrayName = "x_T"
 
   /// - Parameters: path: an .npz with an array `x_T`, N C H W; last: the last image index that will be drawn.
-  package init(path: String, shape: ImageShape, last: Int, steps: NoiseSource) throws {
-    x = try InputArrays(path).images(Self.arrayName, shape: shape)
+  package init(path: String, shape: ImageShape, last: Int, steps: NoiseSource, console: Console) throws {
+    let arrays = try InputArrays(path)
+    arrays.noteUnused(but: Self.arrayName, console: console)
+    x = try arrays.images(Self.arrayName, shape: shape, console: console)
     self.steps = steps
     if x.dims[0] <= last {
       throw InputArrayError.rows(file: path, name: Self.arrayName, has: x.dims[0], last: last)
@@ -94,7 +112,7 @@ package enum InputArrayError: HalftoneError, Equatable {
   package var message: String {
     switch self {
     case .elementType(let file, let name, let found):
-      "\(printable(file)): \(name) holds \(found.rawValue), expected floating-point numbers"
+      "\(printable(file)): \(name) holds \(found.rawValue), expected F16, BF16, F32 or F64"
     case .shape(let file, let name, let expected, let found):
       "\(printable(file)): \(name) has shape \(found), expected \(expected)"
     case .rows(let file, let name, let has, let last):

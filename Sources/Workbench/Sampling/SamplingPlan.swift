@@ -52,14 +52,14 @@ package struct SamplingPlan: Sendable {
 
   /// - Parameter last: the last image that will be drawn.
   /// - Throws: `MemoryError` when a batch's states do not fit, besides what the executor needs.
-  package func imageSampler(last: Int, compute: Compute) throws -> ImageSampler {
+  package func imageSampler(last: Int, compute: Compute, console: Console) throws -> ImageSampler {
     let shape = source.model.graph.imageShape
     try compute.requireStates(of: shape)
     let drawn = NoiseSource(seed: seed, stream: .sample)
     let noise: any NoiseProvider =
       if let initialNoise {
         try InitialNoise(
-          path: initialNoise.path, shape: shape, last: last, steps: drawn)
+          path: initialNoise.path, shape: shape, last: last, steps: drawn, console: console)
       } else { drawn }
     return ImageSampler(
       denoiser: try source.denoiser(executor, compute: compute), process: try source.process, sampler: sampler,

@@ -27,8 +27,12 @@ package struct FeatureScoring {
   /// The images at `path`; of different sizes where the extractor resizes them.
   func images(_ path: String) throws -> any ImageSource {
     try ImageSources.open(
-      path, options: ImageSourceOptions(recursive: options.recursive, mixedSizes: !definition.modes.isEmpty))
+      path,
+      options: ImageSourceOptions(recursive: options.recursive, mixedSizes: !definition.modes.isEmpty, depth: depth))
   }
+
+  /// Every mode is named after a program that opens files with Pillow.
+  private var depth: PNG.DepthRule { definition.modes.isEmpty ? .nearest : .pillow }
 
   /// Exact sums of the selected images' features, a leaf in memory at a time.
   /// - Parameter spatial: whether those of the extractor's spatial features are wanted too.
@@ -53,9 +57,8 @@ package struct FeatureScoring {
     let source = selection.source
     let leaf = KeptFeatures.leafSize(source.shape)
     let kept = selection.count > leaf || self.kept?.isTemporary == false ? self.kept : nil
-    for skipped in source.skipped { session.console.note("skipped \(skipped)") }
     let progress = Progress("extracting features", unit: "images", total: selection.count, console: session.console)
-    var (done, survey) = (0, ImageSurvey(path: source.path))
+    var (done, survey) = (0, ImageSurvey(source, depth: depth))
     try source.forEachBatch(of: leaf, in: selection.positions) { images in
       survey.add(images)
       let key = kept.map { _ in KeptFeatures.key(images, extractor.identity) }

@@ -4,11 +4,18 @@ import Tensors
 /// What about a set's images its scores should be read with.
 struct ImageSurvey {
   private let path: String
+  private let skipped: [String]
+  private let depth: PNG.DepthRule
   private var count = 0
   private var shapes = Set<ImageShape>()
   private var origins = ImageOrigins()
 
-  init(path: String) { self.path = path }
+  /// - Parameters: source: the set; depth: how its PNGs of 16 bits are read.
+  init(_ source: any ImageSource, depth: PNG.DepthRule) {
+    path = source.path
+    skipped = source.skipped
+    self.depth = depth
+  }
 
   mutating func add(_ images: ImageBatch) {
     count += images.count
@@ -18,6 +25,9 @@ struct ImageSurvey {
 
   var warnings: [String] {
     var out: [String] = []
+    if !skipped.isEmpty {
+      out.append("\(path): files that are not scored: \(listedLines(skipped).joined(separator: "; "))")
+    }
     if origins.jpegs > 0 {
       out.append(
         "\(path): \(origins.jpegs) of \(count) images are JPEGs; what compression leaves changes scores, so compare only "
@@ -27,6 +37,17 @@ struct ImageSurvey {
       out.append(
         "\(path): \(origins.droppedAlphas) of \(count) images have an alpha channel; it is opaque everywhere, and was "
           + "dropped")
+    }
+    if origins.sixteenBits > 0 {
+      out.append(
+        "\(path): \(origins.sixteenBits) of \(count) images have 16 bits a sample; "
+          + (depth == .pillow
+            ? "as in Pillow, which the mode's program reads with, colours keep the high byte and grey is cut off at 255"
+            : "they are rounded to 8"))
+    }
+    if origins.trailing > 0 {
+      out.append(
+        "\(path): \(origins.trailing) of \(count) images have bytes behind the image's end, which were passed over")
     }
     if shapes.count > 1 {
       out.append(

@@ -42,7 +42,7 @@ package enum ScoreError: HalftoneError, Equatable {
   /// A statistics file where a metric looks at single images.
   case needsImages(path: String, metrics: [String])
   /// An array `features` that is no set of features.
-  case notFeatures(path: String, dims: [Int], type: ElementType)
+  case notFeatures(path: String, name: String?, dims: [Int], type: ElementType)
   /// sFID where there are no spatial features.
   case noSpatial(path: String)
   /// A set without a covariance.
@@ -74,8 +74,9 @@ package enum ScoreError: HalftoneError, Equatable {
     switch self {
     case .needsImages(let path, let metrics):
       "\(printable(path)): \(metrics.joined(separator: ", ")) cannot be computed from a mean and a covariance"
-    case .notFeatures(let path, let dims, let type):
-      "\(printable(path)): array \"features\" is \(type.rawValue) \(dims), expected F32 [images, dimension]"
+    case .notFeatures(let path, let name, let dims, let type):
+      "\(printable(path)): \(name.map { "array \"\($0)\"" } ?? "the array") is \(type.rawValue) \(dims), expected features, F16 to F64 "
+        + "[images, dimension]"
     case .noSpatial(let path): "\(printable(path)): no spatial features, which sfid is defined on"
     case .oneImage(let path): "\(printable(path)): one image; a covariance needs at least 2"
     case .spatialFormat(let format): "the layout \(format.rawValue) has no place for spatial features"

@@ -28,13 +28,15 @@ package struct ScoringNeeds: Sendable {
 }
 
 extension FeatureScoring {
-  /// Reads a statistics file as it is, an archive with an array `features` (N x d) as features of an unknown extractor, and
+  /// Reads a statistics file as it is, an array of two axes, or one called `features` in an archive (N x d), as features of an unknown extractor, and
   /// anything else through the extractor, in one pass. A statistics file may hold images beside (guided-diffusion's
   /// references do): they are read where single images' features are wanted.
   package func scored(_ path: String, _ needs: ScoringNeeds = .init(), session: Session) throws -> ScoredSet {
-    if let archive = try StatisticsFiles.archive(path) { return try scored(path, archive, needs, session) }
-    if let features = try StatisticsFiles.features(path) { return try scored(path, features) }
-    return try extracted(path, needs, session)
+    switch try StatisticsFiles.content(path) {
+    case .statistics(let archive, let notes)?: return try scored(path, archive, notes, needs, session)
+    case .features(let features, let notes)?: return try scored(path, features, notes)
+    case nil: return try extracted(path, needs, session)
+    }
   }
 
   private func extracted(_ path: String, _ needs: ScoringNeeds, _ session: Session) throws -> ScoredSet {
@@ -64,7 +66,7 @@ extension FeatureScoring {
 
   /// A statistics file. Of files that hold both, the spatial pair is what a spatial extractor means.
   private func scored(
-    _ path: String, _ archive: TensorArchive, _ needs: ScoringNeeds, _ session: Session
+    _ path: String, _ archive: TensorArchive, _ notes: [String], _ needs: ScoringNeeds, _ session: Session
   ) throws -> ScoredSet {
     let main = try FeatureStatistics(archive: archive, file: path)
     let spatial = try FeatureStatistics.spatial(archive: archive, file: path)
@@ -74,12 +76,12 @@ extension FeatureScoring {
       ? extracted(path, ScoringNeeds(features: true), session) : nil
     return ScoredSet(
       path: path, statistics: wantsSpatial ? spatial ?? main : main, spatial: spatial, features: images?.features,
-      isExtracted: images != nil, warnings: images?.warnings ?? [])
+      isExtracted: images != nil, warnings: notes + (images?.warnings ?? []))
   }
 
-  private func scored(_ path: String, _ features: Tensor) throws -> ScoredSet {
+  private func scored(_ path: String, _ features: Tensor, _ notes: [String]) throws -> ScoredSet {
     ScoredSet(
       path: path, statistics: try StatisticsFiles.accumulated(features).statistics(),
-      features: try FeatureSet(features, extractor: nil), isExtracted: false)
+      features: try FeatureSet(features, extractor: nil), isExtracted: false, warnings: notes)
   }
 }

@@ -283,14 +283,14 @@ import Testing
   @Test func whatIsNoSetOfImagesIsNamed() throws {
     try withTemporaryFolder { folder in
       for (bytes, found) in [
-        (PNG.encode(Self.image(1)), "a single PNG image"), ([], "an empty file"),
-        ([0xff, 0xd8, 0xff, 0xe0], "a single JPEG image"),
+        (PNG.encode(Self.image(1)), "a PNG image"), ([], "an empty file"),
+        ([0xff, 0xd8, 0xff, 0xe0], "a JPEG image"),
         (Array("hello world".utf8), "a file that starts with bytes 68 65 6c 6c 6f 20 77 6f"),
       ] {
         try AtomicFile.write(bytes, to: folder + "/file")
-        #expect(throws: FormatError.images(folder + "/file", .notImages(found))) {
-          try ImageSources.open(folder + "/file")
-        }
+        let error = thrownError { _ = try ImageSources.open(folder + "/file") } as? FormatError
+        #expect(error == .images(folder + "/file", .notImages(FirstBytes(bytes))))
+        #expect(error?.message.hasSuffix("an .npz or .npy of samples or an IDX file, found \(found)") == true)
       }
     }
   }

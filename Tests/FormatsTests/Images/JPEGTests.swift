@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func whatIsNoJPEGIsNamed() throws {
-    #expect(throws: FormatError.jpeg("a.jpg", .signature(found: "an empty file"))) {
+    #expect(throws: FormatError.jpeg("a.jpg", .signature(found: FirstBytes([])))) {
       try JPEG.decode([], file: "a.jpg")
     }
     #expect(

@@ -59,10 +59,14 @@ import Testing
           "norm_num_groups: 8 groups do not divide block_out_channels[0] = 20",
           "norm_num_groups: 8 groups do not divide block_out_channels[1] = 30",
           "attn_norm_num_groups: 9 groups do not divide block_out_channels[1] = 30 of the middle block",
-          "attention_head_dim: heads of 7 channels do not divide block_out_channels[0] = 20",
-          "attention_head_dim: heads of 7 channels do not divide block_out_channels[1] = 30",
         ])
-    // Levels without attention have no heads to divide.
+    // As many heads as fit whole; levels without attention have none.
+    #expect(
+      problems(
+        #"{"block_out_channels": [20, 30], "norm_num_groups": 10, "attention_head_dim": 25, "#
+          + #""down_block_types": ["AttnDownBlock2D", "AttnDownBlock2D"], "up_block_types": ["UpBlock2D", "UpBlock2D"]}"#
+      )
+        == ["attention_head_dim: heads of 25 channels are wider than block_out_channels[0] = 20"])
     #expect(
       problems(
         #"{"block_out_channels": [20, 30], "norm_num_groups": 10, "attention_head_dim": 15, "#

@@ -49,6 +49,24 @@ import Testing
     #expect(summary.parameterCount == 108 + 6 + 36 + 6)
   }
 
+  /// diffusers divides with a remainder: heads of 8 channels in a level of 12 are one head, and to_q maps 12 to 8.
+  @Test func headsThatLeaveARemainderAreNarrower() throws {
+    var configuration = UNet2DConfiguration()
+    configuration.sampleSize = SampleSize(height: 4, width: 4)
+    configuration.blockOutChannels = [12]
+    configuration.downBlocks = [.plain]
+    configuration.upBlocks = [.plain]
+    configuration.layersPerBlock = 1
+    configuration.normGroups = 4
+    configuration.attentionHeadDim = 8
+    let parameters = try configuration.graph().parameters
+    func dims(_ name: String) -> [Int]? {
+      parameters.first { $0.name == "mid_block.attentions.0.\(name).weight" }?.dims
+    }
+    #expect(dims("to_q") == [8, 12] && dims("to_k") == [8, 12] && dims("to_v") == [8, 12])
+    #expect(dims("to_out.0") == [12, 8])
+  }
+
   @Test func theTemporalBlockIsFoundByReachability() throws {
     let graph = try GoldenNetwork.embedded.configuration().graph()
     let members = GraphSummary(graph).temporalMembers

@@ -6,10 +6,10 @@ package struct AttentionStyle: Sendable, Equatable {
   package enum Heads: Sendable, Equatable {
     /// So many, whatever the channels.
     case count(Int)
-    /// So many channels each.
+    /// So many channels each, and as many heads as fit whole: queries, keys and values may be narrower than the image.
     case width(Int)
 
-    /// Channels of each head. - Precondition: the heads divide `channels`, which configurations check.
+    /// Channels of each head. - Precondition: there is one, at least, which configurations check.
     package func width(of channels: Int) -> Int {
       switch self {
       case .count(let count): channels / count
@@ -40,11 +40,12 @@ extension GraphBuilder {
       let dims = g.dims(of: x)
       let headWidth = style.heads.width(of: dims[0])
       let heads = dims[0] / headWidth
+      let inner = heads * headWidth
       let normed = style.groups.map { g.groupNorm("group_norm", x, groups: $0, epsilon: style.epsilon) } ?? x
       let tokens = g.toTokens("tokens", normed)
-      let queries = g.linear("to_q", tokens, out: dims[0])
-      let keys = g.linear("to_k", tokens, out: dims[0])
-      let values = g.linear("to_v", tokens, out: dims[0])
+      let queries = g.linear("to_q", tokens, out: inner)
+      let keys = g.linear("to_k", tokens, out: inner)
+      let values = g.linear("to_v", tokens, out: inner)
       let scale = Float(1 / Double(headWidth).squareRoot())
       let mixed = g.attention(queries: queries, keys: keys, values: values, heads: heads, scale: scale)
       let projected = g.linear("to_out.0", mixed, out: dims[0])
