@@ -21,7 +21,11 @@ INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-std
 
 FORMATTED := Package.swift Sources Tests
 
-.PHONY: help packages build test fuzz-recipes demo peers install uninstall format lint clean
+# `make fuzz SECONDS=3600 SEED=7`: other inputs, for longer.
+SECONDS ?= 60
+SEED ?= 1
+
+.PHONY: help packages build test fuzz fuzz-recipes demo peers install uninstall format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -60,6 +64,9 @@ test: packages ## build and run all tests (release)
 CASES ?= 0-2999
 fuzz-recipes: packages ## quantise tiny networks by drawn recipes; CASES=A-B
 	HALFTONE_FUZZ_RECIPES=$(CASES) $(TEST) --filter RecipeFuzzTests
+
+fuzz: build ## read changed files for SECONDS (60), inputs from SEED (1); those that fail are kept in outputs/fuzz
+	.build/release/halftone-fuzz --seconds $(SECONDS) --seed $(SEED)
 
 demo: build ## quantise, sample and score the embedded model; QUICK=1 for a short run
 	.build/release/halftone demo $(if $(QUICK),--quick)

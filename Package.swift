@@ -82,6 +82,16 @@ let package = Package(
       name: "TestSupport", dependencies: ["Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution"],
       path: "Tests/TestSupport",
       swiftSettings: settings),
+    // Readers under changed files: a few inputs in the tests, as many as wanted by `make fuzz`.
+    .target(
+      name: "Fuzzing",
+      dependencies: [
+        "Tensors", "Formats", "Diffusion", "Networks", "Quantization", "Evaluation", "Workbench", "TestSupport",
+      ],
+      path: "Tests/Fuzzing", swiftSettings: settings),
+    .executableTarget(
+      name: "halftone-fuzz", dependencies: ["Fuzzing"], path: "Tests/FuzzRunner", swiftSettings: settings),
+    tests("FuzzingTests", ["Fuzzing"]),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     tests("FormatsTests", ["Formats"]),
     tests("DiffusionTests", ["Diffusion", "Formats"]),

@@ -1,0 +1,193 @@
+import Diffusion
+import Evaluation
+import Formats
+import Foundation
+import Networks
+import Quantization
+import Tensors
+import TestSupport
+import Workbench
+
+/// Every reader of files that users give. A new one adds its line here.
+package enum FuzzCatalog {
+  package static func readers() throws -> [FuzzReader] {
+    try configurations() + images() + archives() + models() + folders()
+  }
+
+  static let checkout = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
+
+  private static func file(_ path: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: checkout.appending(path: path)))
+  }
+
+  private static func fixture(_ path: String) throws -> [UInt8] { try file("Tests/Fixtures/" + path) }
+
+  private static func write(_ bytes: [UInt8], _ folder: String, _ name: String) throws -> String {
+    let path = folder + "/" + name
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    return path
+  }
+
+  // MARK: Texts
+
+  private static func configurations() throws -> [FuzzReader] {
+    let networks = try ["unet-ddpm", "unet-class-scale-shift"].map { try fixture("golden/\($0)/config.json") }
+    let schedulers = try [file("models/fashion-mnist-ddpm/scheduler/scheduler_config.json")]
+    let samplers = try ["ddim-10", "ddpm-100", "ddim-100-quad"].map { try file("samplers/\($0).yaml") }
+    let recipes = try ["tfmq-w4a8", "mixed-w4a8", "ptq4dm-w8a8"].map { try file("calib/\($0).yaml") }
+    let process = try SchedulerConfiguration.decode(JSON.parse(schedulers[0], file: "scheduler"), file: "scheduler")
+      .process
+    return [
+      FuzzReader("network", .text, seeds: networks) { input, _ in
+        _ = try UNetCatalog.decode(JSON.parse(input, file: "input"), file: "input").graph()
+      },
+      FuzzReader("scheduler", .text, seeds: schedulers) { input, _ in
+        _ = try SchedulerConfiguration.decode(JSON.parse(input, file: "input"), file: "input").process
+      },
+      FuzzReader("sampler", .text, seeds: samplers) { input, _ in
+        _ = try SamplerCatalog.decode(YAML.parse(input, file: "input"), file: "input").steps(for: process)
+      },
+      FuzzReader("recipe", .text, seeds: recipes) { input, _ in
+        _ = try Recipe(YAML.parse(input, file: "input"), file: "input")
+      },
+    ]
+  }
+
+  // MARK: Images
+
+  private static func images() throws -> [FuzzReader] {
+    let levels = (0..<(8 * 8 * 3)).map { UInt8($0) }
+    let colours = PixelImage(height: 8, width: 8, channels: 3, pixels: levels)
+    let grey = PixelImage(height: 8, width: 8, channels: 1, pixels: Array(levels[..<64]))
+    let pngs = try [
+      PNG.encode(colours, texts: [("key", "value"), ("other", "é")]), PNG.encode(grey), fixture("png/grey16.png"),
+      fixture("png/colours16.png"),
+    ]
+    let jpegs = try ["grey", "colours-420", "progressive-422", "cmyk"].map { try fixture("jpeg/\($0).jpg") }
+    let idx = [UInt8]([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 4]) + levels[..<32]
+    let samples = try array(StoredTensor(dims: [2, 4, 4, 3], Array(levels[..<96])))
+    let sets = [
+      storedZip([("set/0.png", pngs[0]), ("set/1.png", pngs[0])]), storedZip([("arr_0.npy", samples)]), samples, idx,
+    ]
+    return [
+      FuzzReader("png", .png, seeds: pngs) { input, _ in
+        _ = try PNG.decode(input, file: "input.png")
+        _ = try PNG.texts(of: input, file: "input.png")
+      },
+      FuzzReader("jpeg", .bytes, seeds: jpegs) { input, _ in _ = try JPEG.decode(input, file: "input.jpg") },
+      FuzzReader("image-zip", .zip(.png), seeds: [sets[0]], readSet),
+      FuzzReader("image-array", .zip(.npy), seeds: [sets[1]], readSet),
+      FuzzReader("image-npy", .npy, seeds: [sets[2]], readSet),
+      FuzzReader("idx", .bytes, seeds: [sets[3], try fixture("fuzz/seeds/images.idx.gz")], readSet),
+    ]
+  }
+
+  /// All images of a set, twice: as scoring reads them, and as a run of one size.
+  private static func readSet(_ input: [UInt8], _ folder: String) throws {
+    let path = try write(input, folder, "set")
+    for depth in [PNG.DepthRule.nearest, .pillow] {
+      let options = ImageSourceOptions(recursive: true, mixedSizes: depth == .pillow, depth: depth)
+      try ImageSources.open(path, options: options).forEachBatch(of: 4) { _ in }
+    }
+  }
+
+  private static func array(_ tensor: StoredTensor) throws -> [UInt8] {
+    try withTemporaryFolder { folder in
+      try NPY.write(tensor, to: folder + "/a.npy")
+      return Array(try Data(contentsOf: URL(fileURLWithPath: folder + "/a.npy")))
+    }
+  }
+
+  // MARK: Arrays
+
+  private static func archives() throws -> [FuzzReader] {
+    let covariance = (0..<9).map { $0 % 4 == 0 ? 1.0 : 0.25 }
+    let moments = [
+      ("mu.npy", try array(StoredTensor(dims: [3], [0.5, 1, 2]))),
+      ("sigma.npy", try array(StoredTensor(dims: [3, 3], covariance))),
+    ]
+    let features = StoredTensor(Tensor([4, 3], (0..<12).map { Float($0 * $0 % 7) }))
+    let ours = try withTemporaryFolder { folder in
+      var sums = FeatureAccumulator(extractor: .unknown, dimension: 3)
+      try sums.add(features.floats()!, images: 0..<4)
+      try NPZ.write(sums.archive(), to: folder + "/s.npz")
+      return Array(try Data(contentsOf: URL(fileURLWithPath: folder + "/s.npz")))
+    }
+    let statistics = try [
+      storedZip(moments), ours, storedZip([("features.npy", array(features))]), fixture("pytorch/state.pth"),
+    ]
+    return [
+      FuzzReader("npy", .npy, seeds: [try array(features)]) { input, _ in
+        _ = try NPY.open(InputFile(bytes: input, name: "input.npy")).tensor()
+      },
+      FuzzReader("npz", .zip(.npy), seeds: Array(statistics[..<3])) { input, _ in
+        _ = try NPZFile(InputFile(bytes: input, name: "input.npz")).archiveInMemory()
+      },
+      FuzzReader("statistics", .zip(.npy), seeds: statistics) { input, folder in
+        let path = try write(input, folder, "statistics")
+        let archive = try StatisticsFiles.required(path, console: Console(quiet: true))
+        let found = try FeatureStatistics(archive: archive, file: path)
+        _ = try FrechetDistance.compute(found, found)
+      },
+      FuzzReader("hdf5", .bytes, seeds: [try fixture("fuzz/seeds/set.h5")], startsProcesses: true) { input, folder in
+        let path = try write(input, folder, "set.h5")
+        let file = try HDF5File(path, seconds: Int(FuzzReader.secondsLimit) - 1)
+        for dataset in file.datasets.prefix(20) { _ = try file.tensor(dataset.name) }
+        _ = try CalibrationFile.Reader(path)
+      },
+    ]
+  }
+
+  // MARK: Models
+
+  private static func models() throws -> [FuzzReader] {
+    let weights = Safetensors.encode(
+      TensorArchive(
+        tensors: [
+          "a.weight": StoredTensor(Tensor([2, 3], [1, 2, 3, 4, 5, 6])),
+          "b": StoredTensor(dims: [3], [1, 2, 3] as [UInt8]),
+          "half": StoredTensor(type: .f16, dims: [2], bytes: [0, 60, 0, 64]),
+        ], metadata: ["format": "pt"]))
+    let checkpoints = try ["state", "module"].map { try fixture("pytorch/\($0).pth") }
+    let assets = try Assets.locate()
+    return [
+      FuzzReader("safetensors", .safetensors, seeds: [weights]) { input, _ in
+        let archive = try SafetensorsFile(InputFile(bytes: input, name: "input.safetensors")).archive()
+        for name in archive.names { _ = archive.tensors[name]?.floats() }
+      },
+      FuzzReader("pytorch", .zip(.pickle), seeds: checkpoints, readCheckpoint),
+      FuzzReader("pytorch-legacy", .pickle, seeds: [try fixture("pytorch/legacy.pth")], readCheckpoint),
+      FuzzReader(
+        "artefact", .artefact(metadataKey: "halftone"), seeds: [try fixture("fuzz/seeds/artefact.safetensors")]
+      ) {
+        input, folder in
+        let path = try write(input, folder, "model.safetensors")
+        let source = try ModelSource.open(path, assets: assets)
+        _ = try source.sampler(nil, assets: assets)
+      },
+    ]
+  }
+
+  private static func readCheckpoint(_ input: [UInt8], _ folder: String) throws {
+    _ = try PyTorchFile(InputFile(bytes: input, name: "input.pth")).archiveInMemory()
+  }
+
+  // MARK: Folders
+
+  private static func folders() throws -> [FuzzReader] {
+    [
+      FuzzReader("run-record", .text, seeds: [try fixture("fuzz/seeds/run.json")]) { input, folder in
+        _ = try write(input, folder, "run.json")
+        _ = try RunFolder(folder, command: "sample", identity: ["seed": 0], arguments: [])
+      },
+      FuzzReader("run-image", .png, seeds: [try fixture("fuzz/seeds/000000.png")]) { input, folder in
+        try FileManager.default.createDirectory(atPath: folder + "/images/000000", withIntermediateDirectories: true)
+        _ = try write(Array("{}".utf8), folder, "run.json")
+        _ = try write(input, folder, "images/000000/000000.png")
+        let shape = ImageShape(channels: 1, height: 28, width: 28)
+        _ = ImageStore(folder: folder, shape: shape, seed: 0, modelDigest: "", runDigest: "").state(of: 0)
+        try ImageSources.open(folder).forEachBatch(of: 1) { _ in }
+      },
+    ]
+  }
+}
