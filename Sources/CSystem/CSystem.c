@@ -1,5 +1,6 @@
 #include "CSystem.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -34,3 +35,5 @@ int ht_confine(uint64_t memory, uint64_t seconds, uint64_t descriptors) {
   if (limit(RLIMIT_FSIZE, 0) != 0) return -1;
   return limit(RLIMIT_CORE, 0);
 }
+
+void ht_share_heap(void) { mallopt(M_ARENA_MAX, 1); }

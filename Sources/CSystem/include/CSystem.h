@@ -6,3 +6,6 @@
 // group of processes to the parent, writes no files and no core, opens at most `descriptors` files, and may use
 // `memory` bytes of address space beyond what it has now, and `seconds` of processor time. 0, or -1 with errno set.
 int ht_confine(uint64_t memory, uint64_t seconds, uint64_t descriptors);
+
+// Lets all threads share one heap. By itself the C library reserves 64 MB of address space for each thread's own.
+void ht_share_heap(void);

@@ -39,6 +39,8 @@ final class FastExecutor: Sendable {
     self.observer = observer
     self.profile = profile
     try table.check(for: model.graph)
+    try MemoryBudget.require(
+      Self.packedBytes(model.graph, table, arithmetic), for: "the packed weights of the network's layers")
     func program(_ phase: Phase) throws -> Program {
       var compiler = ProgramCompiler(model: model, table: table, arithmetic: arithmetic, phase: phase)
       return try compiler.compile()
@@ -48,6 +50,19 @@ final class FastExecutor: Sendable {
     main = try program(.sample)
     // Every use needs one at least: said before anything else is made.
     try MemoryBudget.require(arenaBytes, for: "working memory of one image of \(model.graph.imageShape)")
+  }
+
+  /// Bytes of all layers' packed weights, at the most: many of them are too small to be looked at one by one.
+  private static func packedBytes(_ graph: Graph, _ table: QuantizationTable, _ arithmetic: Arithmetic) -> Int {
+    graph.nodes.filter { $0.op.facts.isLayer }.reduce(0) { sum, node in
+      let count = MemoryBudget.product(4, graph.parameterDims(of: node)?.reduce(1, *) ?? 0)
+      switch arithmetic {
+      case .direct: return MemoryBudget.sum(sum, count)
+      // Tiles have 36 products for 9 taps.
+      case .winograd: return MemoryBudget.sum(sum, MemoryBudget.product(4, count))
+      case .integer: return MemoryBudget.sum(sum, table.weights[node.path] == nil ? count : count / 4)
+      }
+    }
   }
 
   private var contractions: [Contraction] { temporal.contractions + context.contractions + main.contractions }

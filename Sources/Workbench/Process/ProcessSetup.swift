@@ -1,3 +1,4 @@
+import CSystem
 import Formats
 import Foundation
 import Tensors
@@ -14,6 +15,8 @@ package enum ProcessSetup {
     // A reader that has gone away and a file-size limit become errors of the call that met them (EPIPE, EFBIG).
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    // Every thread's own heap reserves 64 MB of address space, or not, depending on who comes first.
+    if MemoryBudget.isConfined { ht_share_heap() }
     try MemoryBudget.require(leastMemory, for: "starting")
     try checkEncoding()
   }
