@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// One kernel source tree, compiled once per instruction set (docs/architecture.md, section Kernels). The flags
+// One kernel source tree, compiled once per instruction set (docs/engine.md). The flags
 // change Swift's own code generation through the Clang importer; other processors than x86-64 build the base alone.
 #if arch(x86_64)
   let instructionSets: [(target: String, define: String, flags: [String])] = [

@@ -46,10 +46,10 @@ final class RegionReconstruction {
     kernels: KernelTable = .best
   ) throws {
     let graph = network.model.graph
-    let quantised = unit.segment.nodes.filter { network.weight(at: $0) != nil }
-    let paths = learning.weights == nil ? [] : quantised.filter { network.weight(at: $0)?.isLearnable ?? false }
+    let layers = unit.segment.nodes.filter { network.weight(at: $0) != nil }
+    let paths = learning.weights == nil ? [] : layers.filter { network.weight(at: $0)?.isLearnable ?? false }
     // Layers that are not learned compute with the codes they have.
-    let model = network.dequantized(quantised.filter { !paths.contains($0) })
+    let model = network.dequantized(layers.filter { !paths.contains($0) })
     let weights = paths.flatMap { graph.nodes[$0].op.parameters.prefix(1) }
     let learnsBiases = (learning.weights?.biasLearningRate ?? 0) > 0
     let biases = learnsBiases ? paths.flatMap { graph.nodes[$0].op.parameters.dropFirst() } : []
@@ -155,6 +155,8 @@ final class RegionReconstruction {
 
   /// Samples of a step that its weight comes from: an error averaged over an image's pixels varies little between images.
   private static let weighedSamples = 4
+  /// Stands for the mean squared error of a step without any, whose weight would be infinite.
+  private static let leastError = 1e-30
 
   /// One over each step's mean squared error at the start, from the first of its samples; 1 on average.
   private func weighSteps() {
@@ -166,7 +168,7 @@ final class RegionReconstruction {
       if batch.isEmpty { continue }
       evaluate(Array(batch), dropping: false)
       let error = batch.enumerated().reduce(0.0) { $0 + squaredError($1.offset, $1.element) }
-      inverses[step] = Double(batch.count) / max(error, 1e-30)
+      inverses[step] = Double(batch.count) / max(error, Self.leastError)
     }
     let mean = inverses.reduce(0, +) / Double(inverses.count { $0 > 0 })
     stepWeights = inverses.map { Float($0 / mean) }

@@ -15,6 +15,9 @@ import Tensors
 /// et al. 2013); the network then always computes with codes, and each may move as far as its gradient takes it.
 /// Arrays are [out][tap][in], as `GradientLayer` has them.
 package final class RoundingVariables {
+  /// The smallest scale that learning may come to.
+  private static let leastScale: Float = 1e-8
+
   private let bits: Int
   private let zeroPoints: [Int]
   private let rows: Int
@@ -107,7 +110,7 @@ package final class RoundingVariables {
         scaleMoments.step(scales, scaleGradients, rate: scaleRate, kernels: kernels, pool: pool)
       }
       // Not constrained in the papers' code; a scale of the other sign would be another quantiser.
-      for row in 0..<rows { scales[row] = max(scales[row], 1e-8) }
+      for row in 0..<rows { scales[row] = max(scales[row], Self.leastScale) }
     }
   }
 

@@ -17,7 +17,7 @@ package enum InstructionSet: String, Sendable, CaseIterable {
 /// The compute kernels of one instruction set. A value that is handed down, so that one process can run them all.
 ///
 /// Kernels check nothing: whoever fills the arguments has checked shapes and bounds. All of them give the same bits in
-/// every table (design: one accumulator per output, fixed order, explicit fused multiply-add, no library functions).
+/// every table: one accumulator per output, fixed order, explicit fused multiply-add, no library functions.
 package struct KernelTable: Sendable {
   package typealias Kernel<Arguments> = @Sendable (UnsafePointer<Arguments>) -> Void
 

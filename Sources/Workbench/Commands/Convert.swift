@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Quantization
 import Tensors
 
 /// `convert`: a checkpoint in any container as one safetensors file, or a diffusers folder as another with its weights in one file and
@@ -62,7 +63,7 @@ package struct ConvertCommand: Sendable {
 
   private func open(_ path: String) throws -> Checkpoint {
     let checkpoint = try Checkpoint(path, options)
-    if checkpoint.file.metadata[QuantizedModelFile.metadataKey] != nil { throw ConvertError.quantized(path: path) }
+    if checkpoint.file.metadata[QuantizedModel.metadataKey] != nil { throw ConvertError.quantized(path: path) }
     return checkpoint
   }
 

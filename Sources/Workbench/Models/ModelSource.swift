@@ -31,7 +31,7 @@ package struct ModelSource: Sendable {
   package let network: ConfigurationValue
   /// What says the noise schedule, or why nothing does: commands that only call the network need none.
   private let foundSchedule: Result<ModelSchedule, any Error>
-  /// Of a quantised model: with dequantised weights, the codes being in `quantized.table`.
+  /// Of a quantised model: without the weights that are codes in `quantized.table`.
   package let model: Model
   package let quantized: QuantizedModel?
   /// How a checkpoint's network was settled; nil for models that describe themselves.

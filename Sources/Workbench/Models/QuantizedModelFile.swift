@@ -4,20 +4,17 @@ import Tensors
 
 /// Quantised models as .safetensors files: the arrays, and everything else as JSON text in the metadata.
 package enum QuantizedModelFile {
-  /// The metadata key that holds the header.
-  static let metadataKey = "halftone"
-
   /// Whether a file is a quantised model, by its container and metadata.
   static func isOne(_ path: String) throws -> Bool {
-    try ContainerKind(path) == .safetensors && SafetensorsFile(path).metadata[metadataKey] != nil
+    try ContainerKind(path) == .safetensors && SafetensorsFile(path).metadata[QuantizedModel.metadataKey] != nil
   }
 
   /// - Parameter name: what messages call the file; nil: its path.
   package static func read(_ path: String, name: String? = nil) throws -> QuantizedModel {
     let name = name ?? path
     let archive = try Safetensors.read(path)
-    guard let text = archive.metadata[metadataKey] else { throw QuantizationError.notAnArtefact(file: name) }
-    let header = try JSON.parse(Array(text.utf8), file: "\(name): __metadata__.\(metadataKey)")
+    guard let text = archive.metadata[QuantizedModel.metadataKey] else { throw QuantizationError.notAnArtefact(file: name) }
+    let header = try JSON.parse(Array(text.utf8), file: "\(name): __metadata__.\(QuantizedModel.metadataKey)")
     return try QuantizedModel(tensors: archive.tensors, header: header, file: name)
   }
 
@@ -28,7 +25,7 @@ package enum QuantizedModelFile {
     _ model: QuantizedModel, to path: String, verify: (_ found: QuantizedModel) throws -> Void = { _ in }
   ) throws {
     let (tensors, header) = model.encode()
-    let metadata = ["format": "pt", metadataKey: JSONWriter.compact(header)]
+    let metadata = ["format": "pt", QuantizedModel.metadataKey: JSONWriter.compact(header)]
     try Safetensors.write(TensorArchive(tensors: tensors, metadata: metadata), to: path) { temporary in
       let found = try read(temporary, name: path)
       if found != model {
