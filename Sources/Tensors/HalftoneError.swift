@@ -53,6 +53,15 @@ package func listedLines(_ lines: some Collection<String>) -> [String] {
   Array(lines.prefix(listedLimit)) + (lines.count > listedLimit ? ["… and \(lines.count - listedLimit) more"] : [])
 }
 
+/// Bytes of a name that is not UTF-8, made safe to print: ASCII as it is, other bytes as \xE9, long names shortened.
+package func printable(bytes: [UInt8], limit: Int = 200) -> String {
+  let text = bytes.prefix(limit).map { byte in
+    (0x20..<0x7f).contains(byte)
+      ? String(UnicodeScalar(byte)) : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+  }
+  return text.joined() + (bytes.count > limit ? "…" : "")
+}
+
 /// Text from a file or the command line made safe to print: control characters escaped, long text shortened.
 package func printable(_ text: String, limit: Int = 200) -> String {
   var out = ""

@@ -85,10 +85,13 @@ import Testing
       try PNG.write(image, to: folder + "/inner/\(index).png")
     }
     try AtomicFile.write("", to: folder + "/a.webp")
+    let unreachable = (Array((folder + "/").utf8) + [0xe9] + Array(".png".utf8)).map { CChar(bitPattern: $0) } + [0]
+    let descriptor = open(unreachable, O_CREAT | O_WRONLY, 0o644)
+    #expect(descriptor >= 0 && close(descriptor) == 0)
     let found = try distance(folder, folder)
     #expect(
       found.warnings.prefix(2) == [
-        "\(folder): files that are not scored: a.webp (not a .png, .jpg or .jpeg file); inner/0.png (in a folder of the set); "
+        "\(folder): files that are not scored: \\xE9.png (its name is not UTF-8); a.webp (not a .png, .jpg or .jpeg file); inner/0.png (in a folder of the set); "
           + "inner/1.png (in a folder of the set); inner/2.png (in a folder of the set)",
         "\(folder): 1 of 3 images have bytes behind the image's end, which were passed over",
       ])

@@ -67,6 +67,26 @@ import Testing
     #expect(names(in: temporary.path) == ["tiny.yaml"])
   }
 
+  @Test func aTrajectoryThatLeavesTheNumbersLeavesNoSet() throws {
+    let temporary = try TemporaryFolder()
+    let model = temporary.file("model")
+    try ModelFolderMaker.make(model) { parameters in
+      parameters["conv_out.weight"]?.values.withUnsafeMutableBufferPointer { values in
+        for index in values.indices { values[index] = values[index] < 0 ? -3e38 : 3e38 }
+      }
+    }
+    let finished = try halftone.run(
+      "calibrate", model, "--recipe", tinyRecipe(temporary), "--out", temporary.file("c.h5"), "-q")
+    #expect(finished.status == 3, "\(finished.errors)")
+    #expect(
+      finished.errors == """
+        error[E-SAMPLE-NOT-FINITE]: image 0 holds values that are not finite after step 0 (timestep 900)
+        hint: check the weights, or clip x_0 (clip_sample: true)
+
+        """)
+    #expect(names(in: temporary.path) == ["model", "tiny.yaml"])
+  }
+
   @Test func tooFewDescriptorsAreAResource() throws {
     let temporary = try TemporaryFolder()
     let set = temporary.file("c.h5")

@@ -62,6 +62,29 @@ import Workbench
     #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["thesis.tex"])
   }
 
+  @Test func aNameThatIsNotUTF8IsSomebodysFileToo() throws {
+    let path = newPath()
+    try Folder.create(path)
+    let name = (Array((path + "/").utf8) + [0xe9]).map { CChar(bitPattern: $0) } + [0]
+    let descriptor = Foundation.open(name, O_CREAT | O_WRONLY, 0o644)
+    #expect(descriptor >= 0 && close(descriptor) == 0)
+    #expect(throws: RunError.foreign(folder: path, example: "\\xE9")) { try open(path) }
+  }
+
+  @Test func anImageOfAnotherShapeIsNotTheRuns() throws {
+    let store = ImageStore(
+      folder: newPath(), shape: ImageShape(channels: 1, height: 2, width: 3), seed: 0, modelDigest: "", runDigest: "")
+    try Folder.create(store.folder + "/000000")
+    try PNG.write(PixelImage(height: 3, width: 2, channels: 1, pixels: [0, 1, 2, 3, 4, 5]), to: store.path(of: 7))
+    let error = #expect(throws: FormatError.self) { try store.read(7) }
+    #expect(
+      error?.description
+        == """
+        error[E-IMG-SIZE]: \(store.path(of: 7)): the image is 1x3x2 (channels x height x width), expected 1x2x3
+        hint: delete the file and run the command again: it is drawn anew
+        """)
+  }
+
   @Test func damagedAndNewerRecordsAreRefused() throws {
     let path = newPath()
     _ = try open(path)

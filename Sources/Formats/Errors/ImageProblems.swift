@@ -13,6 +13,8 @@ package enum PNGProblem: FormatProblem {
   case transparent(x: Int, y: Int)
   case decoding(String)
   case text(String, at: Int)
+  /// Of an image that is to be written.
+  case sides(width: Int, height: Int, limit: Int)
 
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
@@ -41,6 +43,11 @@ package enum PNGProblem: FormatProblem {
       ("E-PNG-DATA", printable(text), truncationHint)
     case .text(let text, let at):
       ("E-PNG-TEXT", "text chunk at byte \(at): \(text)", nil)
+    case .sides(let width, let height, let limit):
+      (
+        "E-PNG-SIDES", "\(width) x \(height) pixels cannot be written, the limit of a side is \(limit)",
+        "show fewer images beside and below each other (--grid)"
+      )
     }
   }
 }
@@ -106,6 +113,8 @@ package enum ImageSetProblem: FormatProblem {
   /// Images named as a run's beside ones that are not.
   case mixedNames(others: [String], run: Int)
   case mixedSizes(first: String, firstShape: ImageShape, other: String, otherShape: ImageShape)
+  /// An image of a run that is not of the run's shape.
+  case otherShape(expected: ImageShape, found: ImageShape)
   case shape([Int], name: String)
   case elementType(ElementType, name: String)
   case notImages(FirstBytes)
@@ -134,6 +143,11 @@ package enum ImageSetProblem: FormatProblem {
         "E-IMG-SIZE",
         "images differ in channels x height x width: \(quoted(first)) is \(firstShape), \(quoted(other)) is \(otherShape)",
         "score images of one size"
+      )
+    case .otherShape(let expected, let found):
+      (
+        "E-IMG-SIZE", "the image is \(found) (channels x height x width), expected \(expected)",
+        "delete the file and run the command again: it is drawn anew"
       )
     case .shape(let dims, let name):
       (

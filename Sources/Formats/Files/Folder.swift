@@ -23,23 +23,35 @@ package enum Folder {
     return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
   }
 
-  /// Names in `folder`, sorted by their bytes so that no locale and no file system order shows. Names that are not valid
-  /// UTF-8 come repaired and then name no file; reading them says so.
-  package static func names(in folder: String) throws -> [String] {
+  /// What stands in a folder, by name, sorted by bytes so that no locale and no file system order shows.
+  package struct Listing: Sendable, Equatable {
+    package var names: [String] = []
+    /// Names that are not UTF-8, which no path here can reach: as messages show them, other bytes than ASCII as \xE9.
+    package var unreachable: [String] = []
+  }
+
+  /// Names in `folder`, without those that are not UTF-8.
+  package static func names(in folder: String) throws -> [String] { try listing(of: folder).names }
+
+  package static func listing(of folder: String) throws -> Listing {
     try InputFile.checkName(folder)
     guard let stream = opendir(folder) else { throw FormatError.file(folder, .init(errno: errno, during: .list)) }
     defer { closedir(stream) }
-    var names: [String] = []
+    var listing = Listing()
     while true {
       errno = 0
       guard let entry = readdir(stream) else { break }
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      guard let name = String(validating: bytes, as: UTF8.self) else {
+        listing.unreachable.append(printable(bytes: bytes))
+        continue
       }
-      if name != "." && name != ".." { names.append(name) }
+      if name != "." && name != ".." { listing.names.append(name) }
     }
     guard errno == 0 else { throw FormatError.file(folder, .init(errno: errno, during: .list)) }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    listing.names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    listing.unreachable.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return listing
   }
 
   /// Creates `path` and the folders above it where they are missing.

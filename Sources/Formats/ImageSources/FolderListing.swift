@@ -8,7 +8,11 @@ struct FolderListing {
   /// Links to folders are passed over, so that no loop of links can be entered.
   mutating func collect(_ folder: String, prefix: String, depth: Int) throws {
     // In the order of the paths' bytes: "a/b" against "a.png" compares "/" with ".".
-    let entries = try Folder.names(in: folder).map { name in
+    let listing = try Folder.listing(of: folder)
+    for name in listing.unreachable {
+      skipped.append("\(printable(prefix))\(name) (\(name.hasPrefix(".") ? "hidden" : Self.notUTF8))")
+    }
+    let entries = listing.names.map { name in
       let kind = Folder.kind(of: "\(folder)/\(name)")
       return (name: name, kind: kind, key: kind == .folder ? name + "/" : name)
     }
@@ -27,6 +31,8 @@ struct FolderListing {
       }
     }
   }
+
+  private static let notUTF8 = "its name is not UTF-8"
 
   private mutating func skip(_ name: String, _ reason: String) { skipped.append("\(printable(name)) (\(reason))") }
 }

@@ -84,9 +84,12 @@ package enum PNG {
   /// The channels that images have: grey and RGB.
   package static let channelCounts: Set<Int> = [1, 3]
 
+  /// libpng's own limit for a side of an image.
+  package static let sideLimit = 1_000_000
+
   /// The PNG file of `image`: the same bytes for the same image and texts (and the same versions of libpng and zlib).
   /// - Parameter texts: keys of 1 to 79 ASCII characters, each once, and values without NUL.
-  /// - Precondition: 1 or 3 channels.
+  /// - Precondition: 1 or 3 channels, and sides within `sideLimit`.
   package static func encode(_ image: PixelImage, texts: [(key: String, value: String)] = []) -> [UInt8] {
     precondition(channelCounts.contains(image.channels), "an image of \(image.shape) is no PNG")
     let entries = texts.map { ht_png_text(key: strdup($0.key), value: strdup($0.value)) }
@@ -107,7 +110,11 @@ package enum PNG {
     return Array(UnsafeBufferPointer(start: encoded, count: count))
   }
 
+  /// Writes `encode`'s bytes. - Throws: `E-PNG-SIDES` where a side is longer than libpng writes.
   package static func write(_ image: PixelImage, texts: [(key: String, value: String)] = [], to path: String) throws {
+    guard max(image.width, image.height) <= sideLimit else {
+      throw FormatError.png(path, .sides(width: image.width, height: image.height, limit: sideLimit))
+    }
     try AtomicFile.write(encode(image, texts: texts), to: path)
   }
 

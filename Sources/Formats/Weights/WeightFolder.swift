@@ -36,15 +36,20 @@ package struct WeightFolder: Sendable {
 
   /// - Parameter variant: the one to take; nil for the plain files, or for the only variant where there are none.
   package init(_ folder: String, variant: String? = nil) throws {
-    let names = try Folder.names(in: folder).filter { Folder.kind(of: "\(folder)/\($0)") == .file }
+    let listing = try Folder.listing(of: folder)
+    let names = listing.names.filter { Folder.kind(of: "\(folder)/\($0)") == .file }
     let candidates = names.compactMap(Candidate.init).sorted { ($0.rank, $0.name) < ($1.rank, $1.name) }
     guard !candidates.isEmpty else {
-      self = try Self.only(names, folder)
+      self = try Self.only(names, unreachable: listing.unreachable, folder)
       return
     }
     let variants = Set(candidates.compactMap(\.variant)).sorted()
     let hasPlain = candidates.contains { $0.variant == nil }
     var notes: [String] = []
+    if !listing.unreachable.isEmpty {
+      let names = listedLines(listing.unreachable).joined(separator: ", ")
+      notes.append("passed over in \(folder), as their names are not UTF-8: \(names)")
+    }
     let taken: String?
     if let variant {
       guard variants.contains(variant) else {
@@ -72,8 +77,12 @@ package struct WeightFolder: Sendable {
   private init(path: String, notes: [String]) { (self.path, self.notes) = (path, notes) }
 
   /// A folder with one file of weights under any other name.
-  private static func only(_ names: [String], _ folder: String) throws -> WeightFolder {
-    let found = names.filter { name in others.contains { name.hasSuffix($0) } || ShardIndex.isIndex(name) }
+  private static func only(_ names: [String], unreachable: [String], _ folder: String) throws -> WeightFolder {
+    func mayHoldWeights(_ name: String) -> Bool { others.contains { name.hasSuffix($0) } || ShardIndex.isIndex(name) }
+    let found = names.filter(mayHoldWeights)
+    if found.isEmpty, let name = unreachable.first(where: mayHoldWeights) {
+      throw FormatError.file("\(folder)/\(name)", .badName("it is not UTF-8"))
+    }
     guard found.count == 1 else { throw FormatError.weights(folder, .noWeights(found: found)) }
     return WeightFolder(path: "\(folder)/\(found[0])", notes: ["took \(found[0]), the only weights in \(folder)"])
   }

@@ -105,12 +105,10 @@ package struct SiteSelection: Sendable, Equatable {
   }
 }
 
-/// Words of the layers' paths of a U-Net that has every kind of them.
+/// Words of the sites' paths of a U-Net that has every kind of layer.
 private let layerWords: Set<String> = {
-  var configuration = UNet2DConfiguration()
-  configuration.sampleSize = SampleSize(height: 64, width: 64)
-  let layers = (try? configuration.graph())?.layerWeights.map(\.path) ?? []
-  return Set(layers.flatMap { $0.split(separator: ".").map(String.init) })
+  let sites = (try? UNetPlan.everyKind.graph(size: SampleSize(height: 4, width: 4)))?.sites ?? []
+  return Set(sites.filter { $0.role != .output }.flatMap { $0.node.split(separator: ".").map(String.init) })
 }()
 
 extension Recipe {

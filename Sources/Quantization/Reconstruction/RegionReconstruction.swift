@@ -121,7 +121,10 @@ final class RegionReconstruction {
   private func checkLearned() throws(QuantizationError) {
     let learned = state.arrays.filter { !$0.key.hasSuffix("mean") && !$0.key.hasSuffix("square") }
     let scales = inputs.flatMap(\.scales)
-    guard learned.values.allSatisfy({ $0.allSatisfy(\.isFinite) }), scales.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+    let isSound = learned.allSatisfy { key, values in
+      values.allSatisfy { $0.isFinite && ($0 > 0 || !key.hasSuffix("scales")) }
+    }
+    guard isSound, scales.allSatisfy({ $0 > 0 && $0.isFinite }) else {
       throw .diverged(region: name, iteration: iteration)
     }
   }

@@ -11,7 +11,7 @@ extension QuantizationTask {
   /// Differs: no shift, since padding must stay zero; the strength is chosen per layer by the noise that rounding is
   /// expected to make, instead of by a search on the layer's output; scales are powers of two.
   /// - Returns: by node path; layers that gain nothing are absent.
-  func smoothingScales() throws -> [String: [Float]] {
+  package func smoothingScales() throws -> [String: [Float]] {
     guard let smoothing = recipe.smoothing, let weights = recipe.weights, let activations = recipe.activations else {
       return [:]
     }
@@ -46,7 +46,15 @@ extension QuantizationTask {
       found.withLock { $0[site.node, default: ChannelReach()].add(value, layout) }
     }
     let executor = try makeExecutor(model, QuantizationTable(), watcher)
-    try eachSample("watching channels", perStep: samplesPerStep) { _, input in _ = try executor.run(input) }
+    try eachSample("watching channels", perStep: samplesPerStep) { slice, input in
+      _ = try executor.run(input)
+      let broken = found.withLock { $0.filter { !$0.value.isFinite }.map(\.key) }
+      if !broken.isEmpty {
+        throw QuantizationError.nonFiniteActivations(
+          step: slice.step, work: "channels were watched",
+          sites: broken.sorted().map { Site(node: $0, role: .input).description })
+      }
+    }
     return found.withLock { $0 }
   }
 }
@@ -79,6 +87,8 @@ package struct ChannelReach: Sendable {
     count += value.count / layout.count
   }
 
+  /// Whether every value so far was finite: squares of Floats do not overflow a Double.
+  var isFinite: Bool { squares.allSatisfy(\.isFinite) }
   /// E[x^2] of each channel.
   var energies: [Double] { squares.map { count > 0 ? $0 / Double(count) : 0 } }
 }

@@ -76,7 +76,11 @@ struct DiffusersCopy {
 
   private mutating func copyTexts(of folder: String, to target: String) throws {
     try Folder.create(target)
-    for name in try Folder.names(in: folder) where !name.hasPrefix(".") {
+    let listing = try Folder.listing(of: folder)
+    for name in listing.unreachable where !name.hasPrefix(".") {
+      notes.append("not copied: \(joined(folder, name)) (its name is not UTF-8)")
+    }
+    for name in listing.names where !name.hasPrefix(".") {
       let path = joined(folder, name)
       guard Folder.kind(of: path) == .file, !name.contains(".index.") else { continue }
       if Self.texts.contains(where: { name.hasSuffix($0) }) {

@@ -63,7 +63,7 @@ package enum ProcessError: HalftoneError, Equatable {
   package var message: String {
     switch self {
     case .encoding(let place, let bytes):
-      "\(Self.name(place)) is not UTF-8: \(Self.shown(bytes))"
+      "\(Self.name(place)) is not UTF-8: \(printable(bytes: bytes))"
     }
   }
 
@@ -74,14 +74,5 @@ package enum ProcessError: HalftoneError, Equatable {
     case .argument(let position): "argument \(position)"
     case .variable(let name): "the variable \(name)"
     }
-  }
-
-  /// ASCII as it is, other bytes as \xE9.
-  private static func shown(_ bytes: [UInt8]) -> String {
-    let text = bytes.prefix(200).map { byte in
-      (0x20..<0x7f).contains(byte)
-        ? String(UnicodeScalar(byte)) : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-    }
-    return text.joined() + (bytes.count > 200 ? "…" : "")
   }
 }

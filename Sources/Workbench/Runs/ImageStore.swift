@@ -92,9 +92,15 @@ package struct ImageStore: Sendable {
   }
 
   /// An image that is known to be there, in 8-bit samples; arrays become samples by the rule for images.
-  /// - Throws: when it has become unreadable since.
+  /// - Throws: when it has become unreadable since, or an image of another shape.
   package func read(_ index: Int) throws -> PixelImage {
-    if !holdsArrays { return try PNG.read(path(of: index)) }
+    if !holdsArrays {
+      let image = try PNG.read(path(of: index))
+      guard image.shape == shape else {
+        throw FormatError.images(path(of: index), .otherShape(expected: shape, found: image.shape))
+      }
+      return image
+    }
     return PixelImage(try values(index), image: 0)
   }
 

@@ -24,10 +24,12 @@ package final class RunFolder {
     try Folder.create(path)
     let record = joined(path, Self.recordName)
     let exists = Folder.kind(of: record) != nil
-    if !exists,
-      let example = try Folder.names(in: path).first(where: { !Self.ownNames.contains($0) && !$0.hasPrefix(".") })
-    {
-      throw RunError.foreign(folder: path, example: example)
+    if !exists {
+      let listing = try Folder.listing(of: path)
+      let foreign = listing.names.filter { !Self.ownNames.contains($0) } + listing.unreachable
+      if let example = foreign.first(where: { !$0.hasPrefix(".") }) {
+        throw RunError.foreign(folder: path, example: example)
+      }
     }
     lock = try RunLock(folder: path)
     try TemporaryFiles.removeStale(in: path)

@@ -49,6 +49,28 @@ import Testing
     }
   }
 
+  @Test func namesThatAreNotUTF8AreSaidToBe() throws {
+    try withTemporaryFolder { folder in
+      try PNG.write(Self.image(1), to: folder + "/a.png")
+      // Swift's repair of the first name is the second one.
+      try PNG.write(Self.image(2), to: folder + "/b\u{fffd}.png")
+      for name in [Array("b".utf8) + [0xe9] + Array(".png".utf8), [0x2e, 0xff], Array("a\\".utf8) + [0x80, 0x0a]] {
+        let path = (Array((folder + "/").utf8) + name).map { CChar(bitPattern: $0) } + [0]
+        let descriptor = open(path, O_CREAT | O_WRONLY, 0o644)
+        #expect(descriptor >= 0 && close(descriptor) == 0)
+      }
+      let source = try #require(try ImageSources.open(folder) as? ImageFiles)
+      #expect(source.names == ["a.png", "b\u{fffd}.png"])
+      #expect(
+        source.skipped == [
+          ".\\xFF (hidden)", "a\\\\x80\\x0A (its name is not UTF-8)", "b\\xE9.png (its name is not UTF-8)",
+        ])
+      let listing = try Folder.listing(of: folder)
+      #expect(listing.names == ["a.png", "b\u{fffd}.png"])
+      #expect(listing.unreachable == [".\\xFF", "a\\\\x80\\x0A", "b\\xE9.png"])
+    }
+  }
+
   @Test func ofARunFolderOnlyTheImagesCount() throws {
     try withTemporaryFolder { folder in
       try Folder.create(folder + "/images/000000")

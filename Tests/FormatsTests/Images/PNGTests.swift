@@ -10,6 +10,25 @@ import Testing
       pixels: (0..<(height * width * channels)).map { UInt8(truncatingIfNeeded: $0 * 37 + $0 / 11) })
   }
 
+  @Test func sidesThatLibpngDoesNotWriteAreRefused() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/a.png"
+      func image(_ width: Int) -> PixelImage {
+        PixelImage(height: 1, width: width, channels: 1, pixels: [UInt8](repeating: 7, count: width))
+      }
+      let error = #expect(throws: FormatError.self) { try PNG.write(image(PNG.sideLimit + 1), to: path) }
+      #expect(
+        error?.description
+          == """
+          error[E-PNG-SIDES]: \(path): 1000001 x 1 pixels cannot be written, the limit of a side is 1000000
+          hint: show fewer images beside and below each other (--grid)
+          """)
+      #expect(Folder.kind(of: path) == nil)
+      try PNG.write(image(PNG.sideLimit), to: path)
+      #expect(Folder.kind(of: path) == .file)
+    }
+  }
+
   @Test(arguments: [(1, 1, 1), (1, 1, 3), (28, 28, 1), (7, 13, 3), (64, 3, 3)])
   func roundTrip(_ height: Int, _ width: Int, _ channels: Int) throws {
     let image = Self.pattern(height: height, width: width, channels: channels)

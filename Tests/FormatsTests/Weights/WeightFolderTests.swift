@@ -1,4 +1,5 @@
 import Formats
+import Foundation
 import Tensors
 import TestSupport
 import Testing
@@ -41,6 +42,24 @@ import Testing
       try Self.find(["config.yml", "model-790000.ckpt"]) == (
         "model-790000.ckpt", ["took model-790000.ckpt, the only weights in F"]
       ))
+  }
+
+  @Test func namesThatAreNotUTF8AreNamed() throws {
+    try withTemporaryFolder { folder in
+      func make(_ name: [UInt8]) {
+        let path = (Array((folder + "/").utf8) + name).map { CChar(bitPattern: $0) } + [0]
+        let descriptor = open(path, O_CREAT | O_WRONLY, 0o644)
+        #expect(descriptor >= 0 && close(descriptor) == 0)
+      }
+      make([0xe9] + Array(".safetensors".utf8))
+      let error = #expect(throws: FormatError.self) { try WeightFolder(folder) }
+      #expect(
+        error?.description == "error[E-IO-NAME]: \(folder)/\\xE9.safetensors: not a usable file name: it is not UTF-8")
+      make(Array(Self.plain.utf8))
+      let found = try WeightFolder(folder)
+      #expect(found.path == "\(folder)/\(Self.plain)")
+      #expect(found.notes == ["passed over in \(folder), as their names are not UTF-8: \\xE9.safetensors"])
+    }
   }
 
   @Test func choicesThatCannotBeMadeAreNamed() throws {

@@ -1,4 +1,5 @@
 import Diffusion
+import Execution
 import Graphs
 import Quantization
 import Tensors
@@ -32,6 +33,26 @@ import Testing
         #expect(sample.x == state.x)
         #expect(sample.trajectories == [trajectory])
       }
+    }
+  }
+
+  @Test("a trajectory that leaves the numbers is named with its step, whatever is kept of it") func overflow() throws {
+    let tiny = try TinyModel()
+    var parameters = tiny.model.parameters
+    parameters["conv_out.weight"]!.values = parameters["conv_out.weight"]!.values.map { $0 < 0 ? -3e38 : 3e38 }
+    let denoiser = try NetworkDenoiser(
+      graph: tiny.model.graph, executor: ReferenceExecutor(Model(graph: tiny.model.graph, parameters: parameters)),
+      predictionType: .epsilon)
+    let sampling = CalibrationSampling(
+      denoiser: denoiser, schedule: TinyModel.process.schedule, sampler: TinyModel.sampler(steps: 4),
+      modelDigest: TinyModel.digest, batch: 8)
+    for calibration in [uniform, ndtc(.paper)] {
+      let builder = CalibrationSetBuilder()
+      let error = thrownError { try sampling.run(calibration, into: builder) { _ in } } as? DiffusionError
+      #expect(error?.id == "E-SAMPLE-NOT-FINITE")
+      #expect(
+        error?.message.hasSuffix("holds values that are not finite after step 0 (timestep 750)") == true,
+        "\(String(describing: error))")
     }
   }
 

@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Graphs
+import Networks
 import Quantization
 import Tensors
 import TestSupport
@@ -388,6 +389,35 @@ import Testing
     for wrong in ["down_blocks.0.downsamplers.0.conv", "up_blocks.-2.upsamplers.*", "**.downsampler.**"] {
       recipe.floatLayers = [SitePattern(wrong)!]
       #expect(thrownError { _ = try recipe.selection(in: graph) } as? QuantizationError != nil, "\(wrong)")
+    }
+  }
+
+  @Test("the words are those of every family's networks") func absentKindsOfAllFamilies() throws {
+    var configuration = ModelFolderMaker.configuration()
+    (configuration.blockOutChannels, configuration.downBlocks, configuration.upBlocks) = ([4], [.plain], [.plain])
+    (configuration.hasMidBlock, configuration.classEmbedding) = (false, nil)
+    let plain = try configuration.graph()
+    let patterns = [
+      "class_embedding.**", "**.class_embedding", "**.conv_shortcut", "**.downsamplers.**.time_emb_proj:input",
+      "mid_block.**", "**.to_q", "**.attentions.**:input", "**.upsamplers.**.conv", "class_embedding.linear_*",
+    ]
+    var recipe = try Recipe.plain()
+    // The last one is no word.
+    recipe.floatLayers = patterns.dropLast().map { SitePattern($0)! }
+    let idle = try recipe.selection(in: plain).idlePatterns
+    #expect(idle == patterns.dropLast().filter { $0 != "**.conv_shortcut" })
+    recipe.floatLayers = [SitePattern(patterns.last!)!]
+    #expect(thrownError { _ = try recipe.selection(in: plain) } as? QuantizationError != nil)
+    // Every word of a network with all kinds of layers, and of one whose classes are rows of a table.
+    configuration = ModelFolderMaker.configuration()
+    configuration.classEmbedding = .table(classes: 3)
+    let graphs = [try configuration.graph(), try UNetPlan.everyKind.graph(size: SampleSize(height: 4, width: 4))]
+    for site in graphs.flatMap(\.sites) where site.role != .output {
+      for word in site.node.split(separator: ".") where Int(word) == nil {
+        recipe.floatLayers = [SitePattern("**.\(word).none_such.**")!, SitePattern("*.*.*.*.*.*.\(word)")!]
+        let error = thrownError { _ = try recipe.selection(in: plain) } as? QuantizationError
+        #expect(error?.message.contains("*.*.*.\(word)") == false, "\(word)")
+      }
     }
   }
 

@@ -103,6 +103,25 @@ private func extremes(
         "NaN or infinite activations at sampling step 0 while ranges were collected:\n  conv_out:input") == true)
   }
 
+  @Test("channels that are not finite are named before smoothing weighs them") func infiniteChannels() throws {
+    let tiny = try TinyModel()
+    var recipe = try Recipe.plain()
+    recipe.smoothing = .init(samplesPerStep: 2)
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    var parameters = tiny.model.parameters
+    parameters["conv_in.bias"]!.values[0] = .infinity
+    let task = try QuantizationTask(
+      model: Model(graph: tiny.model.graph, parameters: parameters), recipe: recipe, set: set,
+      makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) }, pool: WorkerPool(threads: 1),
+      progress: { _ in })
+    let error = thrownError { _ = try task.smoothingScales() } as? QuantizationError
+    #expect(error?.id == "E-QUANT-ACTIVATION")
+    #expect(
+      error?.message.hasPrefix(
+        "NaN or infinite activations at sampling step 0 while channels were watched:\n  conv_out:input") == true,
+      "\(String(describing: error?.message))")
+  }
+
   @Test("weights that are not finite are named") func badWeights() throws {
     let tiny = try TinyModel()
     let recipe = try Recipe.plain()
