@@ -46,10 +46,10 @@ final class RegionReconstruction {
     kernels: KernelTable = .best
   ) throws {
     let graph = network.model.graph
-    let layers = unit.segment.nodes.filter { network.weight(at: $0) != nil }
-    let paths = learning.weights == nil ? [] : layers.filter { network.weight(at: $0)?.isLearnable ?? false }
+    let coded = unit.segment.nodes.filter { network.weight(at: $0) != nil }
+    let paths = learning.weights == nil ? [] : coded.filter { network.weight(at: $0)?.isLearnable ?? false }
     // Layers that are not learned compute with the codes they have.
-    let model = network.dequantized(layers.filter { !paths.contains($0) })
+    let model = network.dequantized(coded.filter { !paths.contains($0) })
     let weights = paths.flatMap { graph.nodes[$0].op.parameters.prefix(1) }
     let learnsBiases = (learning.weights?.biasLearningRate ?? 0) > 0
     let biases = learnsBiases ? paths.flatMap { graph.nodes[$0].op.parameters.dropFirst() } : []
