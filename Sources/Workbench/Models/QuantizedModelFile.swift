@@ -13,7 +13,9 @@ package enum QuantizedModelFile {
   package static func read(_ path: String, name: String? = nil) throws -> QuantizedModel {
     let name = name ?? path
     let archive = try Safetensors.read(path)
-    guard let text = archive.metadata[QuantizedModel.metadataKey] else { throw QuantizationError.notAnArtefact(file: name) }
+    guard let text = archive.metadata[QuantizedModel.metadataKey] else {
+      throw QuantizationError.notAnArtefact(file: name)
+    }
     let header = try JSON.parse(Array(text.utf8), file: "\(name): __metadata__.\(QuantizedModel.metadataKey)")
     return try QuantizedModel(tensors: archive.tensors, header: header, file: name)
   }
