@@ -86,8 +86,9 @@ package struct ModelSource: Sendable {
       guard let found else { throw reading.process.problem ?? ModelSourceError.noSchedule(folder: path) }
       return found
     }
-    try Self.checkMemory(of: reading.configuration.graph())
-    let model = try Model.load(graph: reading.configuration.graph(), from: weights, layout: reading.layout)
+    let graph = try reading.configuration.graph()
+    try Self.checkMemory(of: graph)
+    let model = try Model.load(graph: graph, from: weights, layout: reading.layout)
     let network = reading.configuration.encoded
     var notes = opened.notes
     if options.configuration == nil, let found = file.configuration {
@@ -107,8 +108,9 @@ package struct ModelSource: Sendable {
     let configuration = try Self.network(folder, size: options.size)
     let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
     let opened = try folder.checkpoint()
-    try Self.checkMemory(of: configuration.graph())
-    let model = try Model.load(graph: configuration.graph(), from: opened.weights)
+    let graph = try configuration.graph()
+    try Self.checkMemory(of: graph)
+    let model = try Model.load(graph: graph, from: opened.weights)
     self.init(
       path: path, digest: Self.digest(of: model, network: configuration.encoded, schedule: schedule),
       network: configuration.encoded, schedule: schedule, model: model, quantized: nil, notes: opened.notes,
