@@ -142,6 +142,20 @@ import Testing
     }
   }
 
+  @Test func whatDependsOnAContextAloneHasNoRowsForSteps() throws {
+    let example = try #require(ExecutorCase.all.first { $0.name == "attention to a context" })
+    var table = QuantizationTable()
+    let row = AffineQuantizer(bits: 8, scale: 0.1, zeroPoint: 3)
+    table.activations[Site(node: "q", role: .input)] = ActivationQuantizers(key: .step, rows: [row, row])
+    #expect(throws: Never.self) { try FloatExecutor(example.model, simulating: table) }
+    table.activations[Site(node: "k", role: .input)] = ActivationQuantizers(key: .step, rows: [row, row])
+    let refusal = ExecutionError.table(problems: [
+      "k:input: one quantiser per sampling step, but its values depend on the context alone"
+    ])
+    #expect(throws: refusal) { try FloatExecutor(example.model, simulating: table) }
+    #expect(throws: refusal) { try ReferenceExecutor(example.model, simulating: table) }
+  }
+
   @Test func stepsSelectTheRowsOfTheTable() throws {
     let example = ExecutorCase.all[0]
     let shared = try TableMaker.table(for: example, weightBits: 8)

@@ -26,6 +26,9 @@ extension QuantizationTable {
       if let problem = quantizers.rows.lazy.compactMap({ $0.problem(channels: channels) }).first {
         problems.append("\(site): \(problem)")
       }
+      if quantizers.key != .shared, let node = graph.place(of: site)?.node, graph.phase(of: node.index) == .context {
+        problems.append("\(site): one quantiser per sampling step, but its values depend on the context alone")
+      }
       if case .stepAndLabel(let classes) = quantizers.key,
         classes != graph.classCount || quantizers.rows.count % classes != 0
       {
