@@ -8,7 +8,7 @@ binary=$(realpath "$1")
 folder=$2
 shift 2
 recipes=("$@")
-[ ${#recipes[@]} -gt 0 ] || recipes=(rtn-w8a8 ptq4dm-w8a8 gptq-w4a8 qdrop-w4a8 tfmq-w8a8)
+[ ${#recipes[@]} -gt 0 ] || recipes=(rtn-w8a8 ptq4dm-w8a8 gptq-w4a8 qdrop-w4a8 halftone-w8a8)
 mkdir -p "$folder"
 "$binary" sample fashion-mnist-ddpm --sampler ddim-50 --count 8 --out "$folder/float" --quiet
 for recipe in "${recipes[@]}"; do

@@ -13,6 +13,8 @@ package struct SiteObserver: Sendable {
   /// Which sites are watched; values at others are not copied.
   let watches: @Sendable (Site) -> Bool
   let receive: @Sendable (Site, Tensor) -> Void
+  /// Takes the place of `receive` in executors that find extremes where the values lie.
+  let receiveExtremes: (@Sendable (Site, SiteExtremes) -> Void)?
 
   /// - Parameters:
   ///   - watches: whether a site's values are wanted.
@@ -23,8 +25,30 @@ package struct SiteObserver: Sendable {
     watching watches: @escaping @Sendable (Site) -> Bool = { _ in true },
     receive: @escaping @Sendable (Site, Tensor) -> Void
   ) {
+    self.init(watching: watches, receive: receive, receiveExtremes: nil)
+  }
+
+  /// Watches for extremes alone: executors that can find them without copying values hand them over, one per call and site;
+  /// others hand over the values.
+  /// - Parameters:
+  ///   - watches: whether a site's values are wanted.
+  ///   - receiveExtremes: gets the extremes over all images of a call.
+  ///   - receive: gets values instead, as in the other initialiser.
+  package init(
+    watching watches: @escaping @Sendable (Site) -> Bool,
+    extremes receiveExtremes: @escaping @Sendable (Site, SiteExtremes) -> Void,
+    orValues receive: @escaping @Sendable (Site, Tensor) -> Void
+  ) {
+    self.init(watching: watches, receive: receive, receiveExtremes: receiveExtremes)
+  }
+
+  private init(
+    watching watches: @escaping @Sendable (Site) -> Bool, receive: @escaping @Sendable (Site, Tensor) -> Void,
+    receiveExtremes: (@Sendable (Site, SiteExtremes) -> Void)?
+  ) {
     self.watches = watches
     self.receive = receive
+    self.receiveExtremes = receiveExtremes
   }
 }
 

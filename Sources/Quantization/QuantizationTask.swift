@@ -18,6 +18,8 @@ package struct QuantizationTask: Sendable {
   package let progress: ProgressHandler
   /// Where finished regions of a reconstruction are remembered; nil: nowhere.
   package let journal: (any ReconstructionJournal)?
+  /// What was gathered while the calibration set was drawn; nil where it was there already, or nothing could be.
+  let gathered: TrajectoryRanges?
   /// Told what a user should know of what was done otherwise than a recipe's words suggest.
   let note: @Sendable (String) -> Void
   /// The sites the recipe quantises.
@@ -30,11 +32,13 @@ package struct QuantizationTask: Sendable {
   package init(
     model: Model, recipe: Recipe, set: any CalibrationSource, makeExecutor: @escaping ExecutorFactory, pool: WorkerPool,
     progress: @escaping ProgressHandler, journal: (any ReconstructionJournal)? = nil, folder: String? = nil,
+    gathered: TrajectoryRanges? = nil,
     note: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(QuantizationError) {
     self.journal = journal
     self.folder = folder
     self.note = note
+    self.gathered = gathered
     self.model = model
     self.recipe = recipe
     self.set = set

@@ -10,7 +10,7 @@ struct Halftone: ParsableCommand {
 
       Examples:
         halftone sample fashion-mnist-ddpm --count 16
-        halftone quantize fashion-mnist-ddpm --recipe tfmq-w8a8 --out w8a8.safetensors
+        halftone quantize fashion-mnist-ddpm --recipe halftone-w8a8 --out w8a8.safetensors
         halftone compare fashion-mnist-ddpm w8a8.safetensors
         halftone demo
       """,

@@ -108,7 +108,7 @@ import Testing
     #expect(
       nothing.errors == """
         error[E-ABLATE-SELECTION]: name either recipes or a preset
-        hint: --recipes rtn-w8a8,tfmq-w8a8, or --preset tfmq
+        hint: --recipes rtn-w8a8,halftone-w8a8, or --preset tfmq
 
         """)
     #expect(!FileManager.default.fileExists(atPath: out))

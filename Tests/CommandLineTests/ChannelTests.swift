@@ -112,7 +112,7 @@ import Testing
       "quantize", level, "--recipe", "rtn-w8a8", "--effort", "fast", "--out", temporary.file("l.safetensors"))
     #expect(one.status == 0, "\(one.errors)")
     let mixed = try halftone.run(
-      "quantize", level, "--recipe", "tfmq-w8a8", "--effort", "fast", "--out", temporary.file("t.safetensors"))
+      "quantize", level, "--recipe", "halftone-w8a8", "--effort", "fast", "--out", temporary.file("t.safetensors"))
     #expect(mixed.status == 0, "\(mixed.errors)")
     #expect(
       mixed.errors.contains(

@@ -110,8 +110,8 @@ import Testing
   {
     let input = Launcher.checkout.appending(path: "models/fashion-mnist-ddpm/io.npz").path
     let commands = [
-      ["calibrate", Self.model, "--recipe", "tfmq-w4a8", "--out", out],
-      ["quantize", Self.model, "--recipe", "tfmq-w4a8", "--out", out],
+      ["calibrate", Self.model, "--recipe", "halftone-w4a8", "--out", out],
+      ["quantize", Self.model, "--recipe", "halftone-w4a8", "--out", out],
       ["predict", Self.model, "--input", input, "--out", out],
       [
         "stats", Launcher.checkout.appending(path: "models/fashion-mnist-classifier/statistics-test.npz").path, "--out",

@@ -207,7 +207,8 @@ import Testing
     for (name, flag) in [("rescaled", ["--rescale-timesteps"]), ("plain", [])] {
       let out = folder.file("\(name).safetensors")
       let made = try halftone.run(
-        ["quantize", model, "--recipe", "tfmq-w8a8", "--effort", "fast", "--steps", "3", "--out", out] + schedule + flag
+        ["quantize", model, "--recipe", "halftone-w8a8", "--effort", "fast", "--steps", "3", "--out", out] + schedule
+          + flag
       )
       #expect(made.status == 0, "\(made.errors)")
       #expect(try halftone.run("inspect", out, "--self-test").status == 0)

@@ -37,7 +37,7 @@ struct RecipeGrammar {
     ]
     if !isFloat, seldom() { value = value.setting("smoothing", ["samples_per_step": .integer(integer(1...4))]) }
     if method == "qdrop" || method != "gptq" && often() {
-      value = value.setting("reconstruction", reconstruction(needsActivations: method == "qdrop", isFloat: isFloat))
+      value = value.setting("reconstruction", reconstruction(method, isFloat: isFloat))
     }
     if method == "mixed" { value = value.setting("mixed_precision", mixedPrecision()) }
     if often() {
@@ -70,12 +70,12 @@ struct RecipeGrammar {
   }
 
   private mutating func tables(_ method: String) -> ConfigurationValue {
-    guard method == "tfmq" || method == "gptq" || method == "qdrop" else { return "shared" }
+    guard ["tfmq", "halftone", "gptq", "qdrop"].contains(method) else { return "shared" }
     return one(of: ["shared", "temporal_block", "all", ["scope": "all", "interval": .integer(integer(1...3))]])
   }
 
   private mutating func features(_ method: String) -> ConfigurationValue {
-    if method != "tfmq" || often() { return "computed" }
+    if !["tfmq", "halftone"].contains(method) || often() { return "computed" }
     let bits = ConfigurationValue.integer(one(of: [2, 8, 32]))
     return often()
       ? ["source": "kept", "bits": bits]
@@ -114,13 +114,13 @@ struct RecipeGrammar {
     ]
   }
 
-  private mutating func reconstruction(needsActivations: Bool, isFloat: Bool) -> ConfigurationValue {
-    let learns = needsActivations || !isFloat && seldom()
+  private mutating func reconstruction(_ method: String, isFloat: Bool) -> ConfigurationValue {
+    let learns = method == "qdrop" || !isFloat && seldom()
     return [
       "samples_per_step": .integer(integer(1...4)), "memory_mib": 64,
       "order": .string(one(of: ["execution", "definition"])),
       "temporal_block": seldom() ? learning(activations: false) : "none", "blocks": learning(activations: learns),
-      "network": seldom() ? learning(activations: learns) : "none",
+      "network": method != "tfmq" && seldom() ? learning(activations: learns) : "none",
       "activation_steps": isFloat || often()
         ? "none"
         : [

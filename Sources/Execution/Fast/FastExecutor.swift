@@ -96,7 +96,7 @@ final class FastExecutor: Sendable {
     try MemoryBudget.require(
       MemoryBudget.product(4, batch, outputCount), for: "the network's output for \(batch) images")
     var output = Tensor([batch] + outputDims)
-    let collectors = observer == nil ? [] : (0..<batch).map { _ in SiteCollector() }
+    let collectors = observer.map { observer in (0..<batch).map { _ in Self.collector(for: observer) } } ?? []
     let alone = batch < pool.threads
     let inFlight = alone ? 1 : min(batch, pool.threads)
     try MemoryBudget.require(
@@ -138,7 +138,7 @@ final class FastExecutor: Sendable {
         found[key] = cached
         continue
       }
-      let collector = observer == nil ? nil : SiteCollector()
+      let collector = observer.map(Self.collector)
       let fresh = CallConstants(main, key: key, temporal: try runTemporal(key, collector: collector))
       if let collector { collectors.append(collector) }
       constants.withLock {
@@ -184,7 +184,7 @@ final class FastExecutor: Sendable {
         found[context] = known
         continue
       }
-      let collector = observer == nil ? nil : SiteCollector()
+      let collector = observer.map(Self.collector)
       let values = try runContext(context, collector: collector)
       if let collector { collectors.append(collector) }
       self.contexts.withLock {
@@ -258,6 +258,10 @@ final class FastExecutor: Sendable {
 
   // MARK: Observation
 
+  private static func collector(for observer: SiteObserver) -> SiteCollector {
+    SiteCollector(wantsExtremes: observer.receiveExtremes != nil)
+  }
+
   /// Hands on what the observer watches.
   private func receiver(_ collector: SiteCollector) -> (ObservedValue) -> Void {
     { [observer] value in
@@ -270,8 +274,16 @@ final class FastExecutor: Sendable {
     guard let observer, !collectors.isEmpty else { return }
     let images = collectors.map(\.entries)
     for (position, entry) in images[0].enumerated() {
-      observer.receive(
-        entry.site, Tensor([images.count] + entry.shape.dims, images.flatMap { $0[position].values }))
+      switch entry.content {
+      case .extremes(var all):
+        for case .extremes(let own) in images.dropFirst().map({ $0[position].content }) { all.formUnion(own) }
+        observer.receiveExtremes?(entry.site, all)
+      case .values:
+        let values = images.flatMap { entries -> [Float] in
+          if case .values(let own) = entries[position].content { own } else { [] }
+        }
+        observer.receive(entry.site, Tensor([images.count] + entry.shape.dims, values))
+      }
     }
   }
 }

@@ -43,8 +43,10 @@ package struct CalibrationSampling: Sendable {
   /// Samples the trajectories and hands every kept state to `sink`. Noise: `calibration.seed`, calibration stream,
   /// trajectory number as image index; what is added to finished images, or stands for them: the numbers beyond the
   /// trajectories', step by step.
+  /// - Parameter ranges: where ranges are gathered meanwhile; `denoiser` is then watched by its observer.
   package func run(
-    _ calibration: Recipe.Calibration, into sink: any CalibrationSink, progress: ProgressHandler
+    _ calibration: Recipe.Calibration, into sink: any CalibrationSink, gathering ranges: TrajectoryRanges? = nil,
+    progress: ProgressHandler
   ) throws {
     let provenance = try provenance(calibration)
     // Refuse labels before the first network call.
@@ -53,7 +55,9 @@ package struct CalibrationSampling: Sendable {
     let plan = CalibrationPlan(calibration, stepCount: provenance.steps.count, weights: weights)
     let noise = NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate)
     let batches = plan.batches(of: batch)
-    let total = batches.reduce(0) { $0 + $1.lastPosition * $1.trajectories.count }
+    // The last states are only kept, and the network sees them for the ranges' sake alone.
+    let extra = ranges == nil ? 0 : 1
+    let total = batches.reduce(0) { $0 + ($1.lastPosition + extra) * $1.trajectories.count }
     var done = 0
     try sink.begin(provenance, counts: plan.counts)
     for batch in batches {
@@ -72,8 +76,18 @@ package struct CalibrationSampling: Sendable {
         if plan.source == .trajectory, let rows = batch.rows[position] {
           try keep(rows, position: position, loop.x.rows(rows))
         }
-        guard position < batch.lastPosition else { break }
-        _ = try loop.next()
+        let step = calibration.step(at: position, stepCount: plan.stepCount)
+        let isWatched = batch.rows[position] != nil
+        if position == batch.lastPosition {
+          guard let ranges, isWatched else { break }
+          _ = try ranges.watching(step: step) {
+            try denoiser.predict(loop.x, at: provenance.steps[step], conditioning: conditioning)
+          }
+        } else if let ranges, isWatched {
+          _ = try ranges.watching(step: step) { try loop.next() }
+        } else {
+          _ = try loop.next()
+        }
         done += batch.trajectories.count
         try progress(WorkProgress(stage: "sampling calibration trajectories", unit: "steps", done: done, total: total))
       }
@@ -87,6 +101,7 @@ package struct CalibrationSampling: Sendable {
           made(plan.source, from: loop.x.rows(rows), with: fresh, at: step))
       }
     }
+    ranges?.finish()
   }
 
   /// A sample that is no state of a trajectory.

@@ -1,12 +1,9 @@
-import Graphs
-
-/// GPTQ (Frantar et al. 2022, "GPTQ: accurate post-training quantization"): weights rounded column by column, errors
-/// compensated by the columns that follow, on input moments averaged over all sampling steps. Activations as the recipe
-/// says.
-package enum GPTQ: QuantizationMethod {
-  package static let name = "gptq"
-
-  package static func contradictions(in recipe: Recipe) -> [String] {
+extension QuantizationMethod {
+  /// GPTQ: weights rounded column by column, errors compensated by the columns that follow, on input moments averaged over
+  /// all sampling steps. Activations as the recipe says.
+  static let gptq = QuantizationMethod(
+    name: "gptq", source: "Frantar et al. 2022, \"GPTQ: accurate post-training quantization\""
+  ) { recipe in
     var found: [String] = []
     if case .gptq? = recipe.weights?.rounding {
     } else {
@@ -14,12 +11,8 @@ package enum GPTQ: QuantizationMethod {
         "method gptq compensates rounding errors; set weights.rounding to a map with method gptq, or method to rtn")
     }
     if recipe.reconstruction != nil {
-      found.append("method gptq learns nothing by gradients; set reconstruction to none, or method to tfmq or rtn")
+      found.append("method gptq learns nothing by gradients; set reconstruction to none, or method to halftone or rtn")
     }
     return found
-  }
-
-  package static func quantize(_ task: QuantizationTask) throws -> QuantizedNetwork {
-    try task.withActivations(task.firstRounding())
   }
 }

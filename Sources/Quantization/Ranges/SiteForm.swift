@@ -1,3 +1,4 @@
+import Execution
 import Graphs
 import Tensors
 
@@ -36,6 +37,19 @@ package struct SiteForm: Sendable, Equatable {
     return parts
   }
 
+  /// The range of each stretch. - Parameter extremes: finite ones of the site.
+  package func parts(of extremes: SiteExtremes) -> [ValueRange] {
+    var parts = [ValueRange](
+      repeating: ValueRange(lower: .infinity, upper: -.infinity), count: boundaries.count + 1)
+    for (channel, ends) in zip(extremes.lower, extremes.upper).enumerated() {
+      let part = boundaries.count { $0 <= channel }
+      // Scales are positive, so that a product's extremes are the extremes' products.
+      let factor = inverseScales?[channel] ?? 1
+      parts[part] = parts[part].union(ValueRange(lower: Double(ends.0 * factor), upper: Double(ends.1 * factor)))
+    }
+    return parts
+  }
+
   /// The quantiser of a site whose stretches have these ranges.
   package func quantizer(_ ranges: [ValueRange]) -> AffineQuantizer {
     let parts = ranges.map(rule.quantizer)
@@ -46,39 +60,43 @@ package struct SiteForm: Sendable, Equatable {
   }
 }
 
-extension QuantizationTask {
+extension Recipe {
   /// Channels at which the input of `node` is split.
-  func boundaries(of node: Node) -> [Int] {
-    switch recipe.splitInputs {
+  func boundaries(of node: Node, in graph: Graph) -> [Int] {
+    switch splitInputs {
     case .none: []
-    case .shortcuts: model.graph.concatenationBoundaries(ofInputTo: node, direct: true)
-    case .all: model.graph.concatenationBoundaries(ofInputTo: node, direct: false)
+    case .shortcuts: graph.concatenationBoundaries(ofInputTo: node, direct: true)
+    case .all: graph.concatenationBoundaries(ofInputTo: node, direct: false)
     }
   }
 
-  /// How activation sites are taken apart under a network's weights, and their grids.
+  /// How activation sites are taken apart, and their grids; none where activations are float.
+  /// - Parameter inputScales: smoothing scales of a layer's input channels.
   func forms(
-    of sites: [Site], in network: QuantizedNetwork, _ settings: Recipe.Activations
+    of sites: [Site], in graph: Graph, inputScales: (_ layer: String) -> [Float]? = { _ in nil }
   ) -> [Site: SiteForm] {
+    guard let activations else { return [:] }
     var forms: [Site: SiteForm] = [:]
     for site in sites {
-      guard let node = model.graph.place(of: site)?.node, let shape = model.graph.shape(at: site) else { continue }
+      guard let node = graph.place(of: site)?.node, let shape = graph.shape(at: site) else { continue }
       if case .operand(let position) = site.role {
-        forms[site] = SiteForm(position == 0 ? settings.rule : settings.rightOperandRule, shape)
+        forms[site] = SiteForm(position == 0 ? activations.rule : activations.rightOperandRule, shape)
       } else {
         forms[site] = SiteForm(
-          settings.rule, shape, boundaries: boundaries(of: node),
-          inverseScales: network.table.weights[site.node]?.inputScales?.map { 1 / $0 })
+          activations.rule, shape, boundaries: boundaries(of: node, in: graph),
+          inverseScales: inputScales(site.node)?.map { 1 / $0 })
       }
     }
     return forms
   }
+}
 
+extension Graph {
   /// Quantisers of attention probabilities: they are between 0 and 1 whatever the model, so that nothing is measured. Eight
   /// bits at any width of the rest, as Q-Diffusion's code has them.
-  func probabilityQuantizers() -> [Site: ActivationQuantizers] {
+  func probabilityQuantizers(of sites: [Site]) -> [Site: ActivationQuantizers] {
     var quantizers: [Site: ActivationQuantizers] = [:]
-    for site in selection.activations where model.graph.place(of: site)?.tensor == .probabilities {
+    for site in sites where place(of: site)?.tensor == .probabilities {
       quantizers[site] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0))
     }
     return quantizers

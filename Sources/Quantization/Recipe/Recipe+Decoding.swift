@@ -39,9 +39,10 @@ extension Recipe {
       tableInterval = 1
     }
     temporalFeatures = TemporalFeatures(reader)
-    if temporalFeatures != .computed, method != "tfmq" {
+    if temporalFeatures != .computed, !["tfmq", "halftone"].contains(method) {
       reader.report(
-        "temporal_features", "keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq")
+        "temporal_features",
+        "keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq or halftone")
     }
     if case .selected = temporalFeatures, activations != nil, activationTables == .shared {
       reader.report(
@@ -95,7 +96,7 @@ extension Recipe {
       }
       return pattern
     }
-    for text in Catalog.method(named: method)?.contradictions(in: self) ?? [] { reader.report(nil, text) }
+    for text in Catalog.method(named: method)?.contradictions(self) ?? [] { reader.report(nil, text) }
     if correction != nil, calibration.distribution.every != 1 {
       reader.report(
         "correction", "each step's noise is measured on that step's samples; use distribution uniform with every 1")

@@ -46,10 +46,13 @@ extension QuantizationTask {
     groups: (SampleBatches) -> [[SampleBatch]]
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return fixed }
-    let fixed = fixed.merging(probabilityQuantizers()) { own, _ in own }
+    let fixed = fixed.merging(model.graph.probabilityQuantizers(of: selection.activations)) { own, _ in own }
     let sites = selection.activations.filter { fixed[$0] == nil }
     if sites.isEmpty { return fixed }
-    let forms = forms(of: sites, in: network, settings)
+    if let gathered, gathered.serves(recipe) {
+      return fixed.merging(gathered.quantizers(key, of: sites)) { own, _ in own }
+    }
+    let forms = recipe.forms(of: sites, in: model.graph) { network.table.weights[$0]?.inputScales }
     var upstream = settings.upstream == .float ? QuantizedNetwork(model: model) : network.withFloatActivations
     if settings.upstream == .quantized {
       let few = SampleBatches(

@@ -33,8 +33,19 @@ package final class RangeCollector: Sendable {
     self.decay = decay
   }
 
-  /// Watches the collector's sites.
-  package var observer: SiteObserver { SiteObserver(watching: { self.forms[$0] != nil }, receive: observe) }
+  /// Watches the collector's sites: for extremes, unless the estimator searches among the values.
+  package var observer: SiteObserver {
+    let watches: @Sendable (Site) -> Bool = { [forms] in forms[$0] != nil }
+    return estimator.searches
+      ? SiteObserver(watching: watches, receive: observe)
+      : SiteObserver(watching: watches, extremes: observe, orValues: observe)
+  }
+
+  package func observe(_ site: Site, _ extremes: SiteExtremes) {
+    guard let form = forms[site] else { return }
+    if !extremes.isFinite { return state.withLock { state in _ = state.broken.insert(site) } }
+    add(form.parts(of: extremes).map { Batch(extremes: $0) }, at: site)
+  }
 
   package func observe(_ site: Site, _ value: Tensor) {
     guard let form = forms[site] else { return }
@@ -47,6 +58,10 @@ package final class RangeCollector: Sendable {
       if estimator.searches { batch.points.append(part, extremes: extremes) }
       found.append(batch)
     }
+    add(found, at: site)
+  }
+
+  private func add(_ found: [Batch], at site: Site) {
     state.withLock { state in
       guard var known = state.batch[site] else { return state.batch[site] = found }
       for (part, batch) in found.enumerated() {

@@ -25,7 +25,8 @@ extension QuantizationTask {
       guard let reach = seen[layer.path], let weight = layer.op.parameters.first.flatMap({ model.parameters[$0] })
       else { continue }
       let balance = ChannelBalance(
-        reach: reach, weight: weight, boundaries: boundaries(of: layer), weightBits: weights.bits,
+        reach: reach, weight: weight, boundaries: recipe.boundaries(of: layer, in: model.graph),
+        weightBits: weights.bits,
         activationBits: activations.bits)
       scales[layer.path] = balance.scales()
     }

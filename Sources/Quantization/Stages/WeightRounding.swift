@@ -76,7 +76,7 @@ extension QuantizationTask {
       let bias = node.op.parameters.dropFirst().first
       return WeightLayer(
         node: node, vectors: vectors, weight: weight, bias: bias, biasValues: bias.flatMap { model.parameters[$0] },
-        inputScales: smoothing[node.path], inputBoundaries: boundaries(of: node))
+        inputScales: smoothing[node.path], inputBoundaries: recipe.boundaries(of: node, in: model.graph))
     }
   }
 

@@ -33,7 +33,7 @@ package enum AblationError: HalftoneError, Equatable {
 
   package var hint: String? {
     switch self {
-    case .selection: "--recipes rtn-w8a8,tfmq-w8a8, or --preset tfmq"
+    case .selection: "--recipes rtn-w8a8,halftone-w8a8, or --preset tfmq"
     case .unknownPreset, .sameName: nil
     case .samplersDiffer: "choose one for all of them with --sampler"
     }

@@ -27,8 +27,7 @@ package struct AblationPreset: Sendable {
   /// temporal block as in the paper, and for all activations as in the released code) by themselves and together; then
   /// temporal features kept, and chosen by their disturbance ("Temporal feature matters", the extension).
   ///
-  /// As in the paper, the base is reconstructed block by block from nearest rounding; the recipe's error compensation and
-  /// its learning on the network's output would make up for what the temporal block loses.
+  /// Every row is recipe tfmq-w4a8 (the paper's: AdaRound block by block, input and output layer float) but for these parts.
   package static let tfmq = AblationPreset(
     name: "tfmq", recipe: "tfmq-w4a8",
     rows: [
@@ -48,25 +47,9 @@ package struct AblationPreset: Sendable {
     _ title: String, _ name: String, isReconstructed: Bool, tables: ConfigurationValue,
     features: ConfigurationValue = "computed"
   ) -> Row {
-    let base: Changes = [
-      ("weights.rounding", "nearest"), ("weights.bias_correction", false), ("reconstruction.network", "none"),
-      ("reconstruction.blocks", blocks), ("reconstruction.samples_per_step", 16), ("activation_tables", tables),
-      ("temporal_features", features), ("float_layers", floatLayers),
-    ]
+    let base: Changes = [("activation_tables", tables), ("temporal_features", features)]
     return Row(title, name, base + (isReconstructed ? [] : [("reconstruction.temporal_block", "none")]))
   }
-
-  /// The paper's choice; the recipe leaves more float.
-  private static let floatLayers: ConfigurationValue = [
-    "conv_in", "conv_out", "**.conv_shortcut:input", "**.downsamplers.**:input",
-  ]
-
-  /// AdaRound block by block, with a hundredth of the paper's iterations.
-  private static let blocks: ConfigurationValue = [
-    "relaxation": "rectified_sigmoid", "iterations": 200, "batch": 16, "learning_rate": 0.01, "scale_learning_rate": 0,
-    "bias_learning_rate": 0, "penalty": 0.01, "warm_up": 0.2, "exponent": ["first": 20, "last": 2], "start_trust": 0,
-    "upstream": "quantized_weights", "loss": "equal", "activations": "float",
-  ]
 
   /// Shang et al. 2023: what the samples are (table 2), at which steps they are taken (table 3), and what ranges minimise
   /// (table 4). About a thousand samples each.

@@ -36,14 +36,14 @@ package struct AblationReport: Sendable {
 
   package var table: Table {
     var table = Table([
-      ("recipe", .left), ("bytes", .right), ("quantised in", .right), ("peak memory", .right),
+      ("recipe", .left), ("bytes", .right), ("in float", .right), ("quantised in", .right), ("peak memory", .right),
       ("epsilon SNR, dB", .right), ("PSNR, dB", .right), ("SSIM", .right), ("Fréchet distance", .right),
       ("over float", .right), ("ms per image", .right),
     ])
     for row in rows {
       let excess = row.recipe == nil ? nil : row.excess(over: rows[0])
       table.add([
-        row.title, shown(bytes: row.bytes), row.cost.map { "\(fixed($0.seconds, 1)) s" } ?? "",
+        row.title, shown(bytes: row.bytes), row.inFloat, row.cost.map { "\(fixed($0.seconds, 1)) s" } ?? "",
         row.cost?.peakMemory.map { shown(bytes: $0) } ?? "", row.epsilonSNR.map { fixed($0, 1) } ?? "",
         row.psnr, row.pairs?.meanSimilarity.map { fixed($0, 4) } ?? "",
         row.distance.map { Self.spread($0, digits: 3) } ?? "",
@@ -78,7 +78,7 @@ package struct AblationReport: Sendable {
       PSNR and SSIM: mean over images, against the float model's at equal seeds; PSNR in parentheses: of the mean squared \
       error, which the few images that turn into others decide. Epsilon SNR: mean over steps, on the float model's states, \
       \(size.comparedImages) images.
-      Quantised in: without the calibration set, which recipes share. ms per image: all steps; medians of \
+      In float: share of the multiplications that are not integer. Quantised in: without the calibration set, which recipes share. ms per image: all steps; medians of \
       \(size.timingRounds) interleaved rounds, \(kernels) kernels, \(threads) threads, \(Machine.current.processor).
 
       `\(command)`
@@ -100,6 +100,7 @@ package struct AblationReport: Sendable {
     func number(_ value: Double?) -> ConfigurationValue { value.map { .number($0) } ?? .null }
     return [
       "title": .string(row.title), "recipe": row.recipe.map { .string($0) } ?? .null, "bytes": .integer(row.bytes),
+      "float_share": .number(row.floatShare),
       "quantization_seconds": number(row.cost?.seconds),
       "quantization_peak_memory": row.cost?.peakMemory.map { .integer($0) } ?? .null,
       "milliseconds_per_image_and_step": .number(row.milliseconds),

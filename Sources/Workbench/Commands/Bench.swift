@@ -86,9 +86,11 @@ package struct BenchCommand: Sendable {
     let compute = try Compute(threads: threads.max() ?? 1, batch: 16)
     session.console.note(
       "quantising by \(prepared.name) on \(recipe.calibration.trajectories) trajectories, for its speed only")
-    let set = try CalibrationRun(source: float, prepared: prepared, compute: compute).makeInMemory(session: session)
+    let calibrating = try CalibrationRun(source: float, prepared: prepared, compute: compute)
+    let gatherer = try calibrating.gatherer()
+    let set = try calibrating.makeInMemory(gathering: gatherer, session: session)
     let quantized = try Quantizer(source: float, prepared: prepared, compute: compute).quantized(
-      set: set, name: prepared.name, session: session)
+      set: set, gathered: gatherer, name: prepared.name, session: session)
     return BenchmarkVariant(
       name: prepared.name,
       source: try ModelSource(quantized, name: prepared.name, process: try float.process, graph: float.model.graph))

@@ -22,7 +22,8 @@ package struct DemoCommand: Sendable {
   static let model = "fashion-mnist-ddpm"
   static let reference = "fashion-mnist-classifier/statistics-test.npz"
   private static let recipes: [(title: String, recipe: String)] = [
-    ("W8A8, TFMQ", "tfmq-w8a8"), ("W4A8, TFMQ", "tfmq-w4a8"), ("W4A8, round to nearest", "rtn-w4a8"),
+    ("W8A8, Halftone", "halftone-w8a8"), ("W4A8, Halftone", "halftone-w4a8"), ("W4A8, TFMQ-DM", "tfmq-w4a8"),
+    ("W4A8, round to nearest", "rtn-w4a8"),
   ]
   private static let gridColumns = 12
 

@@ -44,12 +44,14 @@ package struct QuantizeCommand: Sendable {
     let calibrating = try CalibrationRun(source: source, prepared: prepared, compute: compute)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")
     try AtomicFile.prepareTarget(path)
+    let gatherer = try calibrating.gatherer()
     let set =
       if let calibration { try calibrating.open(calibration) } else {
-        try calibrating.openOrMake(joined(parentFolder(of: path), stem(of: path) + ".calibration.h5"), session: session)
+        try calibrating.openOrMake(
+          joined(parentFolder(of: path), stem(of: path) + ".calibration.h5"), gathering: gatherer, session: session)
       }
     let quantizer = Quantizer(source: source, prepared: prepared, compute: compute)
-    let quantized = try quantizer.make(path, set: set, session: session)
+    let quantized = try quantizer.make(path, set: set, gathered: gatherer, session: session)
     if quantized.selfTest == nil {
       session.console.note("note: this recipe's tables cannot run in integers; the model is for simulation")
     }

@@ -92,7 +92,8 @@ package struct VariantComparison {
     return try variants.enumerated().map { position, variant in
       let isFloat = position == 0
       return VariantRow(
-        title: variant.title, recipe: variant.recipe, bytes: variant.source.weightsFileBytes, cost: variant.cost,
+        title: variant.title, recipe: variant.recipe, bytes: variant.source.weightsFileBytes,
+        floatShare: variant.source.floatShare, cost: variant.cost,
         milliseconds: times[position], distances: distances[position],
         pairs: isFloat ? nil : try pairs(variants[0], variant),
         stepErrors: isFloat ? nil : try stepErrors(variants[0], variant))
@@ -104,13 +105,17 @@ package struct VariantComparison {
   /// The artefact of a recipe, used again where it is what quantising would write.
   private func artefact(_ recipe: PreparedRecipe) throws -> (path: String, cost: WorkCost?) {
     let calibration = try CalibrationRun(source: float, prepared: recipe, compute: compute)
-    let set = try calibration.openOrMake(run.file("calibration-\(calibration.shortDigest).h5"), session: session)
+    let gatherer = try calibration.gatherer()
+    let set = try calibration.openOrMake(
+      run.file("calibration-\(calibration.shortDigest).h5"), gathering: gatherer, session: session)
     let path = run.file(recipe.name + ".safetensors")
     let costPath = run.file(recipe.name + ".cost.json")
     let quantizer = Quantizer(source: float, prepared: recipe, compute: compute)
     if !quantizer.isDone(path, set: set) {
       session.console.note("quantising: \(recipe.name)")
-      let (_, cost) = try WorkCost.measuring { try quantizer.make(path, set: set, session: session) }
+      let (_, cost) = try WorkCost.measuring {
+        try quantizer.make(path, set: set, gathered: gatherer, session: session)
+      }
       try cost.write(to: costPath, digest: Digest.sha256(file: path))
       return (path, cost)
     }

@@ -3,11 +3,13 @@ import Tensors
 
 /// What was measured of one variant: a row of the tables of `demo` and `ablate`.
 package struct VariantRow: Sendable {
-  /// As the table calls it: "W4A8, TFMQ".
+  /// As the table calls it: "W4A8, Halftone".
   package let title: String
   /// Recipe; nil for the float model.
   package let recipe: String?
   package let bytes: Int
+  /// Share of the multiplications that stay in Float.
+  package let floatShare: Double
   /// What making the artefact took, the calibration set apart; nil for the float model.
   package let cost: WorkCost?
   /// Per image and sampling step.
@@ -20,18 +22,23 @@ package struct VariantRow: Sendable {
   package let stepErrors: [SignalToNoise]?
 
   package init(
-    title: String, recipe: String?, bytes: Int, cost: WorkCost?, milliseconds: Double, distances: [FrechetDistance],
+    title: String, recipe: String?, bytes: Int, floatShare: Double, cost: WorkCost?, milliseconds: Double,
+    distances: [FrechetDistance],
     pairs: PairedComparison?, stepErrors: [SignalToNoise]?
   ) {
     self.title = title
     self.recipe = recipe
     self.bytes = bytes
+    self.floatShare = floatShare
     self.cost = cost
     self.milliseconds = milliseconds
     self.distances = distances
     self.pairs = pairs
     self.stepErrors = stepErrors
   }
+
+  /// The share that stays in Float, in per cent; empty for the float model.
+  package var inFloat: String { recipe == nil ? "" : "\(fixed(100 * floatShare, 1)) %" }
 
   /// Mean over steps, dB.
   package var epsilonSNR: Double? { stepErrors.flatMap(meanDecibels(of:)) }

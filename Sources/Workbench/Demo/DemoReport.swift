@@ -24,7 +24,8 @@ package struct DemoReport: Sendable {
 
   package var table: Table {
     var table = Table([
-      ("model", .left), ("file", .right), ("ms per image and step", .right), ("Fréchet distance", .right),
+      ("model", .left), ("file", .right), ("in float", .right), ("ms per image and step", .right),
+      ("Fréchet distance", .right),
       ("PSNR, dB", .right), ("epsilon SNR, dB", .right),
     ])
     let float = rows[0]
@@ -33,7 +34,7 @@ package struct DemoReport: Sendable {
       let gain = row.recipe == nil ? "" : " (\(fixed(float.milliseconds / row.milliseconds, 2))x)"
       let snr = row.epsilonSNR.map { fixed($0, 1) } ?? ""
       table.add([
-        row.title, shown(bytes: row.bytes) + share, fixed(row.milliseconds, 2) + gain,
+        row.title, shown(bytes: row.bytes) + share, row.inFloat, fixed(row.milliseconds, 2) + gain,
         fixed(row.distances[0].distance, 3), row.psnr, snr,
       ])
     }
@@ -47,6 +48,7 @@ package struct DemoReport: Sendable {
     \(steps) DDIM steps, equal seeds.
     Times: medians of \(size.comparison.timingRounds) interleaved rounds, \(kernels) kernels, \(threads) threads, \
     \(Machine.current.processor).
+    In float: share of the multiplications that are not integer.
     PSNR: mean over \(size.comparison.images) pairs, in parentheses of their mean squared error, which the few images that \
     turn into others decide. Epsilon SNR: mean over steps, on the float model's states, \(size.comparison.comparedImages) images.
     """
@@ -63,7 +65,8 @@ package struct DemoReport: Sendable {
         rows.map { row in
           [
             "title": .string(row.title), "recipe": row.recipe.map { .string($0) } ?? .null,
-            "bytes": .integer(row.bytes), "milliseconds_per_image_and_step": .number(row.milliseconds),
+            "bytes": .integer(row.bytes), "float_share": .number(row.floatShare),
+            "milliseconds_per_image_and_step": .number(row.milliseconds),
             "frechet_distance": .number(row.distances[0].distance),
             "psnr_pooled_decibels": row.pairs?.quality.pooled.value ?? .null,
             "psnr_mean_decibels": row.pairs?.quality.meanDecibels.map { .number($0) } ?? .null,

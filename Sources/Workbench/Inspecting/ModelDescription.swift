@@ -100,7 +100,7 @@ struct ModelDescription {
     let integerCount = layers.count { $0.arithmetic == "integer" }
     let lineage = quantized.lineage
     return [
-      "recipe: \(recipe.method), W\(bits(recipe.weights?.bits))A\(bits(recipe.activations?.bits)), "
+      "recipe: \(recipe.method)\(Catalog.method(named: recipe.method).map { " (\($0.source))" } ?? ""), W\(bits(recipe.weights?.bits))A\(bits(recipe.activations?.bits)), "
         + "activation tables \(recipe.activationTables.rawValue)"
         + (recipe.splitInputs == .none ? "" : ", split inputs: \(recipe.splitInputs.rawValue)")
         + (quantized.table.features.isEmpty

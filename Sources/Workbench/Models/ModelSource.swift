@@ -245,8 +245,12 @@ package struct ModelSource: Sendable {
     if kind == .integer, quantized == nil { throw .needsQuantized(path: path, command: "--executor integer") }
   }
 
-  /// - Parameter kind: nil for the default: integer for quantised models, winograd for the others.
-  package func executor(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Executor {
+  /// - Parameters:
+  ///   - kind: nil for the default: integer for quantised models, winograd for the others.
+  ///   - observer: watches a float model's executor.
+  package func executor(
+    _ kind: ExecutorKind? = nil, compute: Compute, observer: SiteObserver? = nil
+  ) throws -> any Executor {
     let table = quantized?.table ?? QuantizationTable()
     switch kind ?? defaultExecutor {
     case .reference:
@@ -255,7 +259,7 @@ package struct ModelSource: Sendable {
     case .float, .winograd:
       let executor = try FloatExecutor(
         model, simulating: table, winograd: kind ?? defaultExecutor == .winograd, pool: compute.pool,
-        kernels: compute.kernels)
+        kernels: compute.kernels, observer: observer)
       try requireMemory(executor.arenaBytes, images: min(compute.batch, compute.pool.threads))
       return executor
     case .integer:
@@ -273,10 +277,14 @@ package struct ModelSource: Sendable {
       for: "working memory of \(images) images of \(model.graph.imageShape) at once")
   }
 
-  package func denoiser(_ kind: ExecutorKind? = nil, compute: Compute) throws -> any Denoiser {
+  /// - Parameters: as of `executor`.
+  package func denoiser(
+    _ kind: ExecutorKind? = nil, compute: Compute, observer: SiteObserver? = nil
+  ) throws -> any Denoiser {
     let outputChannels = model.graph.nodes[model.graph.output].dims.first
     let network = try NetworkDenoiser(
-      graph: model.graph, executor: executor(kind, compute: compute), predictionType: process.predictionType,
+      graph: model.graph, executor: executor(kind, compute: compute, observer: observer),
+      predictionType: process.predictionType,
       learnsVariance: outputChannels == 2 * model.graph.imageShape.channels)
     guard let correction = quantized?.correction else { return network }
     return CorrectedDenoiser(network, correction)

@@ -86,26 +86,37 @@ package struct CalibrationRun {
   }
 
   /// Samples the set into `path`, in place of whatever stands there.
-  package func make(_ path: String, session: Session) throws -> CalibrationFile.Reader {
-    try CalibrationFile.write(to: path) { try sample(into: $0, session: session) }
+  /// - Parameter ranges: where ranges are gathered meanwhile.
+  package func make(
+    _ path: String, gathering ranges: TrajectoryRanges? = nil, session: Session
+  ) throws -> CalibrationFile.Reader {
+    try CalibrationFile.write(to: path) { try sample(into: $0, gathering: ranges, session: session) }
     return try CalibrationFile.Reader(path)
   }
 
   /// A set that is used once and has no digest.
-  package func makeInMemory(session: Session) throws -> CalibrationSet {
+  package func makeInMemory(gathering ranges: TrajectoryRanges? = nil, session: Session) throws -> CalibrationSet {
     try MemoryBudget.require(sizes.file, for: "a calibration set in memory")
     let builder = CalibrationSetBuilder()
-    try sample(into: builder, session: session)
+    try sample(into: builder, gathering: ranges, session: session)
     guard let set = builder.set(digest: "in memory") else { preconditionFailure("sampling begins every sink") }
     return set
   }
 
-  private func sample(into sink: any CalibrationSink, session: Session) throws {
+  /// Where the recipe's ranges can be gathered while its set is drawn; nil where they cannot.
+  package func gatherer() throws -> TrajectoryRanges? {
+    try TrajectoryRanges(prepared.recipe, graph: source.model.graph, stepCount: prepared.steps.count)
+  }
+
+  private func sample(
+    into sink: any CalibrationSink, gathering ranges: TrajectoryRanges?, session: Session
+  ) throws {
     let sampling = CalibrationSampling(
-      denoiser: try source.denoiser(.float, compute: compute), schedule: try source.process.schedule,
+      denoiser: try source.denoiser(compute: compute, observer: ranges?.observer),
+      schedule: try source.process.schedule,
       sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch, probe: try probe())
     let reporter = WorkReporter(session)
-    try sampling.run(prepared.recipe.calibration, into: sink, progress: reporter.report)
+    try sampling.run(prepared.recipe.calibration, into: sink, gathering: ranges, progress: reporter.report)
     reporter.finish()
   }
 
@@ -120,7 +131,7 @@ package struct CalibrationRun {
       seen.withLock { $0 = value }
     }
     let executor = try FloatExecutor(
-      source.model, pool: compute.pool, kernels: compute.kernels, observer: observer)
+      source.model, winograd: true, pool: compute.pool, kernels: compute.kernels, observer: observer)
     return { x, step, conditioning in
       _ = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
       guard let features = seen.withLock({ $0 }) else { preconditionFailure("the executor did not report \(site)") }
@@ -129,7 +140,10 @@ package struct CalibrationRun {
   }
 
   /// The set at `path` where it fits; else a new one in its place.
-  package func openOrMake(_ path: String, session: Session) throws -> CalibrationFile.Reader {
+  /// - Parameter ranges: where ranges are gathered if the set is made.
+  package func openOrMake(
+    _ path: String, gathering ranges: TrajectoryRanges? = nil, session: Session
+  ) throws -> CalibrationFile.Reader {
     if Folder.kind(of: path) != nil {
       do {
         let set = try open(path)
@@ -139,7 +153,7 @@ package struct CalibrationRun {
         session.console.note("making \(path) again: \(error.message)")
       }
     }
-    return try make(path, session: session)
+    return try make(path, gathering: ranges, session: session)
   }
 
   /// Names what decides the set: equal for recipes that can share one.

@@ -24,11 +24,15 @@ package struct Quantizer {
   }
 
   /// - Throws: `Stopped` after a stop signal; `path` appears only when it is complete.
-  package func make(_ path: String, set: any CalibrationSource, session: Session) throws -> QuantizedModel {
+  /// - Parameter gathered: ranges gathered while `set` was drawn.
+  package func make(
+    _ path: String, set: any CalibrationSource, gathered: TrajectoryRanges? = nil, session: Session
+  ) throws -> QuantizedModel {
     let console = session.console
     let folder = ReconstructionFolder(
       beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
-    let network = try network(set: set, session: session, journal: folder, folder: parentFolder(of: path))
+    let network = try network(
+      set: set, gathered, session: session, journal: folder, folder: parentFolder(of: path))
     let quantized = try artefact(of: network, set: set, name: path)
     try QuantizedModelFile.write(quantized, to: path) { found in
       guard let test = found.selfTest else { return }
@@ -49,13 +53,17 @@ package struct Quantizer {
   }
 
   /// The model in memory. - Parameter name: what errors call it.
-  package func quantized(set: any CalibrationSource, name: String, session: Session) throws -> QuantizedModel {
-    try artefact(of: network(set: set, session: session, journal: nil, folder: nil), set: set, name: name)
+  /// - Parameter gathered: as of `make`.
+  package func quantized(
+    set: any CalibrationSource, gathered: TrajectoryRanges? = nil, name: String, session: Session
+  ) throws -> QuantizedModel {
+    try artefact(of: network(set: set, gathered, session: session, journal: nil, folder: nil), set: set, name: name)
   }
 
   /// - Parameters: journal: where finished regions are remembered; folder: where values lie that memory does not hold.
   private func network(
-    set: any CalibrationSource, session: Session, journal: (any ReconstructionJournal)?, folder: String?
+    set: any CalibrationSource, _ gathered: TrajectoryRanges?, session: Session,
+    journal: (any ReconstructionJournal)?, folder: String?
   ) throws -> QuantizedNetwork {
     try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let reporter = WorkReporter(session)
@@ -63,8 +71,11 @@ package struct Quantizer {
     let task = try QuantizationTask(
       model: source.model, recipe: prepared.recipe, set: set,
       makeExecutor: { model, table, observer in
-        try FloatExecutor(model, simulating: table, pool: pool, kernels: kernels, observer: observer)
-      }, pool: pool, progress: reporter.report, journal: journal, folder: folder, note: { session.console.note($0) })
+        // As images are drawn: ranges gathered meanwhile are those of a pass.
+        try FloatExecutor(
+          model, simulating: table, winograd: true, pool: pool, kernels: kernels, observer: observer)
+      }, pool: pool, progress: reporter.report, journal: journal, folder: folder,
+      gathered: gathered, note: { session.console.note($0) })
     let network = try task.run()
     reporter.finish()
     return network

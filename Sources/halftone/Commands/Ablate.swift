@@ -10,10 +10,11 @@ struct Ablate: ParsableCommand {
       seeds, and milliseconds per image. Calibration sets, artefacts and images that are in the folder and still fit are \
       used again: an interrupted run goes on, and a recipe or seed may be added.
 
-      Presets: tfmq, the parts of TFMQ-DM; ptq4dm, PTQ4DM's calibration sets and range metrics.
+      Presets: tfmq, the parts of TFMQ-DM (recipe tfmq-w4a8 with and without them); ptq4dm, PTQ4DM's calibration sets and
+      range metrics (changes of recipe ptq4dm-w8a8).
 
       Example:
-        halftone ablate fashion-mnist-ddpm --recipes rtn-w4a8,tfmq-w4a8 --count 500 --seeds 3
+        halftone ablate fashion-mnist-ddpm --recipes rtn-w4a8,halftone-w4a8 --count 500 --seeds 3
       """)
 
   @Argument(help: "Float model.") var model: String

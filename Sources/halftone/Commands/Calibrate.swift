@@ -8,7 +8,7 @@ struct Calibrate: ParsableCommand {
       One set serves every recipe with the same sampler and distribution. 'quantize' makes the set itself where it is given none.
 
       Example:
-        halftone calibrate fashion-mnist-ddpm --recipe tfmq-w8a8 --out set.h5
+        halftone calibrate fashion-mnist-ddpm --recipe halftone-w8a8 --out set.h5
       """)
 
   @Argument(help: "Float model.") var model: String

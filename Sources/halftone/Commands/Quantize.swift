@@ -6,7 +6,7 @@ struct Quantize: ParsableCommand {
     abstract: "Make a quantised model: one file that runs alone, in integers.",
     discussion: """
       Examples:
-        halftone quantize fashion-mnist-ddpm --recipe tfmq-w8a8 --out w8a8.safetensors
+        halftone quantize fashion-mnist-ddpm --recipe halftone-w8a8 --out w8a8.safetensors
         halftone quantize path/to/ddpm-cifar10 --recipe my-recipe.yaml --calibration set.h5 --out cifar10.safetensors
       """)
 

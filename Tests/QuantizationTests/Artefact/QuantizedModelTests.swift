@@ -153,7 +153,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
       Damage("recipe", nil, "E-QM-HEADER]: m: recipe: missing; expected a map"),
       Damage(
         "recipe.method", "sorcery",
-        "E-QM-HEADER]: m: recipe.method: expected one of rtn, ptq4dm, tfmq, qdiffusion, qdrop, gptq, mixed, found \"sorcery\""
+        "E-QM-HEADER]: m: recipe.method: expected one of rtn, ptq4dm, tfmq, qdiffusion, qdrop, gptq, mixed, halftone, found \"sorcery\""
       ),
       Damage(
         "steps", ["timesteps": [], "previous": []],

@@ -72,7 +72,7 @@ import Testing
     arguments: [
       (
         Recipe.plainValue.setting("method", "rtm"),
-        "a.yaml: method: expected one of rtn, ptq4dm, tfmq, qdiffusion, qdrop, gptq, mixed, found \"rtm\" (did you mean \"rtn\"?)"
+        "a.yaml: method: expected one of rtn, ptq4dm, tfmq, qdiffusion, qdrop, gptq, mixed, halftone, found \"rtm\" (did you mean \"rtn\"?)"
       ),
       (Recipe.plainValue.setting("method", nil), "a.yaml: method: missing; expected a string"),
       (Recipe.plainValue.setting("weights", nil), "a.yaml: weights: missing; expected a map or \"float\""),
@@ -178,7 +178,7 @@ import Testing
       (
         Recipe.plainValue.setting("method", "gptq").setting("weights.rounding", Recipe.gptqValue)
           .setting("reconstruction", Recipe.reconstructionValue),
-        "a.yaml: method gptq learns nothing by gradients; set reconstruction to none, or method to tfmq or rtn"
+        "a.yaml: method gptq learns nothing by gradients; set reconstruction to none, or method to halftone or rtn"
       ),
       (
         Recipe.plainValue.setting("reconstruction", Recipe.reconstructionValue.setting("order", "module")),
@@ -204,7 +204,7 @@ import Testing
       ),
       (
         Recipe.plainValue.setting("temporal_features", ["source": "kept", "bits": 8]),
-        "a.yaml: temporal_features: keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq"
+        "a.yaml: temporal_features: keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq or halftone"
       ),
       (
         Recipe.plainValue.setting("method", "tfmq").setting("temporal_features", ["source": "kept", "bits": 16]),
@@ -239,7 +239,7 @@ import Testing
       ),
       (
         Recipe.plainValue.setting("activation_tables", "all"),
-        "a.yaml: method rtn has one range per activation for all steps; set activation_tables to shared, or method to tfmq"
+        "a.yaml: method rtn has one range per activation for all steps; set activation_tables to shared, or method to tfmq or halftone"
       ),
       (
         Recipe.plainValue.setting("method", "tfmq").setting("activation_tables", "all").setting("calibration.every", 2),
