@@ -188,6 +188,10 @@ struct WeightOptions: ParsableArguments {
 
 extension QuantizationEffort: ExpressibleByArgument {}
 
+extension WorkTime: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
+}
+
 extension IndexRange: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }

@@ -42,6 +42,19 @@ import Testing
     ["quantize", Self.model, "--scheduler", Self.scheduler, "--recipe", recipe, "--out", out] + options
   }
 
+  @Test func aTimeScalesTheRecipeAndSaysSo() throws {
+    let temporary = try TemporaryFolder()
+    let recipe = try recipe(temporary, tables: "shared")
+    let ample = try halftone.run(quantize(recipe, temporary.file("a.safetensors"), "--time", "24h"))
+    #expect(ample.status == 0 && !ample.errors.contains("of the recipe's work"), "\(ample.errors)")
+    let both = try halftone.run(quantize(recipe, temporary.file("b.safetensors"), "--time", "1s", "--effort", "fast"))
+    #expect(both.status == 2)
+    #expect(both.errors.contains("--time and --effort exclude each other"))
+    let unknown = try halftone.run(quantize(recipe, temporary.file("b.safetensors"), "--time", "soon"))
+    #expect(unknown.status == 2)
+    #expect(!FileManager.default.fileExists(atPath: temporary.file("b.safetensors")))
+  }
+
   @Test func artefactIsTheSameForAnyThreadsAndRunsAlone() throws {
     let temporary = try TemporaryFolder()
     let recipe = try recipe(temporary, tables: "all")

@@ -61,22 +61,6 @@ import Testing
     #expect(infinite[0].ratio == .undefined)
   }
 
-  /// A step's figure has the same bits however its images came in batches.
-  @Test func stepsDoNotDependOnBatches() throws {
-    let (a, b) = (randomFeatures(7, 50, seed: 1), randomFeatures(7, 50, seed: 2))
-    var whole = StepwiseDeviation()
-    try whole.add(index: 0, reference: b, other: a)
-    try whole.add(index: 1, reference: a, other: b)
-    var parts = StepwiseDeviation()
-    for range in [0..<1, 1..<4, 4..<7] {
-      try parts.add(index: 0, reference: b.rows(range), other: a.rows(range))
-      try parts.add(index: 1, reference: a.rows(range), other: b.rows(range))
-    }
-    #expect(parts == whole && whole.steps.count == 2)
-    // Two independent unit Gaussians: |b - a|^2 is about twice |a|^2, so -3 dB; 350 values scatter by some 8%.
-    #expect(abs(try #require(whole.steps[1].ratio.number) + 3.01) < 1.5)
-  }
-
   @Test func shapesThatDifferAreRefused() {
     let error = #expect(throws: EvaluationError.self) {
       try SignalToNoise.perImage(reference: Tensor([2, 3]), other: Tensor([3, 2]))

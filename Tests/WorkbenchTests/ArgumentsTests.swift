@@ -29,3 +29,13 @@ import Workbench
     #expect(LabelCycle("-1") == nil)
   }
 }
+
+@Suite struct WorkTimeTests {
+  @Test(
+    "hours, minutes and seconds, the longest first",
+    arguments: [("90s", 90), ("20m", 1200), ("2h", 7200), ("1h30m", 5400), ("1h1m1s", 3661)])
+  func read(text: String, seconds: Int) { #expect(WorkTime(text)?.seconds == seconds) }
+
+  @Test("anything else is no time", arguments: ["", "20", "m", "20x", "30m1h", "1m1m", "-5m", "0s", "1 h", "9999999s"])
+  func refused(text: String) { #expect(WorkTime(text) == nil) }
+}

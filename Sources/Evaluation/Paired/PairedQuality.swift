@@ -35,26 +35,3 @@ package struct PairedQuality: Sendable, Equatable {
     self.init(try SignalToNoise.perImage(reference: reference, other: other), peak: 2)
   }
 }
-
-/// How far another network's steps deviate from a reference's, step by step in execution order.
-///
-/// With predictions on the reference's own states this is the epsilon SNR (teacher forced: errors do not build up); with
-/// states of two runs from equal noise it is the drift of the trajectory. Images are pooled by energy: a step's figure is
-/// 10 log10(sum over images of |a|^2 / sum over images of |b - a|^2).
-package struct StepwiseDeviation: Sendable, Equatable {
-  /// One per step, in execution order.
-  package private(set) var steps: [SignalToNoise] = []
-
-  package init() {}
-
-  /// Adds a batch's tensors of one step. Batches of the same step may come one after another, in any number.
-  /// - Parameters: index: the step's position in execution order; reference, other: N x …, of equal dims.
-  /// - Throws: `EvaluationError.pairShapes`.
-  package mutating func add(index: Int, reference: Tensor, other: Tensor) throws(EvaluationError) {
-    precondition(index >= 0)
-    let images = try SignalToNoise.perImage(reference: reference, other: other)
-    while steps.count <= index { steps.append(SignalToNoise()) }
-    // Image by image, so that the bits do not depend on the batches.
-    for image in images { steps[index] = steps[index] + image }
-  }
-}

@@ -117,19 +117,3 @@ package struct IDXImages: ImageSource {
     try forEachBatch(of: size, in: positions, from: { try reader.nextRows($0) }, body)
   }
 }
-
-/// Labels of an IDX file: N bytes.
-package enum IDXLabels {
-  package static func read(_ path: String) throws -> [UInt8] { try read(InputFile(path)) }
-
-  static func read(_ file: InputFile) throws -> [UInt8] {
-    let reader = try IDXReader(file)
-    guard reader.dims.count == 1 else {
-      throw FormatError.idx(file.path, .rank(reader.dims.count, expected: "1 (labels)"))
-    }
-    // Read in pieces, so that a small file that announces billions of labels takes no memory for them.
-    var labels: [UInt8] = []
-    while case let piece = try reader.nextRows(1 << 20), !piece.isEmpty { labels += piece }
-    return labels
-  }
-}

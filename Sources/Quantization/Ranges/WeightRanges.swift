@@ -22,13 +22,4 @@ extension Recipe.Weights {
       scales: quantizers.map { $0.scales[0] },
       zeroPoints: quantizers.map { $0.zeroPoints[0] })
   }
-
-  /// A weight as the codes of the nearest grid points. - Parameter weight: out channels first; finite values.
-  package func roundToNearest(_ weight: Tensor) -> QuantizedWeight {
-    let quantizer = quantizer(for: weight)
-    let (channels, size) = (weight.dims[0], weight.count / max(weight.dims[0], 1))
-    return QuantizedWeight(
-      dims: weight.dims, quantizer: quantizer,
-      codes: quantizer.codes(weight.values, channelStride: size, channelCount: channels))
-  }
 }

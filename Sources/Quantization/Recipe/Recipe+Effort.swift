@@ -25,6 +25,17 @@ extension Recipe {
   }
 }
 
+extension Recipe {
+  /// The recipe with a share of its work, and what changed: `key: old -> new`. Trajectories, samples and iterations shrink
+  /// alike, none below what its stage needs to make sense: a batch of moving averages, two samples a step, fifty iterations.
+  /// - Parameter share: 0 … 1.
+  package func scaled(by share: Double) -> (recipe: Recipe, changes: [String]) {
+    var scaling = EffortScaling(recipe: self)
+    scaling.shrink(to: share)
+    return (scaling.recipe, scaling.changes)
+  }
+}
+
 /// A recipe while it is scaled, and what has changed so far.
 private struct EffortScaling {
   var recipe: Recipe
@@ -46,8 +57,7 @@ private struct EffortScaling {
       changes.append("activations.upstream: quantized -> quantized_weights")
     }
     guard let reconstruction = recipe.reconstruction else { return }
-    set(
-      "reconstruction.samples_per_step", \.reconstruction!.samplesPerStep, Self.quarter(reconstruction.samplesPerStep))
+    setLearningSamples(Self.quarter(reconstruction.samplesPerStep))
     scale("temporal_block", \.temporalBlock) { $0.iterations = Self.quarter($0.iterations) }
     scale("blocks", \.blocks) { $0.iterations = Self.quarter($0.iterations) }
     scale("network", \.network) {
@@ -55,6 +65,35 @@ private struct EffortScaling {
       $0.batch = max($0.batch / 2, 1)
     }
     if let steps = reconstruction.activationSteps { setStepIterations(Self.quarter(steps.iterations)) }
+  }
+
+  private static let fewestSamples = 2
+  private static let fewestIterations = 50
+
+  mutating func shrink(to share: Double) {
+    func part(_ number: Int, atLeast least: Int) -> Int {
+      min(max(Int((Double(number) * share).rounded()), least), number)
+    }
+    func fewer(_ learning: inout Recipe.Learning) {
+      learning.iterations = part(learning.iterations, atLeast: Self.fewestIterations)
+    }
+    let fewest = recipe.activations?.average?.batch ?? 1
+    set(
+      "calibration.trajectories", \.calibration.trajectories, part(recipe.calibration.trajectories, atLeast: fewest))
+    if case .gptq(var settings)? = recipe.weights?.rounding {
+      let samples = part(settings.samplesPerStep, atLeast: Self.fewestSamples)
+      note("weights.rounding.samples_per_step", settings.samplesPerStep, samples)
+      settings.samplesPerStep = samples
+      recipe.weights?.rounding = .gptq(settings)
+    }
+    guard let reconstruction = recipe.reconstruction else { return }
+    setLearningSamples(part(reconstruction.samplesPerStep, atLeast: Self.fewestSamples))
+    scale("temporal_block", \.temporalBlock, fewer)
+    scale("blocks", \.blocks, fewer)
+    scale("network", \.network, fewer)
+    if let steps = reconstruction.activationSteps {
+      setStepIterations(part(steps.iterations, atLeast: Self.fewestIterations))
+    }
   }
 
   mutating func makePaper() {
@@ -94,6 +133,12 @@ private struct EffortScaling {
   {
     note(key, recipe[keyPath: path], value)
     recipe[keyPath: path] = value
+  }
+
+  private mutating func setLearningSamples(_ perStep: Int) {
+    guard let before = recipe.reconstruction?.samplesPerStep else { return }
+    recipe.reconstruction?.samplesPerStep = perStep
+    note("reconstruction.samples_per_step", before, perStep)
   }
 
   private mutating func setStepIterations(_ iterations: Int) {

@@ -141,7 +141,8 @@ struct WeightLayer {
         moments: Self.divided(statistics.moments(vectors), by: columnScales), damping: compensation.damping,
         order: compensation.order
       ).codes(of: scaled, on: quantizer)
-    case (.nearest, _), (.gptq, nil):
+    case (.gptq, nil): preconditionFailure("\(path): error compensation without its layer's moments")
+    case (.nearest, _):
       codes = quantizer.codes(scaled.values, channelStride: vectors.width, channelCount: weight.dims[0])
     }
     let result = QuantizedWeight(dims: weight.dims, quantizer: quantizer, codes: codes, inputScales: inputScales)

@@ -15,12 +15,14 @@ package struct QuantizeCommand: Sendable {
   package var modelOptions: ModelOptions
   package var out: String?
   package var effort: Effort
+  /// In place of an effort: how long the work may take.
+  package var time: WorkTime?
   package var threads: Int
   package var batch: Int
 
   package init(
     model: String, recipe: String, calibration: String?, sampler: SamplerOptions, modelOptions: ModelOptions,
-    out: String?, effort: Effort, threads: Int,
+    out: String?, effort: Effort, time: WorkTime?, threads: Int,
     batch: Int
   ) {
     self.model = model
@@ -30,6 +32,7 @@ package struct QuantizeCommand: Sendable {
     self.modelOptions = modelOptions
     self.out = out
     self.effort = effort
+    self.time = time
     self.threads = threads
     self.batch = batch
   }
@@ -37,13 +40,17 @@ package struct QuantizeCommand: Sendable {
   package func run(_ session: Session) throws {
     if let out { try AtomicFile.prepareTarget(out) }
     let source = try session.open(model, modelOptions)
-    let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets).scaled(
+    var prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets).scaled(
       to: effort, console: session.console)
     session.console.notes(try source.schedule.notes + prepared.notes)
     let compute = try Compute(threads: threads, batch: batch)
+    let planning = try TimePlanning(
+      source, stepCount: prepared.steps.count, drawsSet: calibration == nil, compute: compute)
+    if let time { prepared = planning.fitted(prepared, to: time, console: session.console) }
     let calibrating = try CalibrationRun(source: source, prepared: prepared, compute: compute)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")
     try AtomicFile.prepareTarget(path)
+    planning.announce(prepared.recipe, setBytes: calibrating.sizes.file, console: session.console)
     let gatherer = try calibrating.gatherer()
     let set =
       if let calibration { try calibrating.open(calibration) } else {

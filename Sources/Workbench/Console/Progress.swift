@@ -105,7 +105,8 @@ package final class Progress {
 
   private static func shown(rate: Double) -> String { rate < 10 ? fixed(rate, 2) : fixed(rate, 1) }
 
-  private static func shown(seconds: Double) -> String {
+  /// Hours, minutes and seconds.
+  static func shown(seconds: Double) -> String {
     let whole = Int(min(seconds, 1e9).rounded())
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
     let pad = { (n: Int) in n < 10 ? "0\(n)" : "\(n)" }

@@ -45,8 +45,12 @@ package struct PreparedRecipe {
     let (scaled, changes) = recipe.scaled(to: effort)
     if changes.isEmpty { return self }
     console.note("effort \(effort.rawValue):\n  " + changes.joined(separator: "\n  "))
-    return PreparedRecipe(
-      name: "\(name)-\(effort.rawValue)", recipe: scaled, sampler: sampler, steps: steps, notes: notes)
+    return replacing(scaled, name: "\(name)-\(effort.rawValue)")
+  }
+
+  /// Another recipe for the same sampler and steps.
+  func replacing(_ recipe: Recipe, name: String) -> PreparedRecipe {
+    PreparedRecipe(name: name, recipe: recipe, sampler: sampler, steps: steps, notes: notes)
   }
 
   private init(name: String, recipe: Recipe, sampler: any Sampler, steps: [Step], notes: [String]) {

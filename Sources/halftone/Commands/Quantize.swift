@@ -21,18 +21,29 @@ struct Quantize: ParsableCommand {
       "Where to write the model (default: outputs/MODEL-RECIPE.safetensors).", valueName: "model.safetensors"))
   var out: String?
   @Option(
-    help: "How many samples and iterations: the recipe's (balanced), fewer (fast), or as in the papers (paper).")
-  var effort: QuantizationEffort = .balanced
+    help:
+      "How many samples and iterations: the recipe's (balanced, the default), fewer (fast), or as in the papers (paper)."
+  )
+  var effort: QuantizationEffort?
+  @Option(
+    help: ArgumentHelp(
+      "In place of --effort: how long it may take; trajectories, samples and iterations are scaled to it.",
+      valueName: "20m"))
+  var time: WorkTime?
   @OptionGroup var sampler: RecipeSamplerOptions
   @OptionGroup var source: SourceOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    if effort != nil, time != nil { throw ValidationError("--time and --effort exclude each other") }
+  }
+
   func run() throws {
     try QuantizeCommand(
       model: model, recipe: recipe, calibration: calibration, sampler: sampler.options,
       modelOptions: source.modelOptions,
-      out: out, effort: effort,
+      out: out, effort: effort ?? .balanced, time: time,
       threads: compute.threads, batch: compute.batch
     ).run(session(common))
   }

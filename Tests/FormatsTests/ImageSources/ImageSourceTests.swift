@@ -280,13 +280,11 @@ import Testing
   @Test func idxFilesPlainAndCompressed() throws {
     let pixels = (0..<12).map { UInt8($0) }
     let images: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2] + pixels
-    let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]
     try withTemporaryFolder { folder in
       try AtomicFile.write(images, to: folder + "/images.idx")
-      try AtomicFile.write(labels, to: folder + "/labels.idx")
       let process = Process()
       process.executableURL = URL(filePath: "/bin/gzip")
-      process.arguments = ["-k", folder + "/images.idx", folder + "/labels.idx"]
+      process.arguments = ["-k", folder + "/images.idx"]
       try process.run()
       process.waitUntilExit()
       for suffix in ["", ".gz"] {
@@ -294,10 +292,6 @@ import Testing
         #expect(source.shape == ImageShape(channels: 1, height: 2, width: 2))
         #expect(try Self.levels(source) == [0, 4, 8])
         #expect(try source.allPixels() == pixels)
-        #expect(try IDXLabels.read(folder + "/labels.idx" + suffix) == [7, 8, 9])
-      }
-      #expect(throws: FormatError.idx(folder + "/images.idx", .rank(3, expected: "1 (labels)"))) {
-        try IDXLabels.read(folder + "/images.idx")
       }
     }
   }

@@ -1,0 +1,72 @@
+import Diffusion
+import Execution
+import Graphs
+import Quantization
+import Tensors
+
+/// Says how long quantising will take, and fits a recipe to a time (`quantize --time`).
+struct TimePlanning {
+  private let source: ModelSource
+  private let stepCount: Int
+  private let drawsSet: Bool
+  /// Of one image through the float network.
+  private let callSeconds: Double
+
+  /// Estimates below this are not worth a line.
+  private static let shortest = 30.0
+  /// Images of the calls that are timed, the first of which only warms up.
+  private static let images = 2
+
+  /// Times two calls of the float network.
+  /// - Parameter drawsSet: whether the calibration set has to be drawn, too.
+  init(_ source: ModelSource, stepCount: Int, drawsSet: Bool, compute: Compute) throws {
+    self.source = source
+    self.stepCount = stepCount
+    self.drawsSet = drawsSet
+    let graph = source.model.graph
+    let executor = try source.executor(compute: compute)
+    let form = graph.conditioning
+    let images = max(Self.images, compute.pool.threads)
+    let input = NetworkInput(
+      x: NoiseSource(seed: 0, stream: .recipe).normals(
+        images: Array(0..<images), shape: graph.imageShape, draw: .initial),
+      timesteps: .init(repeating: Timestep(0), count: images),
+      conditioning: form == .unconditional ? [] : .init(repeating: form.example(), count: images))
+    let clock = ContinuousClock()
+    _ = try executor.run(input)
+    let began = clock.now
+    _ = try executor.run(input)
+    callSeconds = (clock.now - began) / .seconds(1) / Double(images)
+  }
+
+  func estimate(_ recipe: Recipe) -> WorkEstimate {
+    WorkEstimate(
+      recipe, graph: source.model.graph, stepCount: stepCount, callSeconds: callSeconds, drawsSet: drawsSet)
+  }
+
+  /// The recipe with as much of its work as fits, and a note of what changed.
+  func fitted(_ prepared: PreparedRecipe, to time: WorkTime, console: Console) -> PreparedRecipe {
+    let budget = TimeBudget(prepared.recipe, within: Double(time.seconds), estimate: estimate)
+    if budget.changes.isEmpty { return prepared }
+    let text =
+      "time \(time): \(fixed(100 * budget.share, 0)) % of the recipe's work\n  "
+      + budget.changes.joined(separator: "\n  ")
+    console.note(text)
+    if budget.estimate.seconds > Double(time.seconds) {
+      console.note(
+        "note: less than this the stages cannot do; expect \(Progress.shown(seconds: budget.estimate.seconds))")
+    }
+    return prepared.replacing(budget.recipe, name: "\(prepared.name)-\(time)")
+  }
+
+  /// What is expected, where it is long enough to matter.
+  func announce(_ recipe: Recipe, setBytes: Int, console: Console) {
+    let estimate = estimate(recipe)
+    guard estimate.seconds >= Self.shortest else { return }
+    let stages = estimate.stages.map { "\($0.name) \(Progress.shown(seconds: $0.seconds))" }
+    console.note(
+      "expected: \(Progress.shown(seconds: estimate.seconds)) on \(Machine.current.processor)"
+        + " (\(stages.joined(separator: ", ")))"
+        + (drawsSet ? "; the calibration set takes \(shown(bytes: setBytes)) of disk" : ""))
+  }
+}
