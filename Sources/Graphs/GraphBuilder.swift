@@ -161,22 +161,23 @@ package struct GraphBuilder {
   // MARK: Contractions
 
   package mutating func conv2d(
-    _ name: String, _ x: Value, out: Int, kernel: Int = 3, stride: Int = 1, padding: Convolution.Padding? = nil
+    _ name: String, _ x: Value, out: Int, kernel: Int = 3, stride: Int = 1, padding: Convolution.Padding? = nil,
+    bias: Bool = true
   ) -> Value {
     conv2d(
       name, x, out: out, kernel: (kernel, kernel), stride: stride,
-      padding: padding ?? .init(leading: kernel / 2, trailing: kernel / 2))
+      padding: padding ?? .init(leading: kernel / 2, trailing: kernel / 2), bias: bias)
   }
 
   package mutating func conv2d(
     _ name: String, _ x: Value, out: Int, kernel: (height: Int, width: Int), stride: Int = 1,
-    padding: Convolution.Padding
+    padding: Convolution.Padding, bias: Bool = true
   ) -> Value {
     let input = image(name, x, "a convolution")
     let weightDims = [out, input.channels, kernel.height, kernel.width]
     let convolution = Convolution(
-      weight: parameter("\(name).weight", weightDims), bias: parameter("\(name).bias", [out]), stride: stride,
-      padding: padding, dims: weightDims)
+      weight: parameter("\(name).weight", weightDims), bias: bias ? parameter("\(name).bias", [out]) : nil,
+      stride: stride, padding: padding, dims: weightDims)
     let height = (input.height + padding.top + padding.bottom - kernel.height) / stride + 1
     let width = (input.width + padding.left + padding.right - kernel.width) / stride + 1
     if min(height, width) < 1 {

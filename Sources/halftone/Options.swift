@@ -139,6 +139,36 @@ struct SourceOptions: ParsableArguments {
   }
 }
 
+/// Option of commands that run a first stage.
+struct TileOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Latents of the side of a tile that the first stage works on at once, or whole (default: 64). Tiles bound memory; they are "
+        + "blended where they overlap, and images depend on their size.", valueName: "N|whole"))
+  var tile: TileArgument?
+}
+
+/// Options of commands that run a first stage by itself.
+struct FirstStageOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Model whose first stage to use, or a first stage by itself.", valueName: "MODEL"))
+  var model: String
+  @Option(help: ArgumentHelp("Run folder.", valueName: "DIR")) var out: String
+  @Option(help: "What runs the network (default: integer arithmetic where it is quantised, winograd for others).")
+  var executor: ExecutorKind?
+  @OptionGroup var tiles: TileOptions
+  @Option(help: ArgumentHelp("Configuration of a checkpoint (default: the one beside it).", valueName: "FILE"))
+  var config: String?
+  @OptionGroup var weights: WeightOptions
+  @OptionGroup var compute: ComputeOptions
+  @Flag(help: "Print the report as JSON.") var json = false
+
+  var options: StageOptions {
+    StageOptions(
+      model: model, source: ModelOptions(configuration: config, weights: weights.options), executor: executor,
+      tile: tiles.tile, out: out, threads: compute.threads, batch: compute.batch, json: json)
+  }
+}
+
 /// Option of commands whose sampler may take another number of steps.
 struct StepOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The sampler's settings with another number of steps.", valueName: "S"))
@@ -218,6 +248,12 @@ extension SizeArgument: ExpressibleByArgument {
 
 extension CheckpointQKVOrder: ExpressibleByArgument {}
 extension ExecutorKind: ExpressibleByArgument {}
+extension StageSide: ExpressibleByArgument {}
+
+extension TileArgument: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
+}
+
 extension StatsConvertCommand.Format: ExpressibleByArgument {}
 extension WeightChoice: ExpressibleByArgument {}
 extension ConvertCommand.Layout: ExpressibleByArgument {}

@@ -83,7 +83,8 @@ import Testing
     #expect(latent.status == 3)
     #expect(
       latent.errors.hasPrefix(
-        "error[E-MODEL-PIPELINE]: \(temporary.file("pipeline"))/model_index.json: the pipeline also needs vqvae, which is not supported\n"
+        "error[E-MODEL-COMPONENT]: \(temporary.file("pipeline"))/model_index.json names the component vqvae, and "
+          + "\(temporary.file("pipeline"))/vqvae/config.json is not there\n"
       ))
   }
 }

@@ -33,6 +33,14 @@ package enum FuzzCatalog {
   private static func configurations() throws -> [FuzzReader] {
     let networks = try ["unet-ddpm", "unet-class-scale-shift"].map { try fixture("golden/\($0)/config.json") }
     let schedulers = try [file("models/fashion-mnist-ddpm/scheduler/scheduler_config.json")]
+    let stages =
+      try ["f6-ldm-pipeline/vqvae/config.json"].map { try fixture("checkpoints/\($0)") } + [
+        Array(#"{"_class_name": "AutoencoderTiny", "encoder_block_out_channels": [8, 8], "scaling_factor": 1.5}"#.utf8),
+        Array(
+          JSONWriter.compact(try GoldenFirstStage.named("f4-vq-f4").reading().configuration.encoded).utf8),
+      ]
+    let compvis = try GoldenFirstStage.named("f3-ldm4-uncond")
+    let (weights, factor, isAlone) = try compvis.source()
     let samplers = try ["ddim-10", "ddpm-100", "ddim-100-quad"].map { try file("samplers/\($0).yaml") }
     let recipes = try ["halftone-w4a8", "mixed-w4a8", "ptq4dm-w8a8"].map { try file("calib/\($0).yaml") }
     let process = try SchedulerConfiguration.decode(JSON.parse(schedulers[0], file: "scheduler"), file: "scheduler")
@@ -40,6 +48,17 @@ package enum FuzzCatalog {
     return [
       FuzzReader("network", .text, seeds: networks) { input, _ in
         _ = try UNetCatalog.decode(JSON.parse(input, file: "input"), file: "input").graph()
+      },
+      FuzzReader("first-stage", .text, seeds: stages) { input, _ in
+        let found = try FirstStageCatalog.decode(JSON.parse(input, file: "input"), file: "input")
+        for side in FirstStageSide.allCases { _ = try found.graph(side, latent: SampleSize(height: 4, width: 4)) }
+      },
+      FuzzReader(
+        "first-stage-section", .text, seeds: [try fixture("checkpoints/f3-ldm4-uncond/config.yaml")]
+      ) { input, _ in
+        _ = try FirstStageCheckpoint.read(
+          weights, document: CheckpointDocument(file: "input", value: YAML.parse(input, file: "input")),
+          scaleFactor: factor, isAlone: isAlone)
       },
       FuzzReader("scheduler", .text, seeds: schedulers) { input, _ in
         _ = try SchedulerConfiguration.decode(JSON.parse(input, file: "input"), file: "input").process
@@ -180,6 +199,15 @@ package enum FuzzCatalog {
         _ = try write(input, folder, "run.json")
         _ = try RunFolder(folder, command: "sample", identity: ["seed": 0], arguments: [])
       },
+      FuzzReader("latents", .zip(.npy), seeds: [try latent()]) { input, folder in
+        try FileManager.default.createDirectory(atPath: folder + "/latents/000000", withIntermediateDirectories: true)
+        let path = try write(input, folder, "latents/000000/000000.npz")
+        let shape = ImageShape(channels: 2, height: 3, width: 3)
+        _ = ImageStore(
+          folder: folder, shape: shape, content: .latents, seed: 0, modelDigest: "", runDigest: ""
+        ).state(of: 0)
+        for place in [folder, path] { _ = try LatentSet(place, console: Console(quiet: true)).values(0..<1) }
+      },
       FuzzReader("run-image", .png, seeds: [try fixture("fuzz/seeds/000000.png")]) { input, folder in
         try FileManager.default.createDirectory(atPath: folder + "/images/000000", withIntermediateDirectories: true)
         _ = try write(Array("{}".utf8), folder, "run.json")
@@ -189,5 +217,17 @@ package enum FuzzCatalog {
         try ImageSources.open(folder).forEachBatch(of: 1) { _ in }
       },
     ]
+  }
+
+  /// One latent as a run keeps it.
+  private static func latent() throws -> [UInt8] {
+    try withTemporaryFolder { folder in
+      let values = Tensor([1, 2, 3, 3], (0..<18).map { Float($0) })
+      let store = ImageStore(
+        folder: folder, shape: ImageShape(channels: 2, height: 3, width: 3), content: .latents, seed: 0,
+        modelDigest: "", runDigest: "")
+      try store.write(values, row: 0, index: 0)
+      return Array(try Data(contentsOf: URL(fileURLWithPath: store.path(of: 0))))
+    }
   }
 }

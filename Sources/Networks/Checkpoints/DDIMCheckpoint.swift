@@ -95,36 +95,12 @@ enum DDIMCheckpoint: CheckpointFamily {
   // MARK: Names
 
   static func layout(_ configuration: DDIMUNetConfiguration) -> ModuleLayout {
-    let outline = configuration.outline
-    let levels = outline.blockOutChannels.count
-    var places: [String: ModuleLayout.Place] = [
-      "time_embedding.linear_1": .module("temb.dense.0"), "time_embedding.linear_2": .module("temb.dense.1"),
-      "conv_norm_out": .module("norm_out"),
-    ]
-    func add(_ pairs: [(String, String)], _ canonical: String, _ stored: String) {
-      for (ours, theirs) in pairs { places["\(canonical).\(ours)"] = .module("\(stored).\(theirs)") }
-    }
-    let block = [
-      ("norm1", "norm1"), ("conv1", "conv1"), ("time_emb_proj", "temb_proj"), ("norm2", "norm2"), ("conv2", "conv2"),
-      ("conv_shortcut", configuration.convolutionalShortcut ? "conv_shortcut" : "nin_shortcut"),
-    ]
-    let attention = [
-      ("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out"),
-    ]
-    for level in 0..<levels {
-      let (down, up) = ("down_blocks.\(level)", "up_blocks.\(levels - 1 - level)")
-      for layer in 0...outline.layersPerBlock {
-        add(block, "\(down).resnets.\(layer)", "down.\(level).block.\(layer)")
-        add(attention, "\(down).attentions.\(layer)", "down.\(level).attn.\(layer)")
-        add(block, "\(up).resnets.\(layer)", "up.\(level).block.\(layer)")
-        add(attention, "\(up).attentions.\(layer)", "up.\(level).attn.\(layer)")
-      }
-      add([("conv", "conv")], "\(down).downsamplers.0", "down.\(level).downsample")
-      add([("conv", "conv")], "\(up).upsamplers.0", "up.\(level).upsample")
-    }
-    add(block, "mid_block.resnets.0", "mid.block_1")
-    add(attention, "mid_block.attentions.0", "mid.attn_1")
-    add(block, "mid_block.resnets.1", "mid.block_2")
-    return ModuleLayout(name: name, places: places)
+    let (levels, layers) = (configuration.outline.blockOutChannels.count, configuration.outline.layersPerBlock)
+    var modules = DDIMModules(shortcut: configuration.convolutionalShortcut ? "conv_shortcut" : "nin_shortcut")
+    modules.add([("linear_1", "dense.0"), ("linear_2", "dense.1")], "time_embedding", "temb")
+    modules.addDown(levels: levels, layers: layers)
+    modules.addMiddle()
+    modules.addUp(levels: levels, layers: layers + 1)
+    return ModuleLayout(name: name, places: modules.places)
   }
 }

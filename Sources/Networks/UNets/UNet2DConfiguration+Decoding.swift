@@ -60,7 +60,7 @@ extension UNet2DConfiguration {
     downsampling = reader.choice("downsample_type", default: downsampling)
     upsampling = reader.choice("upsample_type", default: upsampling)
     dropout = reader.double("dropout", default: dropout, in: 0...1)
-    activation = Self.activation(reader, default: activation)
+    activation = reader.activation("act_fn", default: activation)
     attentionHeadDim = Self.optional(reader, "attention_head_dim", default: attentionHeadDim, in: width)
     normGroups = reader.int("norm_num_groups", default: normGroups, in: width)
     attentionNormGroups = Self.optional(reader, "attn_norm_num_groups", default: nil, in: width)
@@ -123,18 +123,6 @@ extension UNet2DConfiguration {
       reader.report("mid_block_type", "expected \"\(midBlockName)\" or null, found \(other.shown)")
       return true
     }
-  }
-
-  /// Names as diffusers reads them: any case, and "swish" for SiLU.
-  private static func activation(_ reader: ConfigurationReader, default fallback: Activation) -> Activation {
-    guard let raw = reader.value("act_fn"), raw != .null else { return fallback }
-    let legal = Activation.allCases.map(\.rawValue) + ["swish"]
-    if case .string(let text) = raw {
-      let name = text.lowercased()
-      if let found = Activation(rawValue: name == "swish" ? "silu" : name) { return found }
-    }
-    reader.report("act_fn", "expected one of \(legal.joined(separator: ", ")), found \(raw.shown)")
-    return fallback
   }
 
   private static func classEmbedding(_ reader: ConfigurationReader, trainTimesteps: Int?) -> ClassEmbedding? {
@@ -228,5 +216,19 @@ extension UNet2DConfiguration {
         "class_embed_type",
         "\"timestep\" is supported with \"positional\" time embeddings only, found \"\(timeEmbedding.rawValue)\"")
     }
+  }
+}
+
+extension ConfigurationReader {
+  /// Names of activations as diffusers reads them: any case, and "swish" for SiLU. Null is the default, too.
+  func activation(_ key: String, default fallback: Activation) -> Activation {
+    guard let raw = value(key), raw != .null else { return fallback }
+    let legal = Activation.allCases.map(\.rawValue) + ["swish"]
+    if case .string(let text) = raw {
+      let name = text.lowercased()
+      if let found = Activation(rawValue: name == "swish" ? "silu" : name) { return found }
+    }
+    report(key, "expected one of \(legal.joined(separator: ", ")), found \(raw.shown)")
+    return fallback
   }
 }

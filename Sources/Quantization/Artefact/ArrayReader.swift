@@ -4,6 +4,8 @@ import Tensors
 /// Takes the arrays of an artefact one by one, checks them, and remembers everything that was wrong.
 struct ArrayReader {
   private let file: String
+  /// What stands before the names of this component's arrays in the file.
+  private let prefix: String
   private var left: [String: StoredTensor]
   private var missing: [String] = []
   private var wrong: [QuantizationError.BadTensor] = []
@@ -11,36 +13,66 @@ struct ArrayReader {
   /// Arrays whose element type no parameter has.
   private var unexpected: [String] = []
 
-  init(_ tensors: [String: StoredTensor], file: String) {
-    left = tensors
+  /// - Parameter prefix: what all names of `tensors` start with in the file; names here are without it.
+  init(_ tensors: [String: StoredTensor], file: String, prefix: String = "") {
+    left =
+      prefix.isEmpty
+      ? tensors
+      : Dictionary(uniqueKeysWithValues: tensors.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
     self.file = file
+    self.prefix = prefix
   }
 
-  /// Throws missing, unexpected and misshapen arrays together, or else all bad values together.
-  func finish() throws(QuantizationError) {
+  /// Throws missing, unexpected and misshapen arrays of all components together, or else all bad values together.
+  static func finish(_ readers: [ArrayReader], file: String) throws(QuantizationError) {
+    let (missing, unexpected) = (readers.flatMap(\.missing), readers.flatMap(\.unexpected))
+    let wrong = readers.flatMap(\.wrong)
     if !missing.isEmpty || !unexpected.isEmpty || !wrong.isEmpty {
       throw .tensors(file: file, missing: missing, unexpected: unexpected, wrong: wrong)
     }
+    let values = readers.flatMap(\.values)
     if !values.isEmpty { throw .values(file: file, values) }
   }
 
   /// The array under `name` if it is of the announced type and shape.
   private mutating func take(_ name: String, _ type: ElementType, dims: [Int]) -> StoredTensor? {
     guard let found = left.removeValue(forKey: name) else {
-      missing.append(name)
+      missing.append(prefix + name)
       return nil
     }
     if found.type != type || found.dims != dims {
-      wrong.append(
-        .init(
-          name: name,
-          problem: "expected \(type.rawValue) \(dims), found \(found.type.rawValue) \(found.dims)"))
+      misfit(name, "expected \(type.rawValue) \(dims), found \(found.type.rawValue) \(found.dims)")
       return nil
     }
     return found
   }
 
-  private mutating func reject(_ name: String, _ problem: String) { values.append(.init(name: name, problem: problem)) }
+  private mutating func misfit(_ name: String, _ problem: String) {
+    wrong.append(.init(name: prefix + name, problem: problem))
+  }
+
+  private mutating func reject(_ name: String, _ problem: String) {
+    values.append(.init(name: prefix + name, problem: problem))
+  }
+
+  /// Codes of weights, and activation quantisers.
+  /// - Parameter rows: how many rows a table of each kind has, and what they are found by.
+  mutating func table(
+    _ weights: [QuantizedModel.Header.Weight], _ activations: [QuantizedModel.Header.Activation],
+    rows: (TableKind) -> (count: Int, key: ActivationQuantizers.Key)
+  ) -> QuantizationTable {
+    var table = QuantizationTable()
+    for entry in weights { table.weights[entry.node] = weight(entry) }
+    for kind in TableKind.allCases {
+      let members = activations.filter { $0.kind == kind }
+      if members.isEmpty { continue }
+      let (count, key) = rows(kind)
+      for (site, quantizers) in self.activations(kind, members, rowCount: count, key: key) {
+        table.activations[site] = quantizers
+      }
+    }
+    return table
+  }
 
   private mutating func scales(_ name: String, dims: [Int]) -> [Float]? {
     guard let scales = take(name, .f32, dims: dims)?.floats()?.values else { return nil }
@@ -172,7 +204,7 @@ struct ArrayReader {
   /// An F32 array of any shape; a stand-in after recording what is wrong with it.
   mutating func floats(_ name: String) -> Tensor {
     guard let found = left.removeValue(forKey: name) else {
-      missing.append(name)
+      missing.append(prefix + name)
       return Tensor([0])
     }
     return floats(name, found) ?? Tensor([0])
@@ -180,7 +212,7 @@ struct ArrayReader {
 
   private mutating func floats(_ name: String, _ found: StoredTensor) -> Tensor? {
     guard found.type == .f32, let tensor = found.floats() else {
-      wrong.append(.init(name: name, problem: "expected F32, found \(found.type.rawValue)"))
+      misfit(name, "expected F32, found \(found.type.rawValue)")
       return nil
     }
     if let bad = tensor.values.firstIndex(where: { !$0.isFinite }) {
@@ -196,9 +228,24 @@ struct ArrayReader {
     for name in left.keys.sorted() {
       guard let found = left.removeValue(forKey: name) else { continue }
       if found.type != .f32 {
-        unexpected.append(name)
+        unexpected.append(prefix + name)
       } else {
         parameters[name] = floats(name, found)
+      }
+    }
+    return parameters
+  }
+
+  /// As `remainingFloats`, of components whose arrays keep the 16-bit types that they came with.
+  mutating func remainingStored() -> [String: StoredTensor] {
+    var parameters: [String: StoredTensor] = [:]
+    for name in left.keys.sorted() {
+      guard let found = left.removeValue(forKey: name) else { continue }
+      switch found.type {
+      case .f32, .f16, .bf16:
+        if let bad = found.floats()?.values.first(where: { !$0.isFinite }) { reject(name, "it holds \(bad)") }
+        parameters[name] = found
+      case .f64, .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: unexpected.append(prefix + name)
       }
     }
     return parameters

@@ -8,17 +8,22 @@ extension QuantizedModel {
   /// - Parameter file: what messages name.
   package init(tensors: [String: StoredTensor], header: ConfigurationValue, file: String) throws(QuantizationError) {
     let header = try Header(header, file: file)
-    var arrays = ArrayReader(tensors, file: file)
-    let weights = header.weights.map { entry in arrays.weight(entry) }
-    var activations: [Site: ActivationQuantizers] = [:]
-    for kind in TableKind.allCases {
-      let members = header.activations.filter { $0.kind == kind }
-      if members.isEmpty { continue }
-      let rows = header.rowCount(kind)
-      for (site, quantizers) in arrays.activations(kind, members, rowCount: rows, key: header.key(kind)) {
-        activations[site] = quantizers
-      }
+    var readers: [ArrayReader] = []
+    var components: [String: Component] = [:]
+    var own = tensors
+    for (name, part) in header.components.sorted(by: { $0.key < $1.key }) {
+      let prefix = ArrayName.component(name)
+      let members = own.filter { $0.key.hasPrefix(prefix) }
+      for member in members.keys { own[member] = nil }
+      var arrays = ArrayReader(members, file: file, prefix: prefix)
+      let table = arrays.table(part.weights, part.activations) { _ in (1, .shared) }
+      components[name] = Component(
+        network: part.network, sampleShape: part.sampleShape ?? Header.unknownShape, table: table,
+        parameters: arrays.remainingStored())
+      readers.append(arrays)
     }
+    var arrays = ArrayReader(own, file: file)
+    table = arrays.table(header.weights, header.activations) { (header.rowCount($0), header.key($0)) }
     var features: [String: KeptFeature] = [:]
     for entry in header.features {
       features[entry.node] = arrays.feature(entry, rowCount: header.rowCount(entry.kind), key: header.key(entry.kind))
@@ -34,7 +39,8 @@ extension QuantizedModel {
         expected: arrays.floats(ArrayName.selfTestExpected))
     }
     parameters = arrays.remainingFloats()
-    try arrays.finish()
+    try ArrayReader.finish([arrays] + readers, file: file)
+    self.components = components
     network = header.network
     sampleShape = header.sampleShape
     process = header.process
@@ -42,9 +48,6 @@ extension QuantizedModel {
     sampler = header.sampler
     steps = header.steps
     lineage = header.lineage
-    table = QuantizationTable()
-    for (entry, weight) in zip(header.weights, weights) { table.weights[entry.node] = weight }
-    table.activations = activations
     table.features = features
     self.selfTest = selfTest
   }
@@ -71,6 +74,13 @@ extension QuantizedModel {
       let width: Int
       let bits: Int
     }
+    /// A component other than the denoiser.
+    struct Part {
+      let network: ConfigurationValue
+      let sampleShape: ImageShape?
+      let weights: [Weight]
+      let activations: [Activation]
+    }
 
     let network: ConfigurationValue
     let sampleShape: ImageShape?
@@ -85,12 +95,15 @@ extension QuantizedModel {
     let hasCorrection: Bool
     /// Channels of an image.
     let correctedChannels: Int
+    let components: [String: Part]
     let lineage: Lineage
     let selfTest: (stepIndex: Int, labels: [Int]?)?
 
     /// Bounds of what a header may announce, far above any model of ours.
     static let largestDim = 1 << 24
     static let largestCount = 1 << 31
+    /// Stands for a shape that could not be read, until the problem is thrown.
+    static let unknownShape = ImageShape(channels: 1, height: 1, width: 1)
 
     init(_ value: ConfigurationValue, file: String) throws(QuantizationError) {
       guard value["schema"] == .string(schemaName) else { throw .notAnArtefact(file: file) }
@@ -101,7 +114,13 @@ extension QuantizedModel {
       reader.ignore("schema")
       _ = reader.int("schema_version", in: readVersions)
       let isFirst = value["schema_version"] == 1
-      let denoiser = isFirst ? reader : reader.section("components").section("denoiser")
+      let pipeline = isFirst ? nil : reader.section("components")
+      let denoiser = pipeline?.section("denoiser") ?? reader
+      var components: [String: Part] = [:]
+      for name in pipeline?.keys ?? [] where Component.names.contains(name) {
+        components[name] = pipeline?.map(name).map(Part.init)
+      }
+      self.components = components
       network = denoiser.required("network")
       sampleShape = isFirst ? nil : denoiser.imageShape("sample_shape")
       process = reader.required("process")
@@ -145,7 +164,7 @@ extension QuantizedModel {
       do { try reader.finish() } catch { throw .header(error) }
     }
 
-    private static func reportRepetitions(_ names: [String], _ key: String, _ reader: ConfigurationReader) {
+    fileprivate static func reportRepetitions(_ names: [String], _ key: String, _ reader: ConfigurationReader) {
       var seen = Set<String>()
       for name in names where !seen.insert(name).inserted {
         reader.report(key, "\(printable(name)) stands there twice")
@@ -167,6 +186,23 @@ extension QuantizedModel {
       case .stepAndLabel: .stepAndLabel(classCount: tableClasses ?? 1)
       }
     }
+  }
+}
+
+extension QuantizedModel.Header.Part {
+  fileprivate init(_ reader: ConfigurationReader) {
+    network = reader.required("network")
+    sampleShape = reader.imageShape("sample_shape")
+    weights = reader.maps("weights").map(QuantizedModel.Header.Weight.init)
+    activations = reader.maps("activations").compactMap(QuantizedModel.Header.Activation.init)
+    if sampleShape == nil, reader.isSound("sample_shape") {
+      reader.report("sample_shape", "expected channels, height and width, found null")
+    }
+    for activation in activations where activation.kind != .shared {
+      reader.report("activations", "\(activation.site): only the denoiser's tables depend on the sampling step")
+    }
+    QuantizedModel.Header.reportRepetitions(weights.map(\.node), "weights", reader)
+    QuantizedModel.Header.reportRepetitions(activations.map(\.site.description), "activations", reader)
   }
 }
 

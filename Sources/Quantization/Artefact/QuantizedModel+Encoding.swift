@@ -3,6 +3,8 @@ import Tensors
 
 /// Names of the artefact's arrays. Float parameters stand under their own names.
 enum ArrayName {
+  /// What stands before the arrays of a component other than the denoiser.
+  static func component(_ name: String) -> String { "\(name)/" }
   static func codes(_ node: String) -> String { "\(node).weight.codes" }
   static func scales(_ node: String) -> String { "\(node).weight.scales" }
   static func zeroPoints(_ node: String) -> String { "\(node).weight.zero_points" }
@@ -41,43 +43,8 @@ enum TableKind: String, CaseIterable {
 extension QuantizedModel {
   /// The arrays and the header of the file (docs/formats.md, "Quantised model").
   package func encode() -> (tensors: [String: StoredTensor], header: ConfigurationValue) {
-    var tensors = parameters.mapValues { StoredTensor($0) }
-    var weights: [ConfigurationValue] = []
-    for (node, weight) in table.weights.sorted(by: { $0.key < $1.key }) {
-      let quantizer = weight.quantizer
-      let rows = weight.dims.first ?? 0
-      let rowLength = weight.codes.count / max(rows, 1)
-      tensors[ArrayName.codes(node)] = StoredTensor(
-        dims: [rows, CodePacking.bytesPerRow(rowLength, bits: quantizer.bits)],
-        CodePacking.pack(weight.codes, rowLength: rowLength, bits: quantizer.bits))
-      tensors[ArrayName.scales(node)] = StoredTensor(Tensor([quantizer.scales.count], quantizer.scales))
-      tensors[ArrayName.zeroPoints(node)] = StoredTensor(
-        dims: [quantizer.zeroPoints.count], quantizer.zeroPoints.map { Int16($0) })
-      weights.append([
-        "node": .string(node), "dims": .list(weight.dims.map { .integer($0) }), "bits": .integer(quantizer.bits),
-        "granularity": quantizer.granularity.encode(), "input_scales": .bool(weight.inputScales != nil),
-      ])
-      if let scales = weight.inputScales {
-        tensors[ArrayName.inputScales(node)] = StoredTensor(Tensor([scales.count], scales))
-      }
-    }
-    let sites = table.activations.sorted { $0.key < $1.key }
-    for kind in TableKind.allCases {
-      let members = sites.filter { TableKind($0.value.key) == kind }
-      guard let rowCount = members.first?.value.rows.count else { continue }
-      precondition(members.allSatisfy { $0.value.rows.count == rowCount }, "tables of one kind differ in length")
-      let columns = members.reduce(0) { $0 + $1.value.rows[0].scales.count }
-      var scales: [Float] = []
-      var zeroPoints: [Int16] = []
-      for row in 0..<rowCount {
-        for (_, quantizers) in members {
-          scales += quantizers.rows[row].scales
-          zeroPoints += quantizers.rows[row].zeroPoints.map { Int16($0) }
-        }
-      }
-      tensors[ArrayName.scales(kind)] = StoredTensor(Tensor([rowCount, columns], scales))
-      tensors[ArrayName.zeroPoints(kind)] = StoredTensor(dims: [rowCount, columns], zeroPoints)
-    }
+    let encoded = table.encode()
+    var tensors = parameters.mapValues { StoredTensor($0) }.merging(encoded.tensors) { $1 }
     for (node, feature) in table.features {
       let dims = [feature.rowCount, feature.width]
       switch feature.rows {
@@ -101,26 +68,34 @@ extension QuantizedModel {
       tensors[ArrayName.selfTestX] = StoredTensor(selfTest.x)
       tensors[ArrayName.selfTestExpected] = StoredTensor(selfTest.expected)
     }
-    return (tensors, header(weights: weights, sites: sites.map { ($0.key, $0.value) }))
+    var components: [ConfigurationValue.Entry] = [
+      .init("denoiser", denoiserHeader(encoded.weights, encoded.activations))
+    ]
+    for (name, component) in self.components.sorted(by: { $0.key < $1.key }) {
+      let (arrays, header) = component.encode()
+      components.append(.init(name, header))
+      for (array, stored) in arrays { tensors[ArrayName.component(name) + array] = stored }
+    }
+    return (tensors, header(.map(components)))
   }
 
-  private func header(
-    weights: [ConfigurationValue], sites: [(Site, ActivationQuantizers)]
+  private func header(_ components: ConfigurationValue) -> ConfigurationValue {
+    [
+      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
+      "components": components, "process": process, "recipe": recipe.encode(), "sampler": sampler,
+      "steps": steps.encode(), "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
+    ]
+  }
+
+  private func denoiserHeader(
+    _ weights: [ConfigurationValue], _ activations: [ConfigurationValue]
   ) -> ConfigurationValue {
-    let activations = sites.map { site, quantizers -> ConfigurationValue in
-      let first = quantizers.rows[0]
-      return [
-        "site": .string(site.description), "table": .string(TableKind(quantizers.key).rawValue),
-        "bits": .integer(first.bits), "granularity": first.granularity.encode(),
-        "columns": .integer(first.scales.count),
-      ]
-    }
     let features = table.features.sorted { $0.key < $1.key }
     var classCount: Int?
-    for key in sites.map(\.1.key) + features.map(\.value.key) {
+    for key in table.activations.values.map(\.key) + features.map(\.value.key) {
       if case .stepAndLabel(let count) = key { classCount = count }
     }
-    let denoiser: ConfigurationValue = [
+    return [
       "network": network, "sample_shape": sampleShape.map { .list($0.dims.map { .integer($0) }) } ?? nil,
       "weights": .list(weights), "activations": .list(activations),
       "features": .list(
@@ -132,11 +107,74 @@ extension QuantizedModel {
         }),
       "correction": .bool(correction != nil), "table_classes": classCount.map { .integer($0) } ?? nil,
     ]
-    return [
-      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
-      "components": ["denoiser": denoiser], "process": process, "recipe": recipe.encode(), "sampler": sampler,
-      "steps": steps.encode(), "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
-    ]
+  }
+}
+
+extension QuantizationTable {
+  /// The arrays of codes and of activation quantisers, and what a header says of each.
+  fileprivate func encode() -> (
+    tensors: [String: StoredTensor], weights: [ConfigurationValue], activations: [ConfigurationValue]
+  ) {
+    var tensors: [String: StoredTensor] = [:]
+    var entries: [ConfigurationValue] = []
+    for (node, weight) in weights.sorted(by: { $0.key < $1.key }) {
+      let quantizer = weight.quantizer
+      let rows = weight.dims.first ?? 0
+      let rowLength = weight.codes.count / max(rows, 1)
+      tensors[ArrayName.codes(node)] = StoredTensor(
+        dims: [rows, CodePacking.bytesPerRow(rowLength, bits: quantizer.bits)],
+        CodePacking.pack(weight.codes, rowLength: rowLength, bits: quantizer.bits))
+      tensors[ArrayName.scales(node)] = StoredTensor(Tensor([quantizer.scales.count], quantizer.scales))
+      tensors[ArrayName.zeroPoints(node)] = StoredTensor(
+        dims: [quantizer.zeroPoints.count], quantizer.zeroPoints.map { Int16($0) })
+      entries.append([
+        "node": .string(node), "dims": .list(weight.dims.map { .integer($0) }), "bits": .integer(quantizer.bits),
+        "granularity": quantizer.granularity.encode(), "input_scales": .bool(weight.inputScales != nil),
+      ])
+      if let scales = weight.inputScales {
+        tensors[ArrayName.inputScales(node)] = StoredTensor(Tensor([scales.count], scales))
+      }
+    }
+    let sites = activations.sorted { $0.key < $1.key }
+    for kind in TableKind.allCases {
+      let members = sites.filter { TableKind($0.value.key) == kind }
+      guard let rowCount = members.first?.value.rows.count else { continue }
+      precondition(members.allSatisfy { $0.value.rows.count == rowCount }, "tables of one kind differ in length")
+      let columns = members.reduce(0) { $0 + $1.value.rows[0].scales.count }
+      var scales: [Float] = []
+      var zeroPoints: [Int16] = []
+      for row in 0..<rowCount {
+        for (_, quantizers) in members {
+          scales += quantizers.rows[row].scales
+          zeroPoints += quantizers.rows[row].zeroPoints.map { Int16($0) }
+        }
+      }
+      tensors[ArrayName.scales(kind)] = StoredTensor(Tensor([rowCount, columns], scales))
+      tensors[ArrayName.zeroPoints(kind)] = StoredTensor(dims: [rowCount, columns], zeroPoints)
+    }
+    let described = sites.map { site, quantizers -> ConfigurationValue in
+      let first = quantizers.rows[0]
+      return [
+        "site": .string(site.description), "table": .string(TableKind(quantizers.key).rawValue),
+        "bits": .integer(first.bits), "granularity": first.granularity.encode(),
+        "columns": .integer(first.scales.count),
+      ]
+    }
+    return (tensors, entries, described)
+  }
+}
+
+extension QuantizedModel.Component {
+  /// The arrays, under the names that they have within the component, and the component's header.
+  package func encode() -> (tensors: [String: StoredTensor], header: ConfigurationValue) {
+    let encoded = table.encode()
+    return (
+      parameters.merging(encoded.tensors) { $1 },
+      [
+        "network": network, "sample_shape": .list(sampleShape.dims.map { .integer($0) }),
+        "weights": .list(encoded.weights), "activations": .list(encoded.activations),
+      ]
+    )
   }
 }
 

@@ -73,13 +73,16 @@ package struct QuantizedModel: Sendable, Equatable {
   package var parameters: [String: Tensor]
   package var lineage: Lineage
   package var selfTest: SelfTest?
+  /// The pipeline's other components, by name (`Component.names`).
+  package var components: [String: Component]
 
   package init(
     network: ConfigurationValue, sampleShape: ImageShape?, process: ConfigurationValue, recipe: Recipe,
     sampler: ConfigurationValue, steps: [Step], table: QuantizationTable, parameters: [String: Tensor],
     lineage: Lineage,
-    correction: NoiseCorrection? = nil, selfTest: SelfTest? = nil
+    correction: NoiseCorrection? = nil, selfTest: SelfTest? = nil, components: [String: Component] = [:]
   ) {
+    self.components = components
     self.correction = correction
     self.network = network
     self.sampleShape = sampleShape
@@ -111,29 +114,11 @@ package struct QuantizedModel: Sendable, Equatable {
   /// - Parameters: graph: what `network` describes; file: what messages name.
   /// - Throws: `E-QM-GRAPH` with every weight, site and parameter that does not fit the graph.
   package func model(graph: Graph, file: String) throws(QuantizationError) -> Model {
-    var problems: [String] = []
-    do {
-      try table.check(for: graph)
-    } catch {
-      problems.append(error.message)
-    }
     let layers = graph.layerWeights.filter { table.weights[$0.path] != nil }
     let stored = Set(layers.map(\.parameter))
-    let idle = problems.isEmpty ? graph.idleParameters(keeping: table.features.keys) : []
-    for parameter in graph.parameters {
-      let name = parameter.name
-      switch (parameters[name], stored.contains(name)) {
-      case (_?, true): problems.append("\(name): both as codes and as floats")
-      case (nil, true): break
-      case (nil, false): if !idle.contains(name) { problems.append("\(name): missing") }
-      case (let found?, false):
-        if found.dims != parameter.dims {
-          problems.append("\(name): expected shape \(parameter.dims), found \(found.dims)")
-        }
-      }
-    }
-    problems += parameters.keys.sorted().filter { graph.parameter($0) == nil }
-      .map { "\(printable($0)): the network has no such parameter" }
+    let (fit, idle) = table.problems(
+      for: graph, codes: stored, found: parameters.mapValues(\.dims), keeping: table.features.keys)
+    var problems = fit
     problems += selfTestProblems(graph)
     let absent = graph.parameters.filter { idle.contains($0.name) && parameters[$0.name] == nil }
     if let problem = absenceProblem(absent.reduce(0) { $0 + $1.count }) { problems.append(problem) }

@@ -3,6 +3,8 @@ package enum NoiseStream: UInt32, Sendable, CaseIterable {
   case sample = 0
   case calibrate = 1
   case recipe = 2
+  /// Latents drawn from what an encoder says of an image.
+  case encode = 3
 }
 
 /// Which of an image's noise tensors: the start of its trajectory, or the noise that one sampling step adds.

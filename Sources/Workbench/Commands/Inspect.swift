@@ -38,6 +38,11 @@ package struct InspectCommand: Sendable {
     if let model, !selfTests, let file = try FileDescription(model) {
       report += file.entries
       if !json { try session.console.result(file.text) }
+    } else if let model, let stage = try FirstStageSource.alone(model, modelOptions) {
+      session.console.notes(stage.notes)
+      let description = try FirstStageDescription(stage, size: modelOptions.size)
+      report += [.init("path", .string(model)), .init("kind", "first_stage"), .init("first_stage", description.value)]
+      if !json { try session.console.result(description.lines.joined(separator: "\n")) }
     } else if let model {
       let source = try session.open(model, modelOptions)
       let description = try ModelDescription(source, compute: compute)

@@ -1,6 +1,7 @@
 import Diffusion
 import Execution
 import Formats
+import Networks
 import Tensors
 
 /// `predict`: one call of the network, for parity checks and debugging.
@@ -8,6 +9,8 @@ package struct PredictCommand: Sendable {
   package var model: String
   package var input: String
   package var out: String
+  /// The network to call; nil for the denoiser.
+  package var component: FirstStageSide?
   package var executor: ExecutorKind?
   /// Position in the sampler's execution order; needed where quantisers depend on the step.
   package var step: Int?
@@ -15,9 +18,10 @@ package struct PredictCommand: Sendable {
   package var threads: Int
 
   package init(
-    model: String, input: String, out: String, executor: ExecutorKind?, step: Int?, modelOptions: ModelOptions,
-    threads: Int
+    model: String, input: String, out: String, component: FirstStageSide? = nil, executor: ExecutorKind?, step: Int?,
+    modelOptions: ModelOptions, threads: Int
   ) {
+    self.component = component
     self.model = model
     self.input = input
     self.out = out
@@ -29,6 +33,7 @@ package struct PredictCommand: Sendable {
 
   package func run(_ session: Session) throws {
     try AtomicFile.checkTarget(out)
+    if let component { return try predict(component, session) }
     let source = try session.open(model, modelOptions)
     let arrays = try InputArrays(input)
     arrays.noteUnused(but: "x", "t", "labels", console: session.console)
@@ -43,4 +48,46 @@ package struct PredictCommand: Sendable {
     let kind = (self.executor ?? source.defaultExecutor).rawValue
     try session.console.result("\(out): y \(y.dims), \(kind) executor")
   }
+
+  /// One call of a first stage's network, in its own units: x is what its program gives `decode` or `encode`, y what that returns, of
+  /// an encoder its moments.
+  private func predict(_ side: FirstStageSide, _ session: Session) throws {
+    if step != nil { throw ModelSourceError.idleOptions(path: model, options: ["--step"], reason: Self.noTime(side)) }
+    let source = try session.openFirstStage(model, modelOptions)
+    let network = try source.network(side)
+    let arrays = try InputArrays(input)
+    arrays.noteUnused(but: "x", console: session.console)
+    var x = try arrays.floats("x", console: session.console)
+    let configuration = source.configuration
+    let channels = side == .decoder ? configuration.latentChannels : configuration.imageChannels.encoded
+    guard x.rank == 4, x.count > 0, x.dims[1] == channels else {
+      throw InputArrayError.shape(file: input, name: "x", expected: "N \(channels) H W", found: x.dims)
+    }
+    var latent = SampleSize(height: x.dims[2], width: x.dims[3])
+    if side == .encoder {
+      guard let found = configuration.latentSize(of: latent) else {
+        throw FirstStageError.size(what: input, size: latent, factor: configuration.factor)
+      }
+      latent = found
+    }
+    let compute = try Compute(threads: threads, batch: x.dims[0])
+    switch configuration.form {
+    case .codebook where side == .decoder: x = network.codebook?.quantized(x, pool: compute.pool) ?? x
+    case .bounded(let bound) where side == .decoder: x = x.softlyBounded(by: bound)
+    case .gaussian, .codebook, .bounded: break
+    }
+    let kind = executor ?? (network.table.weights.isEmpty ? .winograd : .integer)
+    if kind == .integer, network.table.weights.isEmpty {
+      throw ModelSourceError.needsQuantized(path: model, command: "--executor integer")
+    }
+    let y = try kind.executor(for: network.model(latent: latent), table: network.table, compute: compute).executor
+      .run(NetworkInput(images: x))
+    try NPZ.write(TensorArchive(tensors: ["y": StoredTensor(y)]), to: out)
+    try session.console.result("\(out): y \(y.dims), \(side.rawValue), \(kind.rawValue) executor")
+  }
+
+  private static func noTime(_ side: FirstStageSide) -> String { "its \(side.rawValue) knows no sampling steps" }
 }
+
+/// Which network of a first stage is meant.
+package typealias StageSide = FirstStageSide

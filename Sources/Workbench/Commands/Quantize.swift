@@ -63,7 +63,9 @@ package struct QuantizeCommand: Sendable {
       session.console.note("note: this recipe's tables cannot run in integers; the model is for simulation")
     }
     let bytes = try InputFile(path).size
-    let floatBytes = 4 * GraphSummary(source.model.graph).parameterCount
+    // What goes along as it is counts on both sides.
+    let others = quantized.components.values.flatMap(\.parameters.values).reduce(0) { $0 + $1.bytes.count }
+    let floatBytes = 4 * GraphSummary(source.model.graph).parameterCount + others
     try session.console.result(
       "\(path): \(shown(bytes: bytes)), \(fixed(Double(bytes) / Double(floatBytes), 3)) of the float weights")
   }

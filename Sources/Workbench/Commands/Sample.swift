@@ -15,6 +15,9 @@ package struct SampleCommand: Sendable {
   package var initialNoise: String?
   package var out: String?
   package var writesArray: Bool
+  /// Keeps the samples of a latent model instead of decoding them.
+  package var latentsOnly: Bool
+  package var tile: TileArgument?
   package var grid: GridShape?
   package var threads: Int
   package var batch: Int
@@ -23,7 +26,7 @@ package struct SampleCommand: Sendable {
   package init(
     model: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
     executor: ExecutorKind?, modelOptions: ModelOptions, initialNoise: String?, out: String?, writesArray: Bool,
-    grid: GridShape?, threads: Int, batch: Int, json: Bool
+    latentsOnly: Bool = false, tile: TileArgument? = nil, grid: GridShape?, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
     self.sampler = sampler
@@ -35,6 +38,8 @@ package struct SampleCommand: Sendable {
     self.initialNoise = initialNoise
     self.out = out
     self.writesArray = writesArray
+    self.latentsOnly = latentsOnly
+    self.tile = tile
     self.grid = grid
     self.threads = threads
     self.batch = batch
@@ -48,13 +53,15 @@ package struct SampleCommand: Sendable {
     let compute = try Compute(threads: threads, batch: batch)
     let plan = try SamplingPlan(
       source: source, sampler: sampler, executor: executor ?? source.defaultExecutor, seed: seed, labels: labels,
-      initialNoise: initialNoise)
+      initialNoise: initialNoise, latentsOnly: latentsOnly, tile: tile)
     let drawing = try plan.imageSampler(last: images.upperBound, compute: compute, console: session.console)
     let grid = grid ?? GridShape(showing: images.count)
     try MemoryBudget.require(
-      ImageGrid.byteCount(source.model.graph.imageShape, rows: grid.rows, columns: grid.columns),
+      ImageGrid.byteCount(
+        latentsOnly ? source.model.graph.imageShape : source.imageShape, rows: grid.rows, columns: grid.columns),
       for: "a grid of \(grid) images")
-    let folder = out ?? joined("outputs", "\(source.name)-\(type(of: sampler).name)-\(plan.steps.count)-seed\(seed)")
+    let name = "\(source.name)-\(type(of: sampler).name)-\(plan.steps.count)-seed\(seed)"
+    let folder = out ?? joined("outputs", name + (latentsOnly ? "-latents" : ""))
     let run = try RunFolder(
       folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments)
     let store = plan.store(in: run)
@@ -72,7 +79,8 @@ package struct SampleCommand: Sendable {
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     if json { return try session.console.result(json: report) }
     try session.console.result(
-      "\(images.count) images in \(store.folder) (\(outcome.drawn) drawn, \(outcome.kept) kept)")
+      "\(images.count) \(latentsOnly ? "latents" : "images") in \(store.folder) (\(outcome.drawn) drawn, \(outcome.kept) kept)"
+    )
     try session.console.result("grid: \(gridPath)")
     if let arrayPath { try session.console.result("array: \(arrayPath)") }
   }

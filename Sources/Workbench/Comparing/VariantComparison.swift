@@ -66,7 +66,7 @@ package struct VariantComparison {
   /// The float model and one variant per recipe, quantised where they are not yet.
   /// - Throws: `E-RUN-ARRAYS` when a distance is wanted of samples that are no images, before any work.
   package func variants(_ recipes: [(title: String, recipe: PreparedRecipe)]) throws -> [Variant] {
-    let channels = float.model.graph.imageShape.channels
+    let channels = float.imageShape.channels
     if reference != nil, !PNG.channelCounts.contains(channels) { throw RunError.arrays(channels: channels) }
     var variants = [try variant("float", recipe: nil, float, cost: nil)]
     for (title, recipe) in recipes {

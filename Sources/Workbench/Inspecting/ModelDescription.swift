@@ -2,6 +2,7 @@ import Diffusion
 import Execution
 import Formats
 import Graphs
+import Networks
 import Quantization
 import Tensors
 
@@ -11,9 +12,14 @@ struct ModelDescription {
   private let summary: GraphSummary
   /// By layer path: `integer` or `float`; nil for float models, empty where integers cannot execute the tables.
   private let arithmetics: [String: String]?
+  private let firstStage: FirstStageDescription?
 
   init(_ source: ModelSource, compute: Compute) throws {
     self.source = source
+    let sample = source.model.graph.imageShape
+    firstStage = try source.pipeline.firstStage.map {
+      try FirstStageDescription($0, latent: SampleSize(height: sample.height, width: sample.width))
+    }
     summary = GraphSummary(source.model.graph)
     guard let quantized = source.quantized else {
       arithmetics = nil
@@ -37,6 +43,8 @@ struct ModelDescription {
       .init("path", .string(source.path)), .init("kind", .string(source.quantized == nil ? "float" : "quantized")),
       .init("digest", .string(source.digest)), .init("network", source.network),
     ]
+    entries.append(.init("components", .list(source.pipeline.components.map { .string($0) })))
+    if let firstStage { entries.append(.init("first_stage", firstStage.value)) }
     entries += ScheduleDescription(source).entries
     entries += [
       .init("parameters", .integer(summary.parameterCount)),
@@ -70,7 +78,7 @@ struct ModelDescription {
     let shape = graph.imageShape
     var lines = [
       "\(source.path): \(source.quantized == nil ? "float model" : "quantised model")",
-      "network: \(className), images \(shape), \(classes)",
+      "network: \(className), \(firstStage == nil ? "images" : "latents") \(shape), \(classes)",
       "parameters: \(shown(count: summary.parameterCount)); weights file \(shown(bytes: source.weightsFileBytes))",
       "multiply-accumulates per image and step: \(shown(count: summary.multiplyAccumulates))",
     ]
@@ -78,6 +86,7 @@ struct ModelDescription {
     lines += [
       "digest: \(source.digest)"
     ]
+    if let firstStage { lines += firstStage.lines }
     if let quantized = source.quantized { lines += quantizedLines(quantized) }
     if let checkpoint = source.checkpoint { lines += checkpoint.lines }
     lines += [

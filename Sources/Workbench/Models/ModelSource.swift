@@ -6,18 +6,6 @@ import Networks
 import Quantization
 import Tensors
 
-/// What runs a network.
-package enum ExecutorKind: String, Sendable, CaseIterable {
-  /// Naive loops: the definition, slow.
-  case reference
-  /// Fast Float32; of a quantised model, simulated quantisation.
-  case float
-  /// The same, 3x3 convolutions by Winograd's transformed tiles: faster, rounded otherwise.
-  case winograd
-  /// Integer arithmetic; quantised models only.
-  case integer
-}
-
 /// A model as a command was given it: a diffusers folder, a U-Net's folder, a checkpoint or a quantised .safetensors file, loaded
 /// whole.
 package struct ModelSource: Sendable {
@@ -36,6 +24,8 @@ package struct ModelSource: Sendable {
   package let quantized: QuantizedModel?
   /// How a checkpoint's network was settled; nil for models that describe themselves.
   package let checkpoint: CheckpointOrigin?
+  /// What it consists of beside its denoiser.
+  package let pipeline: Pipeline
   /// What was chosen while opening it, for the console.
   package let notes: [String]
   /// Bytes of the files that hold the weights.
@@ -60,7 +50,7 @@ package struct ModelSource: Sendable {
         throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
       }
       let source = try ModelSource(artefact: path)
-      let made = source.model.graph.imageShape
+      let made = source.imageShape
       if let size = options.size, size != SampleSize(height: made.height, width: made.width) {
         throw ModelSourceError.otherSize(path: path, made: "\(made.height)x\(made.width)", asked: size.description)
       }
@@ -77,8 +67,11 @@ package struct ModelSource: Sendable {
     let file = try CheckpointFile(path, configuration: options.configuration)
     let opened = try Checkpoint(path, options.weights)
     let weights = opened.weights
+    let pipeline = Pipeline(firstStage: try FirstStageSource(opened, file))
+    var settings = options.checkpoint
+    settings.size = try settings.size.map(pipeline.sampleSize)
     let reading = try CheckpointCatalog.read(
-      weights, beside: opened.groups.keys.sorted(), document: file.document(), options: options.checkpoint)
+      weights, beside: opened.groups.keys.sorted(), document: file.document(), options: settings)
     let schedule = try Self.schedule(options.schedule) {
       let stated = reading.process.value
       let found = try ModelSchedule.read(
@@ -87,34 +80,33 @@ package struct ModelSource: Sendable {
       return found
     }
     let graph = try reading.configuration.graph()
+    try pipeline.check(sample: graph.imageShape, path: path)
     try Self.checkMemory(of: graph)
     let model = try Model.load(graph: graph, from: weights, layout: reading.layout)
     let network = reading.configuration.encoded
-    var notes = opened.notes
-    if options.configuration == nil, let found = file.configuration {
-      notes.append("configuration: \(printable(found)), beside the checkpoint")
-    }
     self.init(
       path: path, digest: Self.digest(of: model, network: network, schedule: schedule), network: network,
       schedule: schedule, model: model, quantized: nil,
       checkpoint: CheckpointOrigin(
         family: reading.family, configuration: file.configuration, hyperparameters: reading.hyperparameters,
         unused: reading.unused),
-      notes: notes, weightsFileBytes: Self.size(of: opened))
+      pipeline: pipeline, notes: opened.notes + file.notes, weightsFileBytes: Self.size(of: opened))
   }
 
   private init(folder path: String, _ options: ModelOptions) throws {
     let folder = try ModelFolder(path, weights: options.weights)
-    let configuration = try Self.network(folder, size: options.size)
+    let pipeline = try folder.pipeline()
+    let configuration = try Self.network(folder, size: options.size.map(pipeline.sampleSize))
     let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
     let opened = try folder.checkpoint()
     let graph = try configuration.graph()
+    try pipeline.check(sample: graph.imageShape, path: path)
     try Self.checkMemory(of: graph)
     let model = try Model.load(graph: graph, from: opened.weights)
     self.init(
       path: path, digest: Self.digest(of: model, network: configuration.encoded, schedule: schedule),
-      network: configuration.encoded, schedule: schedule, model: model, quantized: nil, notes: opened.notes,
-      weightsFileBytes: Self.size(of: opened))
+      network: configuration.encoded, schedule: schedule, model: model, quantized: nil, pipeline: pipeline,
+      notes: opened.notes + (pipeline.firstStage?.notes ?? []), weightsFileBytes: Self.size(of: opened))
   }
 
   /// The network of a folder with weights drawn from `seed`, for timing: what stands in the folder beside the
@@ -125,7 +117,7 @@ package struct ModelSource: Sendable {
     let path = try assets.path(.model, text)
     try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
     let folder = try ModelFolder(path)
-    let configuration = try network(folder, size: options.size)
+    let configuration = try network(folder, size: options.size.map { try folder.pipeline().sampleSize(for: $0) })
     let schedule = try schedule(of: folder, path: path, options: options.schedule)
     let graph = try configuration.graph()
     try checkMemory(of: graph)
@@ -180,9 +172,11 @@ package struct ModelSource: Sendable {
     guard let process else { preconditionFailure("a process that was not read left no problem") }
     let size = quantized.sampleShape.map { SampleSize(height: $0.height, width: $0.width) }
     let model = try quantized.model(graph: network.graph(size: size), file: path)
+    let pipeline = Pipeline(firstStage: try FirstStageSource(quantized, path: path))
+    try pipeline.check(sample: model.graph.imageShape, path: path)
     self.init(
       path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network,
-      schedule: .success(ModelSchedule(process)), model: model, quantized: quantized,
+      schedule: .success(ModelSchedule(process)), model: model, quantized: quantized, pipeline: pipeline,
       weightsFileBytes: Self.size(of: path))
   }
 
@@ -191,13 +185,14 @@ package struct ModelSource: Sendable {
     self.init(
       path: name, digest: name, network: quantized.network, schedule: .success(ModelSchedule(process)),
       model: try quantized.model(graph: graph, file: name), quantized: quantized,
+      pipeline: Pipeline(firstStage: try FirstStageSource(quantized, path: name)),
       weightsFileBytes: QuantizedModelFile.arrayBytes(of: quantized))
   }
 
   private init(
     path: String, digest: String, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,
-    model: Model, quantized: QuantizedModel?, checkpoint: CheckpointOrigin? = nil, notes: [String] = [],
-    weightsFileBytes: Int
+    model: Model, quantized: QuantizedModel?, checkpoint: CheckpointOrigin? = nil,
+    pipeline: Pipeline = .denoiserAlone, notes: [String] = [], weightsFileBytes: Int
   ) {
     self.path = path
     self.name = stem(of: path)
@@ -207,6 +202,7 @@ package struct ModelSource: Sendable {
     self.model = model
     self.quantized = quantized
     self.checkpoint = checkpoint
+    self.pipeline = pipeline
     self.notes = notes
     self.weightsFileBytes = weightsFileBytes
   }
@@ -224,16 +220,14 @@ package struct ModelSource: Sendable {
   private static func digest(
     of model: Model, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>
   ) -> String {
-    var digest = Digest.Incremental()
     let process = (try? schedule.get())?.process.configuration ?? .null
-    let header: ConfigurationValue = ["network": network, "process": process]
-    digest.update(Array(JSONWriter.compact(header).utf8))
-    for (name, tensor) in model.parameters.sorted(by: { $0.key < $1.key }) {
-      digest.update(Array("\n\(name) \(tensor.dims)\n".utf8))
-      digest.update(StoredTensor(tensor).bytes)
+    return ModelDigest.of(["network": network, "process": process], model.parameters.keys) { name in
+      model.parameters[name].map { StoredTensor($0) }
     }
-    return "sha256:" + digest.finish()
   }
+
+  /// What drawing gives: the decoder's images, or samples where there is no decoder.
+  package var imageShape: ImageShape { pipeline.imageShape(of: model.graph.imageShape) }
 
   // MARK: Running it
 
@@ -251,30 +245,11 @@ package struct ModelSource: Sendable {
   package func executor(
     _ kind: ExecutorKind? = nil, compute: Compute, observer: SiteObserver? = nil
   ) throws -> any Executor {
-    let table = quantized?.table ?? QuantizationTable()
-    switch kind ?? defaultExecutor {
-    case .reference:
-      try requireMemory(3 * 4 * (model.graph.nodes.map(\.count).max() ?? 0), images: compute.batch)
-      return try ReferenceExecutor(model, simulating: table)
-    case .float, .winograd:
-      let executor = try FloatExecutor(
-        model, simulating: table, winograd: kind ?? defaultExecutor == .winograd, pool: compute.pool,
-        kernels: compute.kernels, observer: observer)
-      try requireMemory(executor.arenaBytes, images: min(compute.batch, compute.pool.threads))
-      return executor
-    case .integer:
-      try check(.integer)
-      let executor = try IntegerExecutor(model, table: table, pool: compute.pool, kernels: compute.kernels)
-      try requireMemory(executor.arenaBytes, images: min(compute.batch, compute.pool.threads))
-      return executor
-    }
-  }
-
-  /// Refuses a batch whose working memory does not fit, before the first call.
-  private func requireMemory(_ bytes: Int, images: Int) throws(MemoryError) {
-    try MemoryBudget.require(
-      MemoryBudget.product(bytes, images),
-      for: "working memory of \(images) images of \(model.graph.imageShape) at once")
+    let kind = kind ?? defaultExecutor
+    try check(kind)
+    return try kind.executor(
+      for: model, table: quantized?.table ?? QuantizationTable(), compute: compute, observer: observer
+    ).executor
   }
 
   /// - Parameters: as of `executor`.

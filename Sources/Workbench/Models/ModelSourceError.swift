@@ -10,6 +10,9 @@ package enum ModelSourceError: HalftoneError, Equatable {
   /// `own` is asked of a model whose schedule comes without settings of a sampler.
   case noOwnSampler(path: String)
   case otherComponents(path: String, names: [String])
+  /// A component that a pipeline's index names and that is not there.
+  case missingComponent(path: String, name: String, file: String)
+  case severalFirstStages(path: String, names: [String])
   /// A pipeline's index that is no map of components.
   case badIndex(path: String, found: String)
   case notAModel(path: String)
@@ -38,6 +41,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .scheduleOfArtefact: "E-MODEL-ROLE"
     case .noOwnSampler: "E-MODEL-SAMPLER"
     case .otherComponents: "E-MODEL-PIPELINE"
+    case .missingComponent: "E-MODEL-COMPONENT"
+    case .severalFirstStages: "E-MODEL-AMBIGUOUS"
     case .badIndex: "E-MODEL-INDEX"
     case .notAModel: "E-MODEL-KIND"
     case .noSize, .otherSize: "E-MODEL-SIZE"
@@ -52,8 +57,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .noNetwork, .noSchedule, .otherComponents, .badIndex, .notAModel, .severalCheckpoints,
-      .severalConfigurations:
+    case .noNetwork, .noSchedule, .otherComponents, .missingComponent, .severalFirstStages, .badIndex, .notAModel,
+      .severalCheckpoints, .severalConfigurations:
       .refusedInput
     case .noSize, .otherSize, .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact,
       .noOwnSampler,
@@ -75,6 +80,10 @@ package enum ModelSourceError: HalftoneError, Equatable {
       "\(printable(path)) has no sampler of its own: no scheduler_config.json stands with it"
     case .otherComponents(let path, let names):
       "\(printable(path)): the pipeline also needs \(listedLines(names.lazy.map { printable($0) }).joined(separator: ", ")), which is not supported"
+    case .missingComponent(let path, let name, let file):
+      "\(printable(path)) names the component \(name), and \(printable(file)) is not there"
+    case .severalFirstStages(let path, let names):
+      "\(printable(path)) has several first stages: \(names.joined(separator: ", "))"
     case .badIndex(let path, let found):
       "\(printable(path)): expected a map of the pipeline's components, found \(found)"
     case .notAModel(let path):
@@ -111,7 +120,9 @@ package enum ModelSourceError: HalftoneError, Equatable {
         + "--train-timesteps"
     case .scheduleOfArtefact: "leave them out"
     case .noOwnSampler: "name a preset with --sampler, or the file with --scheduler PATH"
-    case .otherComponents: "only pipelines of a U-Net in pixel space can be sampled"
+    case .otherComponents: "pipelines of a U-Net and, where it works on latents, a first stage can be sampled"
+    case .missingComponent: "check that the folder is complete"
+    case .severalFirstStages: "a pipeline has one, vae or vqvae"
     case .badIndex, .notAModel, .idleOptions: nil
     case .severalCheckpoints: "give the file"
     case .severalConfigurations: "name one with --config FILE"

@@ -20,7 +20,9 @@ package struct Quantizer {
   /// Whether `path` holds exactly what `make` would write from `set`, so that making it again can be spared.
   package func isDone(_ path: String, set: any CalibrationSource) -> Bool {
     guard let found = try? QuantizedModelFile.read(path) else { return false }
+    let components = try? source.pipeline.components(for: source.model.graph.imageShape)
     return found.recipe == prepared.recipe && found.steps == prepared.steps && found.lineage == lineage(set)
+      && found.components == components
   }
 
   /// - Throws: `Stopped` after a stop signal; `path` appears only when it is complete.
@@ -89,6 +91,7 @@ package struct Quantizer {
       recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
       parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction)
+    quantized.components = try source.pipeline.components(for: source.model.graph.imageShape)
     quantized.selfTest = try selfTest(of: quantized, path: name)
     return quantized
   }

@@ -5,20 +5,32 @@ import Tensors
 /// from another run is never taken for a finished image.
 ///
 /// What PNG holds (1 and 3 channels) is `images/000123/123456.png`, with the words in its text chunks; samples of any other
-/// number of channels are `arrays/000123/123456.npz` with their values as they are, and the words as arrays beside them.
+/// number of channels are `arrays/000123/123456.npz` with their values as they are, and the words as arrays beside them. Latents are
+/// kept as arrays whatever their channels, in `latents/`.
 package struct ImageStore: Sendable {
   package let folder: String
   package let shape: ImageShape
   /// Whether samples are kept as arrays, because no image file holds so many channels.
   package let holdsArrays: Bool
-  private let seed: UInt64
+  /// nil where nothing was drawn: images of given latents.
+  private let seed: UInt64?
   private let modelDigest: String
   private let runDigest: String
 
+  /// What a sample is.
+  package enum Content: Sendable {
+    case image
+    /// What a decoder has not seen yet.
+    case latents
+  }
+
   /// - Parameters: folder: of the run; runDigest: of the run's identity.
-  package init(folder: String, shape: ImageShape, seed: UInt64, modelDigest: String, runDigest: String) {
-    holdsArrays = !PNG.channelCounts.contains(shape.channels)
-    self.folder = joined(folder, holdsArrays ? Self.arrayFolderName : Self.folderName)
+  package init(
+    folder: String, shape: ImageShape, content: Content = .image, seed: UInt64?, modelDigest: String, runDigest: String
+  ) {
+    holdsArrays = content == .latents || !PNG.channelCounts.contains(shape.channels)
+    let name = content == .latents ? Self.latentFolderName : holdsArrays ? Self.arrayFolderName : Self.folderName
+    self.folder = joined(folder, name)
     self.shape = shape
     self.seed = seed
     self.modelDigest = modelDigest
@@ -27,6 +39,7 @@ package struct ImageStore: Sendable {
 
   package static let folderName = "images"
   package static let arrayFolderName = "arrays"
+  package static let latentFolderName = "latents"
   private static let imagesPerFolder = 1000
 
   private func subfolder(of index: Int) -> String {
@@ -44,9 +57,8 @@ package struct ImageStore: Sendable {
 
   /// What the file of image `index` says of itself.
   package func texts(of index: Int) -> [(key: String, value: String)] {
-    [
-      ("halftone-index", String(index)), ("halftone-seed", String(seed)), ("halftone-model", modelDigest),
-      ("halftone-run", runDigest),
+    [("halftone-index", String(index))] + (seed.map { [("halftone-seed", String($0))] } ?? []) + [
+      ("halftone-model", modelDigest), ("halftone-run", runDigest),
     ]
   }
 
@@ -138,11 +150,12 @@ package struct ImageStore: Sendable {
     return Tensor([shape.height, shape.width, shape.channels], values)
   }
 
-  /// Images or arrays in a folder that holds a store; nil where there is none.
+  /// Images, arrays or latents in a folder that holds a store; nil where there is none.
   package static func count(in folder: String) throws -> Int? {
-    let (images, arrays) = (joined(folder, folderName), joined(folder, arrayFolderName))
+    let images = joined(folder, folderName)
     if Folder.kind(of: images) == .folder { return try ImageSources.open(images).count }
-    guard Folder.kind(of: arrays) == .folder else { return nil }
+    let arrays = [arrayFolderName, latentFolderName].map { joined(folder, $0) }
+    guard let arrays = arrays.first(where: { Folder.kind(of: $0) == .folder }) else { return nil }
     return try Folder.names(in: arrays).map { joined(arrays, $0) }.filter { Folder.kind(of: $0) == .folder }
       .reduce(0) { try $0 + Folder.names(in: $1).count { $0.hasSuffix(".npz") } }
   }

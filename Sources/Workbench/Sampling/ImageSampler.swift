@@ -12,11 +12,14 @@ package struct ImageSampler {
   package let noise: any NoiseProvider
   package let conditioning: ImageConditioning
   package let batch: Int
+  /// What makes images of samples; nil where samples are kept as they are.
+  package let decoder: FirstStageRunner?
 
   package init(
     denoiser: any Denoiser, process: DiffusionProcess, sampler: any Sampler, noise: any NoiseProvider,
-    conditioning: ImageConditioning, batch: Int
+    conditioning: ImageConditioning, batch: Int, decoder: FirstStageRunner? = nil
   ) {
+    self.decoder = decoder
     self.denoiser = denoiser
     self.process = process
     self.sampler = sampler
@@ -42,12 +45,12 @@ package struct ImageSampler {
     _ range: ClosedRange<Int>, into store: ImageStore, title: String, session: Session, log: Logger
   ) throws -> Outcome {
     try store.removeStale()
-    var (outcome, rest) = (Outcome(), range.lowerBound...)
+    var (outcome, rest) = (Outcome(), range.makeIterator())
     let progress = Progress(title, unit: "images", total: range.count, console: session.console)
     let clock = ContinuousClock()
     while true {
       let kept = outcome.kept
-      let images = missing(in: range, from: &rest, of: store, outcome: &outcome, session: session, log: log)
+      let images = store.missing(batch, from: &rest, outcome: &outcome, session: session, log: log)
       progress.inherit(outcome.kept - kept)
       if images.isEmpty { break }
       let done = outcome.kept + outcome.drawn
@@ -61,7 +64,10 @@ package struct ImageSampler {
         progress.update(Double(done) + Double(images.count * loop.completed) / Double(loop.steps.count))
       }
       outcome.duration += clock.now - began
-      for (row, index) in images.enumerated() { try store.write(loop.x, row: row, index: index) }
+      try write(loop.x, images, to: store, session: session) { signal in
+        progress.finish(Double(done))
+        return stopped(signal, done, range.count, session)
+      }
       outcome.drawn += images.count
       if let signal = Signals.pending, outcome.kept + outcome.drawn < range.count {
         progress.finish(Double(done + images.count))
@@ -74,27 +80,26 @@ package struct ImageSampler {
     return outcome
   }
 
-  /// The next batch of images that are not there, whatever the number of those that follow: nothing is listed first.
-  /// - Parameter rest: where to look; the images after the batch, afterwards.
-  private func missing(
-    in range: ClosedRange<Int>, from rest: inout PartialRangeFrom<Int>, of store: ImageStore, outcome: inout Outcome,
-    session: Session, log: Logger
-  ) -> [Int] {
-    var missing: [Int] = []
-    while missing.count < batch, rest.lowerBound <= range.upperBound {
-      let index = rest.lowerBound
-      rest = (index + 1)...
-      switch store.state(of: index) {
-      case .intact: outcome.kept += 1
-      case .absent: missing.append(index)
-      case .unusable(let reason):
-        outcome.replaced += 1
-        missing.append(index)
-        log.warning("drawing an image again", metadata: ["image": "\(index)", "reason": "\(reason)"])
-        session.console.note("\(reason); drawing image \(index) again")
-      }
+  /// Writes a batch of samples, or the images that the decoder makes of them, a few at a time.
+  /// - Parameter stop: what a stop signal ends the work with.
+  private func write(
+    _ samples: Tensor, _ images: [Int], to store: ImageStore, session: Session, stop: (StopSignal) -> Stopped
+  ) throws {
+    guard let decoder else {
+      for (row, index) in images.enumerated() { try store.write(samples, row: row, index: index) }
+      return
     }
-    return missing
+    let progress = Progress("decoding", unit: "images", total: images.count, console: session.console)
+    var tiles = 0
+    for start in stride(from: 0, to: images.count, by: decoder.batch) {
+      let rows = start..<min(start + decoder.batch, images.count)
+      let decoded = try decoder.decode(samples.rows(rows), name: { "image \(images[start + $0])" }) {
+        tiles += 1
+        progress.update(Double(tiles) / Double(decoder.tileCount))
+        if let signal = Signals.pending, !signal.finishesBatch { throw stop(signal) }
+      }
+      for (row, position) in rows.enumerated() { try store.write(decoded, row: row, index: images[position]) }
+    }
   }
 
   /// The trajectory of a batch of images.

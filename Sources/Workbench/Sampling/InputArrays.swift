@@ -23,8 +23,18 @@ struct InputArrays {
     )
   }
 
-  /// A batch of images, N C H W. F64, which NumPy's numbers are by default, is rounded to F32 with a note.
+  /// A batch of images, N C H W.
   func images(_ name: String, shape: ImageShape, console: Console) throws -> Tensor {
+    let x = try floats(name, console: console)
+    guard x.rank == 4, x.dims[0] > 0, Array(x.dims.dropFirst()) == shape.dims else {
+      throw InputArrayError.shape(file: file, name: name, expected: "N + \(shape.dims), N > 0", found: x.dims)
+    }
+    return x
+  }
+
+  /// An array's values. F64, which NumPy's numbers are by default, is rounded to F32 with a note.
+  /// - Throws: where a value is no finite number.
+  func floats(_ name: String, console: Console) throws -> Tensor {
     let stored = try archive.tensor(name)
     guard let (x, rounded) = stored.nearestFloats() else {
       throw InputArrayError.elementType(file: file, name: name, found: stored.type)
@@ -34,9 +44,6 @@ struct InputArrays {
         file: file, name: name, text: "\(stored.doubles()[bad]) at index \(bad), expected finite F32 numbers")
     }
     if rounded > 0 { console.note("note: \(file): \(name) holds F64; its numbers are rounded to F32") }
-    guard x.rank == 4, x.dims[0] > 0, Array(x.dims.dropFirst()) == shape.dims else {
-      throw InputArrayError.shape(file: file, name: name, expected: "N + \(shape.dims), N > 0", found: x.dims)
-    }
     return x
   }
 

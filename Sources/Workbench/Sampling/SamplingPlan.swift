@@ -2,6 +2,7 @@ import Diffusion
 import Execution
 import Formats
 import Graphs
+import Networks
 import Tensors
 
 /// Everything that decides the images of a run.
@@ -13,13 +14,26 @@ package struct SamplingPlan: Sendable {
   package let seed: UInt64
   package let conditioning: ImageConditioning
   private let initialNoise: (path: String, digest: String)?
+  /// What makes images of samples; nil for pixel models, and where latents are kept.
+  private let decoder: FirstStageNetwork?
+  private let keepsLatents: Bool
+  private let tile: TileArgument?
 
+  /// - Parameters: latentsOnly: keeps the samples of a latent model instead of decoding them; tile: what the decoder works on
+  ///   at once.
   /// - Throws: before any work, when sampler, labels and model do not fit each other.
   package init(
     source: ModelSource, sampler: any Sampler, executor: ExecutorKind, seed: UInt64, labels: LabelCycle? = nil,
-    initialNoise: String? = nil
+    initialNoise: String? = nil, latentsOnly: Bool = false, tile: TileArgument? = nil
   ) throws {
     try source.check(executor)
+    let firstStage = source.pipeline.firstStage
+    if firstStage == nil, latentsOnly || tile != nil {
+      throw FirstStageError.missing(path: source.path, side: .decoder, holds: "a denoiser alone")
+    }
+    keepsLatents = latentsOnly
+    decoder = latentsOnly ? nil : try firstStage?.network(.decoder)
+    self.tile = tile
     self.source = source
     self.sampler = sampler
     steps = try sampler.steps(for: try source.process)
@@ -32,7 +46,7 @@ package struct SamplingPlan: Sendable {
   /// What must be equal for a run folder to be continued. Float results could in principle depend on the instruction set,
   /// so it is part of a float run's identity; integer results do not.
   package func identity(kernels: KernelTable) -> ConfigurationValue {
-    [
+    let common: ConfigurationValue = [
       "model": .string(source.digest), "sampler": sampler.configuration,
       "seed": Int(exactly: seed).map { .integer($0) } ?? .string(String(seed)),
       "labels": conditioning.identity,
@@ -40,12 +54,19 @@ package struct SamplingPlan: Sendable {
       "instruction_set": executor == .float || executor == .winograd ? .string(kernels.name) : .null,
       "initial_noise": initialNoise.map { .string("sha256:" + $0.digest) } ?? .null,
     ]
+    guard source.pipeline.firstStage != nil else { return common }
+    let latent = source.model.graph.imageShape
+    let size = SampleSize(height: latent.height, width: latent.width)
+    return common.setting("decoder", decoder.map { .string($0.digest) } ?? "none")
+      .setting("tile", decoder == nil ? .null : TileArgument.identity(tile, latent: size))
   }
 
   /// - Parameter subfolder: of the run's folder, where a run has images of several models.
   package func store(in run: RunFolder, subfolder: String? = nil) -> ImageStore {
     ImageStore(
-      folder: subfolder.map(run.file) ?? run.path, shape: source.model.graph.imageShape, seed: seed,
+      folder: subfolder.map(run.file) ?? run.path,
+      shape: decoder == nil ? source.model.graph.imageShape : source.imageShape,
+      content: keepsLatents ? .latents : .image, seed: seed,
       modelDigest: source.digest,
       runDigest: "sha256:" + run.identity.digest)
   }
@@ -63,6 +84,11 @@ package struct SamplingPlan: Sendable {
       } else { drawn }
     return ImageSampler(
       denoiser: try source.denoiser(executor, compute: compute), process: try source.process, sampler: sampler,
-      noise: noise, conditioning: conditioning, batch: compute.batch)
+      noise: noise, conditioning: conditioning, batch: compute.batch,
+      decoder: try decoder.map {
+        try FirstStageRunner(
+          $0, latent: SampleSize(height: shape.height, width: shape.width), tile: tile, executor: executor,
+          compute: compute)
+      })
   }
 }

@@ -7,7 +7,8 @@ struct Predict: ParsableCommand {
     abstract: "Call the network once on arrays from a file.",
     discussion: """
       Reads x (N C H W), t (N) and, for class-conditional models, labels (N); writes y. The tool for comparing with other \
-      programs.
+      programs. With --component it calls a first stage's network in that network's own units, without the scale of latents: x is \
+      what it decodes or encodes; the y of an encoder holds means and log variances where it gives distributions.
 
       Example:
         halftone predict fashion-mnist-ddpm --input io.npz --out y.npz --executor reference
@@ -16,6 +17,7 @@ struct Predict: ParsableCommand {
   @Argument(help: "Float or quantised model.") var model: String
   @Option(help: ArgumentHelp("Arrays to call the network on.", valueName: "in.npz")) var input: String
   @Option(help: ArgumentHelp("Where to write y.", valueName: "out.npz")) var out: String
+  @Option(help: "A network of the first stage instead of the denoiser.") var component: StageSide?
   @Option(help: "What runs the network (default: integer for quantised models, winograd for others).")
   var executor: ExecutorKind?
   @Option(help: ArgumentHelp("Sampling step whose quantisers to use, from 0.", valueName: "K")) var step: Int?
@@ -25,7 +27,8 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     try PredictCommand(
-      model: model, input: input, out: out, executor: executor, step: step, modelOptions: source.modelOptions,
+      model: model, input: input, out: out, component: component, executor: executor, step: step,
+      modelOptions: source.modelOptions,
       threads: threads.threads
     ).run(session(common))
   }

@@ -48,6 +48,11 @@ struct Sample: ParsableCommand {
 
   @Flag(help: "Also write samples.npz: arr_0, N H W C, unsigned bytes.") var npz = false
 
+  @Flag(help: "Keep the samples of a latent model, as latents/000123/123456.npz, instead of decoding them.")
+  var latentsOnly = false
+
+  @OptionGroup var tiles: TileOptions
+
   @Option(
     help: ArgumentHelp("Rows and columns of grid.png (default: nearly square, at most 100 images).", valueName: "RxC"))
   var grid: GridShape?
@@ -60,6 +65,9 @@ struct Sample: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if latentsOnly, tiles.tile != nil {
+      throw ValidationError("--latents-only decodes nothing, so --tile means nothing")
+    }
     if count != nil, indices != nil { throw ValidationError("--count and --indices exclude each other") }
     if let count, !(1...IndexRange.limit).contains(count) {
       throw ValidationError("--count \(count): expected 1 or more")
@@ -71,7 +79,8 @@ struct Sample: ParsableCommand {
     try SampleCommand(
       model: model, sampler: SamplerOptions(name: sampler, steps: steps.steps), images: images, seed: seed,
       labels: labels, executor: executor,
-      modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz, grid: grid,
+      modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz,
+      latentsOnly: latentsOnly, tile: tiles.tile, grid: grid,
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }

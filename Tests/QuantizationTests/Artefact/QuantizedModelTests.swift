@@ -149,7 +149,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
         "components.denoiser.sample_shape", [1, 28],
         "E-QM-HEADER]: m: components.denoiser.sample_shape: expected channels, height and width, found 2 numbers"),
       Damage(
-        "components.decoder", [:], "E-QM-HEADER]: m: components.decoder: unknown key (did you mean \"denoiser\"?)"),
+        "components.denoisers", [:], "E-QM-HEADER]: m: components.denoisers: unknown key (did you mean \"denoiser\"?)"),
       Damage("recipe", nil, "E-QM-HEADER]: m: recipe: missing; expected a map"),
       Damage(
         "recipe.method", "sorcery",

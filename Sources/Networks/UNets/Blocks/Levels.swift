@@ -25,7 +25,8 @@ extension GraphBuilder {
   }
 
   /// The middle: residual block, attention, residual block at the lowest resolution.
-  mutating func middle(_ middle: UNetPlan.Middle, _ style: ResidualStyle, _ x: Value, temb: Value) -> Value {
+  /// - Parameter temb: nil in networks without time.
+  mutating func middle(_ middle: UNetPlan.Middle, _ style: ResidualStyle, _ x: Value, temb: Value?) -> Value {
     let channels = channels(of: x)
     let divisor = middle.divisor
     var h = residualBlock("resnets.0", x, temb: temb, out: channels, style: style, divisor: divisor)
@@ -45,19 +46,22 @@ extension GraphBuilder {
     }
     guard number > 0 else { return h }
     switch level.upsampling {
-    case .convolution:
-      return region("upsamplers.0", .upsample) { g in
-        g.conv2d("conv", g.upsampleNearest("upsample", h), out: level.channels)
-      }
+    case .convolution: return upsample(h, out: level.channels, convolutional: true)
     case .residualBlock:
       return residualBlock(
         "upsamplers.0", h, temb: temb, out: level.channels, style: plan.style, resampling: .double, kind: .upsample)
-    case .plain: return scope("upsamplers.0") { $0.upsampleNearest("upsample", h) }
+    case .plain: return upsample(h, out: level.channels, convolutional: false)
     }
   }
 
+  /// The step to double size: nearest copies, and a convolution.
+  mutating func upsample(_ x: Value, out: Int, convolutional: Bool) -> Value {
+    guard convolutional else { return scope("upsamplers.0") { $0.upsampleNearest("upsample", x) } }
+    return region("upsamplers.0", .upsample) { g in g.conv2d("conv", g.upsampleNearest("upsample", x), out: out) }
+  }
+
   /// The step to half size by a strided convolution; padding 0 means one zero row and column at bottom and right.
-  private mutating func downsample(_ x: Value, padding: Int) -> Value {
+  mutating func downsample(_ x: Value, padding: Int) -> Value {
     region("downsamplers.0", .downsample) { g in
       g.conv2d("conv", x, out: g.channels(of: x), stride: 2, padding: .init(leading: padding, trailing: 1))
     }

@@ -19,21 +19,23 @@ enum BlockResampling {
 extension GraphBuilder {
   /// Residual block of the DDPM U-Net (Ho et al. 2020, App. B); with scale and shift as in Dhariwal & Nichol 2021,
   /// section 3.1. x: C H W, temb: E. Returns `out` channels, at half or double size when it resamples.
-  /// - Parameter divisor: what the sum of both branches is divided by (`output_scale_factor`).
+  /// - Parameters: temb: nil in networks without time; divisor: what the sum of both branches is divided by
+  ///   (`output_scale_factor`).
   mutating func residualBlock(
-    _ name: String, _ x: Value, temb: Value, out: Int, style: ResidualStyle, resampling: BlockResampling = .none,
+    _ name: String, _ x: Value, temb: Value?, out: Int, style: ResidualStyle, resampling: BlockResampling = .none,
     divisor: Double = 1, kind: Region.Kind = .residualBlock
   ) -> Value {
     region(name, kind) { g in
       var h = g.groupNorm("norm1", x, groups: style.groups, epsilon: style.epsilon)
       h = g.resample(g.activation("act1", h, style.activation), resampling)
       h = g.conv2d("conv1", h, out: out)
-      let feature = g.activation("time_act", temb, style.activation)
-      switch style.timeScaleShift {
-      case .add:
+      let feature = temb.map { g.activation("time_act", $0, style.activation) }
+      switch (style.timeScaleShift, feature) {
+      case (_, nil): h = g.groupNorm("norm2", h, groups: style.groups, epsilon: style.epsilon)
+      case (.add, let feature?):
         h = g.addPerChannel("add_time", h, g.linear("time_emb_proj", feature, out: out))
         h = g.groupNorm("norm2", h, groups: style.groups, epsilon: style.epsilon)
-      case .scaleShift:
+      case (.scaleShift, let feature?):
         let scaleShift = g.linear("time_emb_proj", feature, out: 2 * out)
         h = g.groupNorm("norm2", h, groups: style.groups, epsilon: style.epsilon)
         h = g.scaleShift("scale_shift", h, scaleShift)

@@ -7,6 +7,8 @@ struct CheckpointFile {
   let path: String
   /// nil where none was named and none stands beside the file.
   let configuration: String?
+  /// Which configuration was taken where none was named.
+  let notes: [String]
 
   /// Endings of the names of weight files.
   static let endings = [".pt", ".pth", ".ckpt", ".bin", ".safetensors"]
@@ -19,12 +21,14 @@ struct CheckpointFile {
     self.path = path
     if let named {
       configuration = named
+      notes = []
       return
     }
     let names = ["config.yml", "config.yaml", "flags.json", "\(stem(of: path)).yaml"]
     let found = names.map { joined(parentFolder(of: path), $0) }.filter { Folder.kind(of: $0) == .file }
     if found.count > 1 { throw ModelSourceError.severalConfigurations(path: path, found: found) }
     configuration = found.first
+    notes = found.first.map { ["configuration: \(printable($0)), beside the checkpoint"] } ?? []
   }
 
   /// The only file of weights in a folder; nil when there is none.
