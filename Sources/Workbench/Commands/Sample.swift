@@ -59,9 +59,7 @@ package struct SampleCommand: Sendable {
       folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments)
     let store = plan.store(in: run)
     var notes = try source.schedule.notes + chosen.notes
-    if sampler.selection.steps != plan.steps.count {
-      notes.append("the sampler takes \(plan.steps.count) steps (asked for \(sampler.selection.steps))")
-    }
+    notes += plan.stepNotes
     session.console.notes(notes)
     let outcome = try drawing.draw(images, into: store, title: "sampling", session: session, log: run.log)
     let gridPath = run.file("grid.png")

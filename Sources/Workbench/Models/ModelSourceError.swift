@@ -126,7 +126,10 @@ package enum ModelSourceError: HalftoneError, Equatable {
   }
 
   private static func listed(_ steps: [Step]) -> String {
-    let shown = steps.prefix(12).map { "\($0.timestep)" }.joined(separator: ", ")
+    // Where the network is told a fraction of the schedule's time, that is what the calls are told apart by.
+    let shown = steps.prefix(12).map { step in
+      step.networkTimestep == step.timestep ? "\(step.timestep)" : "\(step.timestep) (told \(step.networkTimestep))"
+    }.joined(separator: ", ")
     return "\(steps.count) steps, t = \(shown)\(steps.count > 12 ? ", …" : "")"
   }
 }

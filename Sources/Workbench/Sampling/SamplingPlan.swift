@@ -8,7 +8,10 @@ import Tensors
 package struct SamplingPlan: Sendable {
   package let source: ModelSource
   package let sampler: any Sampler
+  /// The network calls, in execution order.
   package let steps: [Step]
+  /// How many steps the sampler takes, some of which may be two calls.
+  private let stepCount: Int
   package let executor: ExecutorKind
   package let seed: UInt64
   package let conditioning: ImageConditioning
@@ -22,7 +25,8 @@ package struct SamplingPlan: Sendable {
     try source.check(executor)
     self.source = source
     self.sampler = sampler
-    steps = try sampler.steps(for: try source.process)
+    let plan = try sampler.plan(for: try source.process)
+    (steps, stepCount) = (plan.steps, plan.stepCount)
     self.executor = executor
     self.seed = seed
     conditioning = try ImageConditioning(labels: labels, form: source.model.graph.conditioning)
@@ -40,6 +44,16 @@ package struct SamplingPlan: Sendable {
       "instruction_set": executor == .float || executor == .winograd ? .string(kernels.name) : .null,
       "initial_noise": initialNoise.map { .string("sha256:" + $0.digest) } ?? .null,
     ]
+  }
+
+  /// Where the sampler does not call the network once for each step that was asked for.
+  package var stepNotes: [String] {
+    var notes: [String] = []
+    if stepCount != sampler.requestedSteps {
+      notes.append("the sampler takes \(stepCount) steps (asked for \(sampler.requestedSteps))")
+    }
+    if steps.count != stepCount { notes.append("the network is called \(steps.count) times in \(stepCount) steps") }
+    return notes
   }
 
   /// - Parameter subfolder: of the run's folder, where a run has images of several models.
