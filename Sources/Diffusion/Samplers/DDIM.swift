@@ -55,12 +55,10 @@ package struct DDIMSampler: TimestepSampler, Equatable {
     _ x: Tensor, output: Tensor, history: SolverHistory, call index: Int, of plan: TrajectoryPlan,
     noise: () throws -> Tensor
   ) throws -> StepResult {
-    let (process, call) = (plan.process, plan.calls[index])
-    let output = try splitOutput(output, for: x).prediction
-    let clean = bounds.applied(to: process.cleanImage(x, output: output, at: call.level))
-    let epsilon =
-      recomputeEpsilon && !bounds.changesNothing
-      ? process.noise(x, clean: clean, at: call.level) : process.noise(x, output: output, at: call.level)
+    let call = plan.calls[index]
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
+    let clean = predicted.clean
+    let epsilon = recomputeEpsilon ? predicted.limitedNoise : predicted.noise
 
     let (sigma, direction) = deviations(call)
     // Equation 12: sqrt(alpha_(t-1)) x_0 + sqrt(1 - alpha_(t-1) - sigma^2) epsilon + sigma z.

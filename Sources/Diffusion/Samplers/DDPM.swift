@@ -84,8 +84,8 @@ package struct DDPMSampler: TimestepSampler, Equatable {
     noise: () throws -> Tensor
   ) throws -> StepResult {
     let call = plan.calls[index]
-    let (prediction, learned) = try splitOutput(output, for: x)
-    let clean = bounds.applied(to: plan.process.cleanImage(x, output: prediction, at: call.level))
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
+    let (clean, learned) = (predicted.clean, predicted.variance)
 
     let (alphaBar, alphaBarPrevious) = (call.level.alphaBar, call.next.alphaBar)
     let alpha = alphaBar / alphaBarPrevious

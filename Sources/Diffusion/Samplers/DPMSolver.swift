@@ -109,17 +109,8 @@ package struct DPMSolver: LevelSampler, Equatable {
     noise: () throws -> Tensor
   ) throws -> StepResult {
     let call = plan.calls[index]
-    let prediction = try splitOutput(output, for: x).prediction
-    let clean = bounds.applied(to: plan.process.cleanImage(x, output: prediction, at: call.level))
-    let value: Tensor
-    switch algorithm {
-    case .data, .stochastic: value = clean
-    case .noise:
-      value =
-        bounds.changesNothing
-        ? plan.process.noise(x, output: prediction, at: call.level)
-        : plan.process.noise(x, clean: clean, at: call.level)
-    }
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
+    let value = algorithm == .noise ? predicted.limitedNoise : predicted.clean
     let predictions = history.adding(value, at: call.level, keeping: order)
     let step = ExponentialStep(from: call.level, to: call.next, predicting: algorithm.prediction)
     let weights = weights(of: step, levels: predictions.reversed().map(\.level), order: order(index, of: plan))
@@ -127,7 +118,7 @@ package struct DPMSolver: LevelSampler, Equatable {
     for (weight, prediction) in zip(weights, predictions.reversed()) { terms.append((weight, prediction.value)) }
     if step.deviation > 0 { terms.append((step.deviation, try noise())) }
     return StepResult(
-      previous: .combining(terms), clean: clean, history: SolverHistory(predictions: predictions))
+      previous: .combining(terms), clean: predicted.clean, history: SolverHistory(predictions: predictions))
   }
 
   package func noiseBalance(call index: Int, of plan: TrajectoryPlan) -> (epsilon: Double, sigma: Double)? {

@@ -61,20 +61,20 @@ package struct EulerSampler: LevelSampler, Equatable {
     noise: () throws -> Tensor
   ) throws -> StepResult {
     let call = plan.calls[index]
-    let prediction = try splitOutput(output, for: x).prediction
     let raised = raised(call.level.sigma, steps: plan.calls.count)
-    let remaining = call.next.sigma / raised
-    let next = call.next.signal
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
     guard raised > call.level.sigma else {
-      let clean = bounds.applied(to: plan.process.cleanImage(x, output: prediction, at: call.level))
-      let previous = Tensor.combining(next * (1 - remaining), clean, next * remaining / call.level.signal, x)
-      return StepResult(previous: previous, clean: clean)
+      let previous = Tensor.combining(call.straightWay(x, clean: predicted.clean, to: call.next.sigma))
+      return StepResult(previous: previous, clean: predicted.clean)
     }
-    let epsilon = plan.process.noise(x, output: prediction, at: call.level)
-    // x / signal is x_0 + sigma epsilon.
-    let noisier = Tensor.combining(1 / call.level.signal, x, deviation(call.level.sigma, raised), try noise())
-    let clean = bounds.applied(to: .combining(1, noisier, -raised, epsilon))
-    return StepResult(previous: .combining(next * (1 - remaining), clean, next * remaining, noisier), clean: clean)
+    // The state x_0 + sigma epsilon with more noise, in the units of the raised level.
+    let level = NoiseLevel(sigma: raised)
+    let noisier = Tensor.combining(
+      level.signal / call.level.signal, x, level.signal * deviation(call.level.sigma, raised), try noise())
+    let clean = bounds.applied(to: DiffusionProcess.cleanImage(noisier, noise: predicted.noise, at: level))
+    let raisedCall = NetworkCall(step: call.step, level: level, next: call.next)
+    let previous = Tensor.combining(raisedCall.straightWay(noisier, clean: clean, to: call.next.sigma))
+    return StepResult(previous: previous, clean: clean)
   }
 
   package func noiseBalance(call index: Int, of plan: TrajectoryPlan) -> (epsilon: Double, sigma: Double)? {
@@ -92,6 +92,15 @@ package struct EulerSampler: LevelSampler, Equatable {
 
   private func deviation(_ sigma: Double, _ raised: Double) -> Double {
     churnNoise * (raised * raised - sigma * sigma).squareRoot()
+  }
+}
+
+extension NetworkCall {
+  /// A step of Euler's method in noise levels, as factors and tensors to add up: x_0 + sigma epsilon goes straight towards x_0
+  /// until its noise is down to `sigma`; in the units of the next level.
+  func straightWay(_ x: Tensor, clean: Tensor, to sigma: Double) -> [(factor: Double, tensor: Tensor)] {
+    let remaining = sigma / level.sigma
+    return [(next.signal * (1 - remaining), clean), (next.signal * remaining / level.signal, x)]
   }
 }
 

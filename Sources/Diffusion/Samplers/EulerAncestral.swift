@@ -28,17 +28,13 @@ package struct EulerAncestralSampler: LevelSampler, Equatable {
     noise: () throws -> Tensor
   ) throws -> StepResult {
     let call = plan.calls[index]
-    let prediction = try splitOutput(output, for: x).prediction
-    let clean = bounds.applied(to: plan.process.cleanImage(x, output: prediction, at: call.level))
+    let clean = try Predictions(
+      x, output: output, at: call.level, process: plan.process, within: bounds
+    ).clean
     let (down, up) = parts(call)
-    let remaining = down / call.level.sigma
-    let next = call.next.signal
-    let previous: Tensor =
-      up > 0
-      ? .combining(
-        next * (1 - remaining), clean, next * remaining / call.level.signal, x, next * up, try noise())
-      : .combining(next * (1 - remaining), clean, next * remaining / call.level.signal, x)
-    return StepResult(previous: previous, clean: clean)
+    var terms = call.straightWay(x, clean: clean, to: down)
+    if up > 0 { terms.append((call.next.signal * up, try noise())) }
+    return StepResult(previous: .combining(terms), clean: clean)
   }
 
   package func noiseBalance(call index: Int, of plan: TrajectoryPlan) -> (epsilon: Double, sigma: Double)? {

@@ -4,7 +4,7 @@ import Tensors
 /// call where it leads, whose direction is averaged with the first. Two calls a step, one where the step ends without noise.
 ///
 ///     code                     paper
-///     history.predictions[0]   d_i, the direction dx/dt at t_i
+///     history.predictions[0]   d_i, the direction dx/dt at t_i, which is epsilon
 ///     history.start            x_i
 package struct HeunSampler: LevelSampler, Equatable {
   package static let name = "heun"
@@ -36,24 +36,21 @@ package struct HeunSampler: LevelSampler, Equatable {
     noise: () throws -> Tensor
   ) throws -> StepResult {
     let call = plan.calls[index]
-    let prediction = try splitOutput(output, for: x).prediction
-    let clean = bounds.applied(to: plan.process.cleanImage(x, output: prediction, at: call.level))
-    let next = call.next.signal
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
+    let clean = predicted.clean
     if call.corrects, let first = history.predictions.first, let start = history.start {
       // x / signal is x_0 + sigma epsilon; the averaged direction is taken from where the step began.
+      let next = call.next.signal
       let half = (call.level.sigma - first.level.sigma) / 2
       let previous = Tensor.combining([
-        (next / first.level.signal, start), (next * half, first.value),
-        (next * half / call.level.noise, x), (-next * half / call.level.sigma, clean),
+        (next / first.level.signal, start), (next * half, first.value), (next * half, predicted.limitedNoise),
       ])
       return StepResult(previous: previous, clean: clean)
     }
-    let remaining = call.next.sigma / call.level.sigma
-    let previous = Tensor.combining(next * (1 - remaining), clean, next * remaining / call.level.signal, x)
+    let previous = Tensor.combining(call.straightWay(x, clean: clean, to: call.next.sigma))
     if call.next.isClean { return StepResult(previous: previous, clean: clean) }
-    let direction = plan.process.noise(x, clean: clean, at: call.level)
     return StepResult(
       previous: previous, clean: clean,
-      history: SolverHistory(predictions: [.init(level: call.level, value: direction)], start: x))
+      history: SolverHistory(predictions: [.init(level: call.level, value: predicted.limitedNoise)], start: x))
   }
 }

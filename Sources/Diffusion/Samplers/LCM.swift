@@ -78,10 +78,9 @@ package struct LCMSampler: Sampler, Equatable {
     noise: () throws -> Tensor
   ) throws -> StepResult {
     let call = plan.calls[index]
-    let prediction = try splitOutput(output, for: x).prediction
-    let predicted = bounds.applied(to: plan.process.cleanImage(x, output: prediction, at: call.level))
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
     let (skip, out) = boundary(call.step.timestep)
-    let clean = Tensor.combining(out, predicted, skip, x)
+    let clean = Tensor.combining(out, predicted.clean, skip, x)
     if call.next.isClean { return StepResult(previous: clean, clean: clean) }
     return StepResult(
       previous: .combining(call.next.signal, clean, call.next.noise, try noise()), clean: clean)

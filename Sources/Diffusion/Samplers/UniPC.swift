@@ -69,17 +69,8 @@ package struct UniPCSampler: LevelSampler, Equatable {
     noise: () throws -> Tensor
   ) throws -> StepResult {
     let call = plan.calls[index]
-    let prediction = try splitOutput(output, for: x).prediction
-    let clean = bounds.applied(to: plan.process.cleanImage(x, output: prediction, at: call.level))
-    let value: Tensor
-    if predictsClean {
-      value = clean
-    } else {
-      value =
-        bounds.changesNothing
-        ? plan.process.noise(x, output: prediction, at: call.level)
-        : plan.process.noise(x, clean: clean, at: call.level)
-    }
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
+    let value = predictsClean ? predicted.clean : predicted.limitedNoise
     var state = x
     if let start = history.start, index > 0 {
       state = integrated(
@@ -88,7 +79,7 @@ package struct UniPCSampler: LevelSampler, Equatable {
     let predictions = history.adding(value, at: call.level, keeping: order)
     let previous = integrated(state, from: call, predictions, order: order(index, of: plan), arriving: nil)
     return StepResult(
-      previous: previous, clean: clean, history: SolverHistory(predictions: predictions, start: state))
+      previous: previous, clean: predicted.clean, history: SolverHistory(predictions: predictions, start: state))
   }
 
   /// The predictor's order at a step.

@@ -142,38 +142,17 @@ struct DiffusersSolverTests {
     }
   }
 
-  /// eps + 0.02 without the condition; eps + 0.2 c tanh(x) with it.
-  struct Guided: Denoiser {
-    let network: ReferenceDenoiser
-    var imageShape: ImageShape { network.imageShape }
-    var predictionType: PredictionType { network.predictionType }
-    var learnsVariance: Bool { false }
-    var conditioning: ConditioningForm { ConditioningForm(vectors: ["c": 1]) }
-
-    func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
-      var output = try network.predict(x, at: step, conditioning: [])
-      let count = imageShape.count
-      for (image, condition) in conditioning.enumerated() {
-        for i in image * count..<(image + 1) * count {
-          guard let c = condition.vectors["c"]?[0] else {
-            output.values[i] += 0.02
-            continue
-          }
-          let e = PortableMath.exp(2 * Double(x.values[i]))
-          output.values[i] += 0.2 * c * Float((e - 1) / (e + 1))
-        }
-      }
-      return output
-    }
-  }
-
   @Test("guided and rescaled")
   func guidedTrajectory() throws {
     let code = try Self.code.get()
     let read = try Read("dpmpp2m/karras0/zero")
     let shape = ImageShape(channels: 2, height: 4, width: 4)
     var test = OriginalCase(name: Self.guided, process: read.process, sampler: read.sampler, tolerance: 2e-4)
-    test.denoiser = Guided(network: ReferenceDenoiser(imageShape: shape))
+    test.denoiser = ConditionalDenoiser(network: ReferenceDenoiser(imageShape: shape)) { c, x in
+      guard let c else { return 0.02 }
+      let e = PortableMath.exp(2 * Double(x))
+      return 0.2 * c * Float((e - 1) / (e + 1))
+    }
     test.conditioning = try code.floats("guided/cond").values.map { Conditioning(vectors: ["c": [$0]]) }
     test.guidance = Guidance(scale: 5, rescale: 0.7, unconditional: .none)
     try code.check(test)

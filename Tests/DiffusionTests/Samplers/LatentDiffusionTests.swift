@@ -8,25 +8,6 @@ struct LatentDiffusionTests {
   static let code = Result { try OriginalCode("compvis.npz") }
   static let names = (try? code.get().names) ?? []
 
-  /// The reference network with 0.2 c added, c a number that conditions an image.
-  struct Conditional: Denoiser {
-    let network: ReferenceDenoiser
-    var imageShape: ImageShape { network.imageShape }
-    var predictionType: PredictionType { network.predictionType }
-    var learnsVariance: Bool { false }
-    var conditioning: ConditioningForm { ConditioningForm(vectors: ["c": 1]) }
-
-    func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
-      var output = try network.predict(x, at: step, conditioning: [])
-      let count = imageShape.count
-      for (image, condition) in conditioning.enumerated() {
-        let shift = 0.2 * condition.vectors["c"]![0]
-        for i in image * count..<(image + 1) * count { output.values[i] += shift }
-      }
-      return output
-    }
-  }
-
   /// The case that a name such as `plms/uniform10/cfg7.5/sd` stands for.
   static func test(_ name: String, _ code: OriginalCode) throws -> OriginalCase {
     let parts = name.split(separator: "/").map(String.init)
@@ -49,7 +30,7 @@ struct LatentDiffusionTests {
     if let scale = parts.first(where: { $0.hasPrefix("cfg") }).flatMap({ Double($0.dropFirst(3)) }) {
       let start = try code.floats("x_T")
       let shape = ImageShape(channels: start.dims[1], height: start.dims[2], width: start.dims[3])
-      test.denoiser = Conditional(network: ReferenceDenoiser(imageShape: shape))
+      test.denoiser = ConditionalDenoiser(network: ReferenceDenoiser(imageShape: shape)) { c, _ in 0.2 * (c ?? 0) }
       test.conditioning = try code.floats("cond").values.map { Conditioning(vectors: ["c": [$0]]) }
       let without = try code.floats("uncond").values[0]
       test.guidance = Guidance(scale: scale, unconditional: Conditioning(vectors: ["c": [without]]))

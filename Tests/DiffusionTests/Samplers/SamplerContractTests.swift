@@ -196,6 +196,37 @@ struct SamplerContractTests {
     }
   }
 
+  /// What is said of a step's epsilon and noise is what happens when they change, bounds aside.
+  @Test(
+    "the balance of noise is the step's own",
+    arguments: cases.filter {
+      $0.prediction == .epsilon && $0.configuration["clip_sample"] != true && $0.configuration["thresholding"] != true
+    })
+  func noiseBalance(test: Case) throws {
+    let sampler = try test.sampler
+    let plan = try sampler.plan(for: DiffusionProcess(schedule: Self.schedule, predictionType: .epsilon))
+    var loop = try Self.loop(test, images: [0])
+    var history = SolverHistory.none
+    while let state = try loop.next() {
+      func mean(epsilon: Double, noise: Double) throws -> Double {
+        let output = Tensor(state.output.dims, state.output.values.map { $0 + Float(epsilon) })
+        let result = try sampler.step(state.x, output: output, history: history, call: state.step.index, of: plan) {
+          Tensor(state.x.dims, repeating: Float(noise))
+        }
+        return moments(result.previous).mean
+      }
+      let found = sampler.noiseBalance(call: state.step.index, of: plan)
+      let plain = try mean(epsilon: 0, noise: 0)
+      let drawn = try mean(epsilon: 0, noise: 1) - plain
+      #expect(abs(drawn - (found?.sigma ?? 0)) < 1e-5 * (1 + abs(plain)))
+      if let found {
+        let moved = try mean(epsilon: 1, noise: 0) - plain
+        #expect(abs(moved - found.epsilon) < 1e-5 * (1 + abs(plain) + abs(found.epsilon)))
+      }
+      history = state.history
+    }
+  }
+
   /// Stride is the rule whose steps do not join; PLMS's only step is corrected at its own timestep.
   @Test(
     "the levels of calls fall, and join",
