@@ -95,9 +95,9 @@ import Testing
     #expect(refused.status == 2)
     #expect(
       refused.errors == """
-        error[E-MODEL-STEPS]: \(out) has tables for each of the steps it was calibrated for, and this sampler takes others
-          calibrated for: 10 steps, t = 900, 800, 700, 600, 500, 400, 300, 200, 100, 0
-          asked for: 20 steps, t = 950, 900, 850, 800, 750, 700, 650, 600, 550, 500, 450, 400, …
+        error[E-MODEL-STEPS]: \(out) has tables for each of the network calls it was calibrated for, and this sampler makes others
+          calibrated for: 10 network calls, t = 900, 800, 700, 600, 500, 400, 300, 200, 100, 0
+          asked for: 20 network calls, t = 950, 900, 850, 800, 750, 700, 650, 600, 550, 500, 450, 400, …
         hint: leave --sampler and --steps out to use the model's own, or quantise with a recipe for this sampler
 
         """)
@@ -118,7 +118,7 @@ import Testing
     // Heun's calls are as many again.
     let twice = try halftone.run(
       "sample", out, "--sampler", "heun-20", "--steps", "10", "--count", "1", "--out", temporary.file("run"))
-    #expect(twice.errors.contains("\n  asked for: 19 steps, t = 999, 937 (told 936.92"))
+    #expect(twice.errors.contains("\n  asked for: 19 network calls, t = 999, 937 (told 936.92"))
   }
 
   @Test func tablesHaveARowForEveryNetworkCall() throws {

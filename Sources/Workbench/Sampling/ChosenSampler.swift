@@ -56,10 +56,10 @@ extension ModelSource {
       }
     }
     if let steps { sampler = try sampler.taking(steps: steps) }
-    let taken = try sampler.steps(for: schedule.process)
+    let plan = try sampler.plan(for: schedule.process)
     if let quantized, quantized.dependsOnStep {
-      guard quantized.steps.makesSameCalls(as: taken) else {
-        throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: taken)
+      guard quantized.steps.makesSameCalls(as: plan.steps) else {
+        throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: plan.steps)
       }
       if sampler.configuration != quantized.sampler {
         notes.append(
@@ -67,7 +67,7 @@ extension ModelSource {
             + "at the same timesteps, so they are used")
       }
     }
-    if choice == nil { notes.append(Self.note(sampler, taken.count, quantized: quantized != nil, schedule.file)) }
+    if choice == nil { notes.append(Self.note(sampler, plan.stepCount, quantized: quantized != nil, schedule.file)) }
     if let file = schedule.file, let differences = schedule.configuration?.differences(from: sampler),
       !differences.isEmpty
     {

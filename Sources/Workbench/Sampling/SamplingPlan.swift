@@ -11,7 +11,7 @@ package struct SamplingPlan: Sendable {
   /// The network calls, in execution order.
   package let steps: [Step]
   /// How many steps the sampler takes, some of which may be two calls.
-  private let stepCount: Int
+  let stepCount: Int
   package let executor: ExecutorKind
   package let seed: UInt64
   package let conditioning: ImageConditioning
