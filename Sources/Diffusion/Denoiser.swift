@@ -10,15 +10,17 @@ package struct Timestep: Hashable, Comparable, Sendable, CustomStringConvertible
   package var description: String { Int(exactly: value).map(String.init) ?? "\(value)" }
 }
 
-/// One sampling step: its position in execution order (0 is the noisiest), its timestep on the noise schedule, and the
-/// timestep of the result (nil: the clean image). Timesteps may repeat; indices do not.
+/// One network call while sampling: its position in execution order (0 is the noisiest), its timestep on the noise schedule,
+/// and the timestep of the result (nil: that of the finished image). Most samplers make one call a step; where a step has two,
+/// both are numbered, and rows of tables and groups of calibration sets go by these numbers. Timesteps may repeat; indices do
+/// not.
 package struct Step: Hashable, Sendable {
   package let index: Int
-  /// An entry of the noise schedule, 0, 1, …, T - 1.
+  /// An entry of the noise schedule, 0, 1, …, T - 1; the nearest one where the sampler solves between entries.
   package let timestep: Timestep
   package let previous: Timestep?
   /// The number that the network is given for this timestep: the timestep itself, or a fraction where the model was trained
-  /// on rescaled times (`BetaSchedule.rescaleTimesteps`).
+  /// on rescaled times (`BetaSchedule.rescaleTimesteps`) or the sampler solves between entries.
   package let networkTimestep: Timestep
 
   /// - Parameter networkTimestep: nil where the network is given the timestep itself.
@@ -27,6 +29,14 @@ package struct Step: Hashable, Sendable {
     self.timestep = timestep
     self.previous = previous
     self.networkTimestep = networkTimestep ?? timestep
+  }
+}
+
+extension [Step] {
+  /// Whether the network is called equally often, with the same timesteps in the same order: what was measured for one list of
+  /// calls, row by row, then holds for the other, whichever solver makes them.
+  package func makesSameCalls(as other: [Step]) -> Bool {
+    map(\.networkTimestep) == other.map(\.networkTimestep) && map(\.timestep) == other.map(\.timestep)
   }
 }
 

@@ -7,7 +7,7 @@ package enum DiffusionError: HalftoneError, Equatable {
   /// More sampling steps than the model has training timesteps.
   case tooManySteps(steps: Int, trainTimesteps: Int)
   /// A spacing and offset that leave the schedule.
-  case timestepOutOfRange(timestep: Int, spacing: TimestepSpacing, offset: Int, trainTimesteps: Int)
+  case timestepOutOfRange(timestep: Int, spacing: String, offset: Int, trainTimesteps: Int)
   /// No whole stride gives the number of timesteps that a respacing asks for; the nearest numbers that one gives.
   case noStride(steps: Int, trainTimesteps: Int, below: Int?, above: Int?)
   /// A respacing asks a section for more timesteps than it has.
@@ -16,6 +16,14 @@ package enum DiffusionError: HalftoneError, Equatable {
   case respacingSections(respacing: String, steps: Int)
   /// The network predicts noise, and at this timestep x_t holds no signal to recover x_0 from.
   case noSignal(timestep: Timestep)
+  /// A consistency model is asked for more steps than its distillation had.
+  case distilledSteps(steps: Int, original: Int)
+  /// A solver in noise levels would visit one twice, or go back to a noisier one.
+  case repeatedLevel(timestep: Timestep)
+  /// The solver works from epsilon whatever the network predicts, and at this timestep x_t holds no signal.
+  case solverNeedsSignal(sampler: String, timestep: Timestep)
+  /// Guidance is asked for, and the network takes no conditioning.
+  case guidanceUnconditional
   /// A learned variance is asked for, and the network has none.
   case varianceNotLearned(VarianceType)
   /// The configuration names no scheduler that samplers can be made from.
@@ -28,10 +36,12 @@ package enum DiffusionError: HalftoneError, Equatable {
   package var id: String {
     switch self {
     case .schedule: "E-SCHEDULE"
-    case .tooManySteps: "E-SAMPLER-STEPS"
+    case .tooManySteps, .distilledSteps: "E-SAMPLER-STEPS"
     case .timestepOutOfRange: "E-SAMPLER-TIMESTEP"
     case .noStride, .sectionTooShort, .respacingSections: "E-SAMPLER-RESPACING"
-    case .noSignal: "E-SAMPLER-ZERO-SNR"
+    case .repeatedLevel: "E-SAMPLER-LEVELS"
+    case .noSignal, .solverNeedsSignal: "E-SAMPLER-ZERO-SNR"
+    case .guidanceUnconditional: "E-GUIDANCE"
     case .varianceNotLearned: "E-SAMPLER-VARIANCE"
     case .schedulerClass: "E-SCHEDULER-CLASS"
     case .initialNoise: "E-SAMPLE-INITIAL-NOISE"
@@ -42,8 +52,9 @@ package enum DiffusionError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .tooManySteps, .timestepOutOfRange, .noStride, .sectionTooShort, .respacingSections, .noSignal,
-      .varianceNotLearned:
+    case .tooManySteps, .distilledSteps, .timestepOutOfRange, .noStride, .sectionTooShort, .respacingSections,
+      .repeatedLevel, .noSignal,
+      .solverNeedsSignal, .guidanceUnconditional, .varianceNotLearned:
       .usage
     case .schedule, .schedulerClass, .initialNoise, .notFinite: .refusedInput
     case .modelOutput: .internalError
@@ -56,7 +67,7 @@ package enum DiffusionError: HalftoneError, Equatable {
     case .tooManySteps(let steps, let trainTimesteps):
       "steps: \(steps) sampling steps, but the model has \(trainTimesteps) training timesteps"
     case .timestepOutOfRange(let timestep, let spacing, let offset, let trainTimesteps):
-      "timestep \(timestep) (timestep_spacing \(spacing.rawValue), steps_offset \(offset)) is outside the model's "
+      "timestep \(timestep) (timestep_spacing \(spacing), steps_offset \(offset)) is outside the model's "
         + "0..<\(trainTimesteps)"
     case .noStride(let steps, let trainTimesteps, _, _):
       "respacing: no whole stride takes exactly \(steps) of the model's \(trainTimesteps) training timesteps"
@@ -66,6 +77,14 @@ package enum DiffusionError: HalftoneError, Equatable {
       "\(steps) steps are asked of respacing \"\(respacing)\", and which of its sections should have them is not said"
     case .noSignal(let timestep):
       "the model predicts epsilon, but at timestep \(timestep) x_t is pure noise (alphaBar is 0): x_0 is undefined there"
+    case .distilledSteps(let steps, let original):
+      "steps: \(steps) sampling steps, but the model was distilled for \(original) (original_inference_steps)"
+    case .repeatedLevel(let timestep):
+      "steps: the noise level of timestep \(timestep) does not lie below the one that is visited before it"
+    case .solverNeedsSignal(let sampler, let timestep):
+      "\(sampler) works from epsilon, but at timestep \(timestep) x_t is pure noise (alphaBar is 0): x_0 is undefined there"
+    case .guidanceUnconditional:
+      "guidance needs a network that is conditioned on something, and this one takes no conditioning"
     case .varianceNotLearned(let type):
       "variance_type: \(type.rawValue) needs a network that outputs a variance, and this one does not"
     case .schedulerClass(let found):
@@ -88,6 +107,11 @@ package enum DiffusionError: HalftoneError, Equatable {
     case .sectionTooShort: "ask each section for at most its length"
     case .respacingSections: "write the counts of all sections in the sampler's respacing"
     case .noSignal: "start below this timestep (timestep_spacing leading or quadratic)"
+    case .distilledSteps(_, let original): "give at most \(original) steps"
+    case .repeatedLevel: "take fewer steps"
+    case .solverNeedsSignal:
+      "start below this timestep (timestep_spacing leading or quadratic), or take another sampler"
+    case .guidanceUnconditional: "leave the guidance out"
     case .varianceNotLearned: "use fixed_small or fixed_large"
     case .schedulerClass: "name a sampler: one of \(SamplerCatalog.names.joined(separator: ", "))"
     case .notFinite: "check the weights, or clip x_0 (clip_sample: true)"

@@ -108,13 +108,59 @@ import Testing
     #expect(refused.status == 2)
     #expect(
       refused.errors == """
-        error[E-MODEL-STEPS]: \(out) has tables for each of the steps it was calibrated for, and this sampler takes others
-          calibrated for: 10 steps, t = 900, 800, 700, 600, 500, 400, 300, 200, 100, 0
-          asked for: 20 steps, t = 950, 900, 850, 800, 750, 700, 650, 600, 550, 500, 450, 400, …
+        error[E-MODEL-STEPS]: \(out) has tables for each of the network calls it was calibrated for, and this sampler makes others
+          calibrated for: 10 network calls, t = 900, 800, 700, 600, 500, 400, 300, 200, 100, 0
+          asked for: 20 network calls, t = 950, 900, 850, 800, 750, 700, 650, 600, 550, 500, 450, 400, …
         hint: leave --sampler and --steps out to use the model's own, or quantise with a recipe for this sampler
 
         """)
     #expect(!FileManager.default.fileExists(atPath: temporary.file("run")))
+    // Another solver that calls the network at the same timesteps may use the tables.
+    let preset = try String(
+      contentsOf: Launcher.checkout.appending(path: "samplers/euler-20.yaml"), encoding: .utf8)
+    let euler = temporary.file("euler.yaml")
+    try preset.replacing("timestep_spacing: linspace", with: "timestep_spacing: leading")
+      .write(toFile: euler, atomically: true, encoding: .utf8)
+    let other = try halftone.run(
+      "sample", out, "--sampler", euler, "--steps", "10", "--count", "1", "--out", temporary.file("euler"))
+    #expect(other.status == 0, "\(other.errors)")
+    #expect(
+      other.errors.contains(
+        "the model's tables were made with another sampler (ddim); this one calls the network at the same timesteps, so "
+          + "they are used"))
+    // Heun's calls are as many again.
+    let twice = try halftone.run(
+      "sample", out, "--sampler", "heun-20", "--steps", "10", "--count", "1", "--out", temporary.file("run"))
+    #expect(twice.errors.contains("\n  asked for: 19 network calls, t = 999, 937 (told 936.92"))
+  }
+
+  @Test func tablesHaveARowForEveryNetworkCall() throws {
+    let temporary = try TemporaryFolder()
+    let out = temporary.file("m.safetensors")
+    let made = try halftone.run(
+      quantize(recipe(temporary, tables: "all"), out, "--sampler", "heun-20", "--steps", "4"))
+    #expect(made.status == 0, "\(made.errors)")
+    let run = temporary.file("run")
+    let sampled = try halftone.run("sample", out, "--count", "2", "--out", run)
+    #expect(sampled.status == 0, "\(sampled.errors)")
+    #expect(sampled.errors.contains("the network is called 7 times in 4 steps"))
+    let compared = try halftone.run(
+      "compare", Self.model, out, "--scheduler", Self.scheduler, "--out", temporary.file("compared"), "--count", "1",
+      "--json", "--quiet")
+    #expect(compared.status == 0, "\(compared.errors)")
+    let report = try JSON.parse(Array(compared.output.utf8), file: "report")
+    guard case .list(let steps)? = report["epsilon_snr"]?["steps"] else {
+      Issue.record("no steps in \(compared.output)")
+      return
+    }
+    let timesteps: [Double] = steps.compactMap { step in
+      switch step["timestep"] {
+      case .integer(let value)?: Double(value)
+      case .number(let value)?: value
+      default: nil
+      }
+    }
+    #expect(timesteps == [999, 775, 775, 301, 301, 0, 0])
   }
 
   @Test func comparisonReportsEveryStepAndGoesOn() throws {

@@ -32,6 +32,25 @@ struct ReferenceDenoiser: Denoiser {
   }
 }
 
+/// The reference network with a term that conditions it: a number c of each image, in the vector "c".
+struct ConditionalDenoiser: Denoiser {
+  let network: ReferenceDenoiser
+  /// What is added to the prediction for a value of x; c is nil without the condition.
+  let term: @Sendable (_ c: Float?, _ x: Float) -> Float
+  var imageShape: ImageShape { network.imageShape }
+  var predictionType: PredictionType { network.predictionType }
+  var learnsVariance: Bool { false }
+  var conditioning: ConditioningForm { ConditioningForm(vectors: ["c": 1]) }
+
+  func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
+    var output = try network.predict(x, at: step, conditioning: [])
+    for i in output.values.indices {
+      output.values[i] += term(conditioning[i / imageShape.count].vectors["c"]?[0], x.values[i])
+    }
+    return output
+  }
+}
+
 /// The exact denoiser of a Gaussian data distribution N(mean, deviation^2) per pixel: E[epsilon | x_t] in closed form,
 /// since x_t is N(sqrt(alphaBar) mean, alphaBar deviation^2 + 1 - alphaBar).
 struct GaussianDenoiser: Denoiser {
@@ -53,6 +72,14 @@ struct GaussianDenoiser: Denoiser {
     let factor = (1 - schedule.alphaBar(at: step.timestep)).squareRoot() / variance
     return Tensor(x.dims, x.values.map { Float(factor * (Double($0) - center)) })
   }
+}
+
+/// Mean and deviation of a tensor's values.
+func moments(_ tensor: Tensor) -> (count: Double, mean: Double, deviation: Double) {
+  let values = tensor.values.map(Double.init)
+  let n = Double(values.count)
+  let mean = values.reduce(0, +) / n
+  return (n, mean, (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot())
 }
 
 /// Noise that another program drew: one tensor per step, x_T beside it.

@@ -74,10 +74,7 @@ struct SamplingLoopTests {
     let sampler = DDPMSampler(
       selection: TimestepSelection(steps: 1000), varianceType: variance, bounds: .init(clip: false))
     var loop = try self.loop(sampler, denoiser: exact, images: Array(0..<512))
-    let values = try loop.run().values.map(Double.init)
-    let n = Double(values.count)
-    let mean = values.reduce(0, +) / n
-    let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot()
+    let (n, mean, deviation) = moments(try loop.run())
     #expect(abs(mean - 0.4) < 4 * 0.3 / n.squareRoot() + 0.004)
     #expect(abs(deviation - 0.3) < 4 * 0.3 / (2 * n).squareRoot() + 0.003)
   }

@@ -41,7 +41,9 @@ package enum FuzzCatalog {
       ]
     let compvis = try GoldenFirstStage.named("f3-ldm4-uncond")
     let (weights, factor, isAlone) = try compvis.source()
-    let samplers = try ["ddim-10", "ddpm-100", "ddim-100-quad"].map { try file("samplers/\($0).yaml") }
+    let samplers = try [
+      "ddim-10", "ddpm-100", "ddim-100-quad", "dpmpp-2m-20", "euler-20", "heun-20", "lcm-4", "plms-50", "unipc-20",
+    ].map { try file("samplers/\($0).yaml") }
     let recipes = try ["halftone-w4a8", "mixed-w4a8", "ptq4dm-w8a8"].map { try file("calib/\($0).yaml") }
     let process = try SchedulerConfiguration.decode(JSON.parse(schedulers[0], file: "scheduler"), file: "scheduler")
       .process

@@ -56,24 +56,25 @@ import Testing
     var ddim = TinyModel.sampler(steps: 10)
     ddim.eta = 1
     for sampler in [ddpm, ddim] as [any Sampler] {
-      for step in try sampler.steps(for: process).dropLast() {
+      let plan = try sampler.plan(for: process)
+      for (index, step) in plan.steps.enumerated().dropLast() {
         let alphaBar = process.schedule.alphaBar(at: step.timestep)
         let previous = process.schedule.alphaBar(at: step.previous!)
         let alpha = alphaBar / previous
-        let (balance, sigma) = try #require(sampler.noiseBalance(at: step, process: process))
+        let (balance, sigma) = try #require(sampler.noiseBalance(call: index, of: plan))
         // beta^2 / (alpha (1 - alphaBar)), He et al. 2023; with eta 1, DDIM is DDPM with the posterior's variance.
         let expected = (1 - alpha) * (1 - alpha) / (alpha * (1 - alphaBar))
         #expect(abs(balance * balance - expected) < 1e-9 * expected)
         #expect(abs(sigma * sigma - (1 - previous) / (1 - alphaBar) * (1 - alpha)) < 1e-12)
-        let factor = sampler.noiseFactor(at: step, process: process, residualVariance: 0.01)
+        let factor = sampler.noiseFactor(call: index, of: plan, residualVariance: 0.01)
         #expect(abs(factor * factor * sigma * sigma - max(0, sigma * sigma - expected * 0.01)) < 1e-9)
-        #expect(sampler.noiseFactor(at: step, process: process, residualVariance: 1e9) == 0)
-        #expect(sampler.noiseFactor(at: step, process: process, residualVariance: 0) == 1)
+        #expect(sampler.noiseFactor(call: index, of: plan, residualVariance: 1e9) == 0)
+        #expect(sampler.noiseFactor(call: index, of: plan, residualVariance: 0) == 1)
       }
     }
     // Nothing is added, so nothing can be taken away.
-    let step = try TinyModel.sampler(steps: 10).steps(for: process)[3]
-    #expect(TinyModel.sampler(steps: 10).noiseFactor(at: step, process: process, residualVariance: 1) == 1)
+    let still = TinyModel.sampler(steps: 10)
+    #expect(still.noiseFactor(call: 3, of: try still.plan(for: process), residualVariance: 1) == 1)
   }
 
   @Test("as a modifier of a method: measured, stored, and closer to the float network") func modifier() throws {

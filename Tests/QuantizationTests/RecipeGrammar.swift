@@ -170,6 +170,7 @@ struct RecipeGrammar {
       .init("thresholding", .bool(isThresholded)),
       .init("dynamic_thresholding_ratio", number(0, 0.995, 1)), .init("sample_max_value", 1.0),
     ]
+    if seldom() { return solver(bounds) }
     let spacing = one(of: ["leading", "trailing", "linspace", "quadratic"])
     let selection: [ConfigurationValue.Entry] = [
       .init("steps", .integer(integer(1...4))),
@@ -187,5 +188,29 @@ struct RecipeGrammar {
           .init("variance_type", .string(one(of: ["fixed_small", "fixed_large"]))),
           .init("noise_at_last_step", .bool(seldom())),
         ])
+  }
+
+  /// Solvers in noise levels, and PLMS: some call the network twice a step, or tell it fractions of timesteps.
+  private mutating func solver(_ bounds: [ConfigurationValue.Entry]) -> ConfigurationValue {
+    let levels: [ConfigurationValue.Entry] = [
+      .init("steps", .integer(integer(1...3))), .init("timestep_spacing", "linspace"), .init("steps_offset", 0),
+      .init("sigma_schedule", .string(one(of: ["training", "karras", "exponential"]))),
+      .init("final_sigmas_type", "zero"),
+    ]
+    switch one(of: ["heun", "euler_ancestral", "unipc", "plms"]) {
+    case "plms":
+      return .map(
+        [
+          .init("sampler", "plms"), .init("steps", .integer(integer(1...3))), .init("timestep_spacing", "leading"),
+          .init("steps_offset", .integer(integer(0...1))), .init("previous_timestep", "list"),
+        ] + bounds + [.init("set_alpha_to_one", .bool(often()))])
+    case "unipc":
+      return .map(
+        [.init("sampler", "unipc")] + levels + [
+          .init("solver_order", .integer(integer(1...3))), .init("solver_type", .string(one(of: ["bh1", "bh2"]))),
+          .init("predict_x0", true), .init("lower_order_final", .bool(often())),
+        ] + bounds)
+    case let name: return .map([.init("sampler", .string(name))] + levels + bounds)
+    }
   }
 }

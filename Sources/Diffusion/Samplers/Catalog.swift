@@ -5,6 +5,13 @@ package enum SamplerCatalog {
   package static let all: [any Sampler.Type] = [
     DDIMSampler.self,
     DDPMSampler.self,
+    DPMSolver.self,
+    EulerSampler.self,
+    EulerAncestralSampler.self,
+    HeunSampler.self,
+    LCMSampler.self,
+    PLMSSampler.self,
+    UniPCSampler.self,
   ]
 
   package static var names: [String] { all.map { $0.name } }
@@ -21,8 +28,9 @@ package enum SamplerCatalog {
       return nil
     }
     guard let type = all.first(where: { $0.name == name }) else {
-      let near = nearest(name, in: names).map { " (did you mean \"\($0)\"?)" } ?? ""
-      reader.report("sampler", "expected one of \(legal), found \"\(printable(name))\"\(near)")
+      let near = nearest(name, in: names).map { "did you mean \"\($0)\"?" }
+      let comment = (SamplersElsewhere.explanation(of: name) ?? near).map { " (\($0))" } ?? ""
+      reader.report("sampler", "expected one of \(legal), found \"\(printable(name))\"\(comment)")
       reader.keys.forEach { reader.ignore($0) }
       return nil
     }

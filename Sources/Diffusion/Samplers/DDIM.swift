@@ -9,7 +9,7 @@ import Tensors
 ///     epsilon           epsilon_theta(x_t)
 ///     sigma             sigma_t(eta)
 ///     eta               eta: 0 deterministic, 1 as much noise as DDPM
-package struct DDIMSampler: Sampler, Equatable {
+package struct DDIMSampler: TimestepSampler, Equatable {
   package static let name = "ddim"
 
   package var selection: TimestepSelection
@@ -47,40 +47,40 @@ package struct DDIMSampler: Sampler, Equatable {
     ]
   }
 
+  package func finalLevel(_ schedule: NoiseSchedule) -> NoiseLevel {
+    setAlphaToOne ? .clean : NoiseLevel(alphaBar: schedule.alphaBar[0])
+  }
+
   package func step(
-    _ x: Tensor, output: Tensor, at step: Step, process: DiffusionProcess, noise: () throws -> Tensor
+    _ x: Tensor, output: Tensor, history: SolverHistory, call index: Int, of plan: TrajectoryPlan,
+    noise: () throws -> Tensor
   ) throws -> StepResult {
-    let output = try splitOutput(output, for: x).prediction
-    let clean = bounds.applied(to: process.cleanImage(x, output: output, at: step.timestep))
-    let epsilon =
-      recomputeEpsilon && !bounds.changesNothing
-      ? process.noise(x, clean: clean, at: step.timestep) : process.noise(x, output: output, at: step.timestep)
+    let call = plan.calls[index]
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
+    let clean = predicted.clean
+    let epsilon = recomputeEpsilon ? predicted.limitedNoise : predicted.noise
 
-    let alphaBar = process.schedule.alphaBar(at: step.timestep)
-    let alphaBarPrevious = alphaBarAfter(step, process.schedule)
-    let sigma = sigma(alphaBar: alphaBar, alphaBarPrevious: alphaBarPrevious)
-    // Rounding may leave a tiny negative where the direction vanishes.
-    let direction = max(0, 1 - alphaBarPrevious - sigma * sigma).squareRoot()
-
+    let (sigma, direction) = deviations(call)
     // Equation 12: sqrt(alpha_(t-1)) x_0 + sqrt(1 - alpha_(t-1) - sigma^2) epsilon + sigma z.
     let previous: Tensor =
       sigma > 0
-      ? .combining(alphaBarPrevious.squareRoot(), clean, direction, epsilon, sigma, try noise())
-      : .combining(alphaBarPrevious.squareRoot(), clean, direction, epsilon)
+      ? .combining(call.next.signal, clean, direction, epsilon, sigma, try noise())
+      : .combining(call.next.signal, clean, direction, epsilon)
     return StepResult(previous: previous, clean: clean)
   }
 
-  package func noiseBalance(at step: Step, process: DiffusionProcess) -> (epsilon: Double, sigma: Double)? {
-    let alphaBar = process.schedule.alphaBar(at: step.timestep)
-    let alphaBarPrevious = alphaBarAfter(step, process.schedule)
-    let sigma = sigma(alphaBar: alphaBar, alphaBarPrevious: alphaBarPrevious)
-    let direction = max(0, 1 - alphaBarPrevious - sigma * sigma).squareRoot()
+  package func noiseBalance(call index: Int, of plan: TrajectoryPlan) -> (epsilon: Double, sigma: Double)? {
+    let call = plan.calls[index]
+    let (sigma, direction) = deviations(call)
+    let (alphaBar, alphaBarPrevious) = (call.level.alphaBar, call.next.alphaBar)
     return (direction - (alphaBarPrevious * (1 - alphaBar) / alphaBar).squareRoot(), sigma)
   }
 
-  private func alphaBarAfter(_ step: Step, _ schedule: NoiseSchedule) -> Double {
-    if let previous = step.previous { return schedule.alphaBar(at: previous) }
-    return setAlphaToOne ? 1 : schedule.alphaBar[0]
+  /// sigma, and the factor of epsilon in equation 12.
+  private func deviations(_ call: NetworkCall) -> (sigma: Double, direction: Double) {
+    let sigma = sigma(alphaBar: call.level.alphaBar, alphaBarPrevious: call.next.alphaBar)
+    // Rounding may leave a tiny negative where the direction vanishes.
+    return (sigma, max(0, 1 - call.next.alphaBar - sigma * sigma).squareRoot())
   }
 
   /// Equation 16: eta sqrt((1 - alpha_(t-1)) / (1 - alpha_t)) sqrt(1 - alpha_t / alpha_(t-1)).

@@ -39,7 +39,7 @@ package enum VarianceType: String, Sendable, CaseIterable {
 ///     alpha, beta                alpha_t and beta_t of the step: alpha = alphaBar / alphaBarPrevious, beta = 1 - alpha
 ///     clean                      x_0 of equation 15
 ///     cleanWeight, currentWeight coefficients of mu-tilde_t, equation 7
-package struct DDPMSampler: Sampler, Equatable {
+package struct DDPMSampler: TimestepSampler, Equatable {
   package static let name = "ddpm"
   /// Smallest variance, so that its logarithm exists (Ho et al. 2020, released code).
   static let smallestVariance = 1e-20
@@ -80,19 +80,20 @@ package struct DDPMSampler: Sampler, Equatable {
   }
 
   package func step(
-    _ x: Tensor, output: Tensor, at step: Step, process: DiffusionProcess, noise: () throws -> Tensor
+    _ x: Tensor, output: Tensor, history: SolverHistory, call index: Int, of plan: TrajectoryPlan,
+    noise: () throws -> Tensor
   ) throws -> StepResult {
-    let (prediction, learned) = try splitOutput(output, for: x)
-    let clean = bounds.applied(to: process.cleanImage(x, output: prediction, at: step.timestep))
+    let call = plan.calls[index]
+    let predicted = try Predictions(x, output: output, at: call.level, process: plan.process, within: bounds)
+    let (clean, learned) = (predicted.clean, predicted.variance)
 
-    let alphaBar = process.schedule.alphaBar(at: step.timestep)
-    let alphaBarPrevious = step.previous.map { process.schedule.alphaBar(at: $0) } ?? 1
+    let (alphaBar, alphaBarPrevious) = (call.level.alphaBar, call.next.alphaBar)
     let alpha = alphaBar / alphaBarPrevious
     let beta = 1 - alpha
     let cleanWeight = alphaBarPrevious.squareRoot() * beta / (1 - alphaBar)
     let currentWeight = alpha.squareRoot() * (1 - alphaBarPrevious) / (1 - alphaBar)
 
-    let addsNoise = step.previous != nil || (noiseAtLastStep && step.timestep > Timestep(0))
+    let addsNoise = call.step.previous != nil || (noiseAtLastStep && call.step.timestep > Timestep(0))
     guard addsNoise else {
       return StepResult(previous: .combining(cleanWeight, clean, currentWeight, x), clean: clean)
     }
@@ -111,9 +112,9 @@ package struct DDPMSampler: Sampler, Equatable {
     return StepResult(previous: previous, clean: clean)
   }
 
-  package func noiseBalance(at step: Step, process: DiffusionProcess) -> (epsilon: Double, sigma: Double)? {
-    let alphaBar = process.schedule.alphaBar(at: step.timestep)
-    let alphaBarPrevious = step.previous.map { process.schedule.alphaBar(at: $0) } ?? 1
+  package func noiseBalance(call index: Int, of plan: TrajectoryPlan) -> (epsilon: Double, sigma: Double)? {
+    let call = plan.calls[index]
+    let (alphaBar, alphaBarPrevious) = (call.level.alphaBar, call.next.alphaBar)
     let alpha = alphaBar / alphaBarPrevious
     let beta = 1 - alpha
     let epsilon = -beta / (alpha * (1 - alphaBar)).squareRoot()

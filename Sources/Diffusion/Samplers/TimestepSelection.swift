@@ -72,7 +72,7 @@ package struct TimestepSelection: Sendable, Equatable {
     // Descending, so the first is the largest and the last the smallest.
     for timestep in [timesteps[0], timesteps[timesteps.count - 1]] where !(0..<trainTimesteps).contains(timestep) {
       throw .timestepOutOfRange(
-        timestep: timestep, spacing: spacing, offset: offset, trainTimesteps: trainTimesteps)
+        timestep: timestep, spacing: spacing.rawValue, offset: offset, trainTimesteps: trainTimesteps)
     }
     return timesteps.indices.map { index in
       let previousTimestep: Int? =
@@ -97,19 +97,19 @@ package struct TimestepSelection: Sendable, Equatable {
       let difference = (all - all / Double(steps)) - all
       return (0..<steps).map { Int((all + Double($0) * difference).rounded(.toNearestOrEven)) - 1 }
     case .linspace:
-      return evenlySpaced(through: all - 1).reversed().map { Int($0.rounded(.toNearestOrEven)) }
+      return Self.evenlySpaced(through: all - 1, count: steps).reversed().map { Int($0.rounded(.toNearestOrEven)) }
     case .uniform:
       return stride(from: 0, to: trainTimesteps, by: trainTimesteps / steps).reversed().map { $0 + offset }
     case .quadratic:
-      return evenlySpaced(through: (all * 0.8).squareRoot()).reversed().map { Int($0 * $0) + offset }
+      return Self.evenlySpaced(through: (all * 0.8).squareRoot(), count: steps).reversed().map { Int($0 * $0) + offset }
     }
   }
 
-  /// numpy's linspace(0, last, S): multiples of the rounded quotient, the end point exact; S = 1 gives 0.
-  private func evenlySpaced(through last: Double) -> [Double] {
-    guard steps > 1 else { return [0] }
-    let step = last / Double(steps - 1)
-    return (0..<steps - 1).map { Double($0) * step } + [last]
+  /// numpy's linspace(0, last, count): multiples of the rounded quotient, the end point exact; a count of 1 gives 0.
+  static func evenlySpaced(through last: Double, count: Int) -> [Double] {
+    guard count > 1 else { return [0] }
+    let step = last / Double(count - 1)
+    return (0..<count - 1).map { Double($0) * step } + [last]
   }
 }
 

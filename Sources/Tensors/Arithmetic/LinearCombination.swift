@@ -39,6 +39,20 @@ extension Tensor {
     return Tensor(x.dims, values)
   }
 
+  /// The sum of as many tensors as there are, each with its factor, elementwise, added up in the order given.
+  /// - Precondition: at least one term, equal dims.
+  package static func combining(_ terms: [(factor: Double, tensor: Tensor)]) -> Tensor {
+    let dims = terms[0].tensor.dims
+    precondition(terms.allSatisfy { $0.tensor.dims == dims })
+    var sums = [Double](repeating: 0, count: terms[0].tensor.count)
+    for (factor, tensor) in terms {
+      tensor.values.withUnsafeBufferPointer { values in
+        for i in sums.indices { sums[i] += factor * Double(values[i]) }
+      }
+    }
+    return Tensor(dims, sums.map { Float($0) })
+  }
+
   /// Every value limited to [-bound, bound]; NaN stays NaN.
   package func clamped(to bound: Float) -> Tensor {
     Tensor(dims, values.map { $0 > bound ? bound : $0 < -bound ? -bound : $0 })
@@ -57,5 +71,16 @@ extension Tensor {
       return Tensor(halfDims, taken)
     }
     return (taking(0), taking(1))
+  }
+
+  /// The channels of one tensor, then those of another, image by image.
+  /// - Precondition: N C H W both, equal but for C.
+  package static func joiningChannels(_ first: Tensor, _ second: Tensor) -> Tensor {
+    precondition(first.rank == 4 && second.rank == 4 && first.dims[0] == second.dims[0])
+    precondition(first.dims[2...] == second.dims[2...])
+    let images = 0..<first.dims[0]
+    return Tensor(
+      [images.count, first.dims[1] + second.dims[1]] + first.dims[2...],
+      images.flatMap { first.rows($0..<$0 + 1).values + second.rows($0..<$0 + 1).values })
   }
 }

@@ -60,15 +60,13 @@ package struct SampleCommand: Sendable {
       ImageGrid.byteCount(
         latentsOnly ? source.model.graph.imageShape : source.imageShape, rows: grid.rows, columns: grid.columns),
       for: "a grid of \(grid) images")
-    let name = "\(source.name)-\(type(of: sampler).name)-\(plan.steps.count)-seed\(seed)"
+    let name = "\(source.name)-\(type(of: sampler).name)-\(plan.stepCount)-seed\(seed)"
     let folder = out ?? joined("outputs", name + (latentsOnly ? "-latents" : ""))
     let run = try RunFolder(
       folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments)
     let store = plan.store(in: run)
     var notes = try source.schedule.notes + chosen.notes
-    if sampler.selection.steps != plan.steps.count {
-      notes.append("the sampler takes \(plan.steps.count) steps (asked for \(sampler.selection.steps))")
-    }
+    notes += plan.stepNotes
     session.console.notes(notes)
     let outcome = try drawing.draw(images, into: store, title: "sampling", session: session, log: run.log)
     let gridPath = run.file("grid.png")
@@ -88,16 +86,17 @@ package struct SampleCommand: Sendable {
   private func report(
     _ plan: SamplingPlan, _ outcome: ImageSampler.Outcome, _ compute: Compute, _ notes: [String]
   ) -> ConfigurationValue {
-    let calls = Double(outcome.drawn * plan.steps.count)
+    let steps = Double(outcome.drawn * plan.stepCount)
     let milliseconds = outcome.duration / .milliseconds(1)
     return [
       "schema": 1, "model": .string(plan.source.name), "model_digest": .string(plan.source.digest),
       "first_image": .integer(images.lowerBound), "last_image": .integer(images.upperBound),
       "drawn": .integer(outcome.drawn), "kept": .integer(outcome.kept), "replaced": .integer(outcome.replaced),
-      "steps": .integer(plan.steps.count), "executor": .string(plan.executor.rawValue),
+      "steps": .integer(plan.stepCount), "network_calls": .integer(plan.steps.count),
+      "executor": .string(plan.executor.rawValue),
       "instruction_set": .string(compute.kernels.name), "threads": .integer(compute.pool.threads),
       "batch": .integer(compute.batch),
-      "milliseconds_per_image_and_step": calls > 0 ? .number(milliseconds / calls) : .null,
+      "milliseconds_per_image_and_step": steps > 0 ? .number(milliseconds / steps) : .null,
       "notes": .list(notes.map { .string($0) }),
     ]
   }

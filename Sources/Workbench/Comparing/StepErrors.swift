@@ -58,6 +58,6 @@ package struct StepErrors {
   /// The noise that a network's output means, whatever it predicts.
   private func noise(_ output: Tensor, of denoiser: any Denoiser, at state: SamplingState) -> Tensor {
     let prediction = denoiser.learnsVariance ? output.channelHalves().first : output
-    return float.process.noise(state.x, output: prediction, at: state.step.timestep)
+    return float.process.noise(state.x, output: prediction, at: state.level)
   }
 }

@@ -107,7 +107,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .otherSource(let path, let madeFrom, let float, let found):
       "\(printable(path)) was not made from \(printable(float)): made from \(printable(madeFrom)), given \(found)"
     case .otherSteps(let path, let calibrated, let asked):
-      "\(printable(path)) has tables for each of the steps it was calibrated for, and this sampler takes others\n"
+      "\(printable(path)) has tables for each of the network calls it was calibrated for, and this sampler makes others\n"
         + "  calibrated for: \(Self.listed(calibrated))\n  asked for: \(Self.listed(asked))"
     }
   }
@@ -137,7 +137,11 @@ package enum ModelSourceError: HalftoneError, Equatable {
   }
 
   private static func listed(_ steps: [Step]) -> String {
-    let shown = steps.prefix(12).map { "\($0.timestep)" }.joined(separator: ", ")
-    return "\(steps.count) steps, t = \(shown)\(steps.count > 12 ? ", …" : "")"
+    // Where the network is told a fraction of the schedule's time, that is what the calls are told apart by.
+    let shown = steps.prefix(12).map { step in
+      step.networkTimestep == step.timestep
+        ? "\(step.timestep)" : "\(step.timestep) (told \(Float(step.networkTimestep.value)))"
+    }.joined(separator: ", ")
+    return "\(steps.count) network calls, t = \(shown)\(steps.count > 12 ? ", …" : "")"
   }
 }

@@ -35,7 +35,7 @@ extension ModelSource {
   ///   - choice: a preset by name or path, `own`, or a sampler's keys.
   ///   - steps: the same settings with another number of steps.
   ///   - place: what messages call a sampler's keys.
-  /// - Throws: `noOwnSampler`; `otherSteps` when per-step tables were made for other steps than the sampler takes.
+  /// - Throws: `noOwnSampler`; `otherSteps` when per-step tables were made for other network calls than the sampler makes.
   package func sampler(
     _ choice: Recipe.SamplerChoice?, steps: Int? = nil, place: String = "sampler", assets: Assets
   ) throws -> ChosenSampler {
@@ -56,11 +56,18 @@ extension ModelSource {
       }
     }
     if let steps { sampler = try sampler.taking(steps: steps) }
-    let taken = try sampler.steps(for: schedule.process)
-    if let quantized, quantized.dependsOnStep, quantized.steps != taken {
-      throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: taken)
+    let plan = try sampler.plan(for: schedule.process)
+    if let quantized, quantized.dependsOnStep {
+      guard quantized.steps.makesSameCalls(as: plan.steps) else {
+        throw ModelSourceError.otherSteps(path: path, calibrated: quantized.steps, asked: plan.steps)
+      }
+      if sampler.configuration != quantized.sampler {
+        notes.append(
+          "the model's tables were made with another sampler (\(Self.shown(quantized.sampler))); this one calls the network "
+            + "at the same timesteps, so they are used")
+      }
     }
-    if choice == nil { notes.append(Self.note(sampler, taken.count, quantized: quantized != nil, schedule.file)) }
+    if choice == nil { notes.append(Self.note(sampler, plan.stepCount, quantized: quantized != nil, schedule.file)) }
     if let file = schedule.file, let differences = schedule.configuration?.differences(from: sampler),
       !differences.isEmpty
     {
@@ -68,6 +75,10 @@ extension ModelSource {
       notes.append("the sampler has other settings than \(printable(file)): \(shown.joined(separator: "; "))")
     }
     return ChosenSampler(sampler: sampler, notes: notes)
+  }
+
+  private static func shown(_ sampler: ConfigurationValue) -> String {
+    if case .string(let name)? = sampler["sampler"] { printable(name) } else { "without a name" }
   }
 
   private func preset(_ name: String, assets: Assets) throws -> any Sampler {

@@ -9,7 +9,10 @@ import Tensors
 package struct SamplingPlan: Sendable {
   package let source: ModelSource
   package let sampler: any Sampler
+  /// The network calls, in execution order.
   package let steps: [Step]
+  /// How many steps the sampler takes, some of which may be two calls.
+  let stepCount: Int
   package let executor: ExecutorKind
   package let seed: UInt64
   package let conditioning: ImageConditioning
@@ -36,7 +39,8 @@ package struct SamplingPlan: Sendable {
     self.tile = tile
     self.source = source
     self.sampler = sampler
-    steps = try sampler.steps(for: try source.process)
+    let plan = try sampler.plan(for: try source.process)
+    (steps, stepCount) = (plan.steps, plan.stepCount)
     self.executor = executor
     self.seed = seed
     conditioning = try ImageConditioning(labels: labels, form: source.model.graph.conditioning)
@@ -59,6 +63,16 @@ package struct SamplingPlan: Sendable {
     let size = SampleSize(height: latent.height, width: latent.width)
     return common.setting("decoder", decoder.map { .string($0.digest) } ?? "none")
       .setting("tile", decoder == nil ? .null : TileArgument.identity(tile, latent: size))
+  }
+
+  /// Where the sampler does not call the network once for each step that was asked for.
+  package var stepNotes: [String] {
+    var notes: [String] = []
+    if stepCount != sampler.requestedSteps {
+      notes.append("the sampler takes \(stepCount) steps (asked for \(sampler.requestedSteps))")
+    }
+    if steps.count != stepCount { notes.append("the network is called \(steps.count) times in \(stepCount) steps") }
+    return notes
   }
 
   /// - Parameter subfolder: of the run's folder, where a run has images of several models.

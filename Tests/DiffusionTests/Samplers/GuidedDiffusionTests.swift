@@ -143,7 +143,7 @@ struct GuidedDiffusionTests {
     }
     #expect(try sampler(("respacing", "ddim25")).configuration["respacing"] == "ddim25")
     #expect(try sampler(("respacing", 250)).configuration["respacing"] == "250")
-    #expect(try sampler(("respacing", "ddim25")).selection.steps == 25)
+    #expect(try sampler(("respacing", "ddim25")).requestedSteps == 25)
     let both = #expect(throws: ConfigurationError.self) { try sampler(("respacing", "ddim25"), ("steps", 25)) }
     #expect(
       both?.message

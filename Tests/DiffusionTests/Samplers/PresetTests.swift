@@ -24,9 +24,11 @@ struct PresetTests {
   func list() {
     #expect(
       Self.names == [
-        "ddim-10", "ddim-100", "ddim-100-guided", "ddim-100-quad", "ddim-100-uniform", "ddim-20", "ddim-250-guided",
+        "compvis-ddim-20", "compvis-ddim-200", "compvis-ddim-50", "compvis-ddim-500", "ddim-10", "ddim-100",
+        "ddim-100-guided", "ddim-100-quad", "ddim-100-uniform", "ddim-20", "ddim-250-guided",
         "ddim-50", "ddim-50-guided", "ddim-50-trailing", "ddpm-100", "ddpm-1000", "ddpm-250-learned",
-        "ddpm-4000-learned",
+        "ddpm-4000-learned", "dpmpp-2m-20", "dpmpp-2m-karras-20", "dpmpp-2m-sde-20", "euler-20", "euler-ancestral-20",
+        "heun-20", "lcm-4", "plms-50", "pndm-50", "unipc-20",
       ])
   }
 
@@ -41,15 +43,18 @@ struct PresetTests {
     arguments: names)
   func preset(name: String) throws {
     let (value, sampler) = try Self.read(name)
-    let parts = name.split(separator: "-")
-    #expect(type(of: sampler).name == parts[0])
-    #expect(String(sampler.selection.steps) == parts[1])
+    // latent diffusion's DDIM, and the same method under two names.
+    let plain = name.replacing("compvis-", with: "").replacing("pndm", with: "plms").replacing(
+      "-ancestral", with: "_ancestral")
+    #expect(type(of: sampler).name == plain.split(separator: "-")[0])
+    #expect(plain.split(separator: "-").compactMap { Int($0) } == [sampler.requestedSteps])
     #expect(sampler.configuration == value)
-    #expect(sampler.selection.previous == .list)
-    let total = max(1000, sampler.selection.steps)
+    #expect((sampler as? any TimestepSampler)?.selection.previous ?? .list == .list)
+    let total = max(1000, sampler.requestedSteps)
     let process = DiffusionProcess(
       schedule: try NoiseSchedule(BetaSchedule(trainTimesteps: total)), predictionType: .epsilon)
-    #expect(try sampler.steps(for: process).count == sampler.selection.steps)
+    #expect(try sampler.plan(for: process).stepCount == sampler.requestedSteps)
+    #expect(try sampler.taking(steps: 4).plan(for: process).stepCount == 4)
   }
 
   @Test("the quadratic preset is the released DDIM sampler: 96 distinct timesteps from 800, no clipping")

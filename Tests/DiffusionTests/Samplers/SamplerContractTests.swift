@@ -29,7 +29,38 @@ struct SamplerContractTests {
       "variance_type": "fixed_small", "noise_at_last_step": false, "clip_sample": true, "clip_sample_range": 1.0,
       "thresholding": false, "dynamic_thresholding_ratio": 0.995, "sample_max_value": 1.0,
     ],
+    "dpmpp": map(
+      "dpmpp", levels,
+      [
+        "algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint", "lower_order_below": 15,
+        "euler_at_final": false, "lambda_min_clipped": nil,
+      ], bounds),
+    "euler": map("euler", levels, ["s_churn": 0.0, "s_tmin": 0.0, "s_tmax": nil, "s_noise": 1.0], bounds),
+    "euler_ancestral": map("euler_ancestral", levels, bounds),
+    "heun": map("heun", levels, bounds),
+    "lcm": map("lcm", ["steps": 4, "original_inference_steps": 50, "timestep_scaling": 10.0], bounds),
+    "plms": map(
+      "plms", ["steps": 7, "timestep_spacing": "uniform", "steps_offset": 1, "previous_timestep": "list"], bounds,
+      ["set_alpha_to_one": true]),
+    "unipc": map(
+      "unipc", levels,
+      ["solver_order": 2, "solver_type": "bh2", "predict_x0": true, "lower_order_final": true], bounds),
   ]
+
+  private static let levels: ConfigurationValue = [
+    "steps": 7, "timestep_spacing": "linspace", "steps_offset": 0, "sigma_schedule": "training",
+    "final_sigmas_type": "zero",
+  ]
+  private static let bounds: ConfigurationValue = [
+    "clip_sample": false, "clip_sample_range": 1.0, "thresholding": false, "dynamic_thresholding_ratio": 0.995,
+    "sample_max_value": 1.0,
+  ]
+  /// The keys of a sampler, group by group.
+  private static func map(_ name: String, _ groups: ConfigurationValue...) -> ConfigurationValue {
+    var entries: [ConfigurationValue.Entry] = [.init("sampler", .string(name))]
+    for case .map(let more) in groups { entries += more }
+    return .map(entries)
+  }
 
   /// Settings that exercise each branch of a step.
   static let changes: [String: [[String: ConfigurationValue]]] = [
@@ -45,6 +76,30 @@ struct SamplerContractTests {
       ["timestep_spacing": "trailing", "variance_type": "fixed_large_log"],
       ["timestep_spacing": "uniform", "steps": 30],
       ["thresholding": true, "sample_max_value": 2.0, "variance_type": "fixed_small_log"],
+    ],
+    "dpmpp": [
+      [:], ["solver_order": 3, "solver_type": "heun"], ["solver_order": 1, "clip_sample": true],
+      ["sigma_schedule": "karras", "algorithm_type": "sde-dpmsolver++"],
+      ["algorithm_type": "sde-dpmsolver++", "solver_order": 3, "lower_order_below": 0],
+      ["algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min", "thresholding": true],
+      ["timestep_spacing": "log_snr"], ["timestep_spacing": "time_quadratic", "final_sigmas_type": "sigma_min"],
+      ["sigma_schedule": "lu_lambdas", "steps": 20], ["timestep_spacing": "trailing", "lambda_min_clipped": -2.0],
+    ],
+    "euler": [
+      [:], ["timestep_spacing": "leading", "steps_offset": 1, "s_churn": 3.0], ["clip_sample": true, "s_churn": 1.0],
+      ["sigma_schedule": "karras"], ["sigma_schedule": "log_linear", "final_sigmas_type": "sigma_min"],
+      ["s_churn": 5.0, "s_tmin": 0.5, "s_tmax": 3.0],
+    ],
+    "euler_ancestral": [
+      [:], ["timestep_spacing": "trailing", "clip_sample": true], ["sigma_schedule": "exponential"],
+    ],
+    "heun": [[:], ["sigma_schedule": "karras", "clip_sample": true], ["final_sigmas_type": "sigma_min"]],
+    "lcm": [[:], ["original_inference_steps": 100, "steps": 8, "clip_sample": true]],
+    "plms": [[:], ["clip_sample": true, "timestep_spacing": "quadratic"], ["steps": 1]],
+    "unipc": [
+      [:], ["solver_order": 3, "sigma_schedule": "karras"], ["solver_order": 3, "lower_order_final": false],
+      ["solver_type": "bh1", "clip_sample": true],
+      ["predict_x0": false, "final_sigmas_type": "sigma_min", "thresholding": true],
     ],
   ]
 
@@ -69,7 +124,9 @@ struct SamplerContractTests {
   static let schedule = try! NoiseSchedule(BetaSchedule())
 
   /// A loop over the given images with Philox noise.
-  static func loop(_ test: Case, images: [Int], initial: Tensor? = nil) throws -> SamplingLoop {
+  static func loop(
+    _ test: Case, images: [Int], initial: Tensor? = nil, from position: SamplingPosition? = nil
+  ) throws -> SamplingLoop {
     let sampler = try test.sampler
     let variance: ReferenceDenoiser.Variance =
       switch test.configuration["variance_type"] {
@@ -80,12 +137,13 @@ struct SamplerContractTests {
     return try SamplingLoop(
       denoiser: ReferenceDenoiser(imageShape: shape, predictionType: test.prediction, variance: variance),
       schedule: schedule, sampler: sampler, images: images, noise: NoiseSource(seed: 11, stream: .sample),
-      initial: initial)
+      initial: initial, from: position)
   }
 
   @Test("every sampler of the catalogue is tested here")
   func everySamplerIsHere() {
     #expect(SamplerCatalog.names == SamplerCatalog.names.sorted())
+    #expect(Self.cases.count > 100)
     #expect(Set(SamplerCatalog.names) == Set(Self.complete.keys))
     #expect(Set(SamplerCatalog.names) == Set(Self.changes.keys))
   }
@@ -121,7 +179,71 @@ struct SamplerContractTests {
     #expect(steps.last?.previous == nil)
   }
 
-  @Test("the last step returns the predicted x_0", arguments: cases)
+  /// Everything after a call depends on the state, what the solver remembers, and the noise source.
+  @Test("a trajectory goes on from any of its states with equal bits", arguments: cases)
+  func restart(test: Case) throws {
+    var whole = try Self.loop(test, images: [0, 1])
+    var states: [SamplingState] = []
+    while let state = try whole.next() { states.append(state) }
+    for state in states {
+      var rest = try Self.loop(test, images: [0, 1], from: state.position)
+      #expect(rest.completed == state.step.index + 1)
+      while let again = try rest.next() {
+        let first = states[again.step.index]
+        #expect(again.previous == first.previous && again.clean == first.clean && again.history == first.history)
+      }
+      #expect(rest.x == whole.x)
+    }
+  }
+
+  /// What is said of a step's epsilon and noise is what happens when they change, bounds aside.
+  @Test(
+    "the balance of noise is the step's own",
+    arguments: cases.filter {
+      $0.prediction == .epsilon && $0.configuration["clip_sample"] != true && $0.configuration["thresholding"] != true
+    })
+  func noiseBalance(test: Case) throws {
+    let sampler = try test.sampler
+    let plan = try sampler.plan(for: DiffusionProcess(schedule: Self.schedule, predictionType: .epsilon))
+    var loop = try Self.loop(test, images: [0])
+    var history = SolverHistory.none
+    while let state = try loop.next() {
+      func mean(epsilon: Double, noise: Double) throws -> Double {
+        let output = Tensor(state.output.dims, state.output.values.map { $0 + Float(epsilon) })
+        let result = try sampler.step(state.x, output: output, history: history, call: state.step.index, of: plan) {
+          Tensor(state.x.dims, repeating: Float(noise))
+        }
+        return moments(result.previous).mean
+      }
+      let found = sampler.noiseBalance(call: state.step.index, of: plan)
+      let plain = try mean(epsilon: 0, noise: 0)
+      let drawn = try mean(epsilon: 0, noise: 1) - plain
+      #expect(abs(drawn - (found?.sigma ?? 0)) < 1e-5 * (1 + abs(plain)))
+      if let found {
+        let moved = try mean(epsilon: 1, noise: 0) - plain
+        #expect(abs(moved - found.epsilon) < 1e-5 * (1 + abs(plain) + abs(found.epsilon)))
+      }
+      history = state.history
+    }
+  }
+
+  /// Stride is the rule whose steps do not join; PLMS's only step is corrected at its own timestep.
+  @Test(
+    "the levels of calls fall, and join",
+    arguments: cases.filter { $0.configuration["previous_timestep"] != "stride" && $0.configuration["steps"] != 1 })
+  func levels(test: Case) throws {
+    let process = DiffusionProcess(schedule: Self.schedule, predictionType: test.prediction)
+    let calls = try test.sampler.plan(for: process).calls
+    for (call, following) in zip(calls, calls.dropFirst()) {
+      #expect(call.next == following.level)
+      #expect(following.level.noise <= call.level.noise)
+      if following.corrects { #expect(following.next == following.level) }
+    }
+  }
+
+  @Test(
+    "the last step returns the predicted x_0",
+    arguments: cases.filter { $0.configuration["final_sigmas_type"] != "sigma_min" })
   func lastStep(test: Case) throws {
     var loop = try Self.loop(test, images: [0, 1])
     var last: SamplingState?
@@ -158,12 +280,22 @@ struct SamplerContractTests {
     func message(_ value: ConfigurationValue) -> String? {
       #expect(throws: ConfigurationError.self) { try SamplerCatalog.decode(value, file: "x.yaml") }?.message
     }
-    #expect(message(["steps": 5]) == "x.yaml: sampler: expected one of ddim, ddpm")
-    #expect(message(["sampler": 5]) == "x.yaml: sampler: expected one of ddim, ddpm, found 5")
+    #expect(message(["steps": 5]) == "x.yaml: sampler: expected one of \(Self.names)")
+    #expect(message(["sampler": 5]) == "x.yaml: sampler: expected one of \(Self.names), found 5")
     #expect(
       message(["sampler": "ddin", "whatever": 1])
-        == "x.yaml: sampler: expected one of ddim, ddpm, found \"ddin\" (did you mean \"ddim\"?)")
+        == "x.yaml: sampler: expected one of \(Self.names), found \"ddin\" (did you mean \"ddim\"?)")
+    #expect(
+      message(["sampler": "PNDM", "whatever": 1])
+        == "x.yaml: sampler: expected one of \(Self.names), found \"PNDM\" (PNDM with skip_prk_steps is plms here; "
+        + "its Runge-Kutta start is not offered)")
+    #expect(
+      message(["sampler": "lms"])
+        == "x.yaml: sampler: expected one of \(Self.names), found \"lms\" (linear multistep in noise levels is not "
+        + "offered)")
   }
+
+  private static let names = "ddim, ddpm, dpmpp, euler, euler_ancestral, heun, lcm, plms, unipc"
 
   @Test("values out of range are refused with what was expected and found")
   func values() {
@@ -177,6 +309,37 @@ struct SamplerContractTests {
       message("ddim", ["timestep_spacing": "trailing", "steps_offset": 1])
         == "x.yaml: steps_offset: must be 0 with timestep_spacing trailing, found 1")
     #expect(
+      message("euler", ["timestep_spacing": "log_snr"])
+        == "x.yaml: timestep_spacing: expected one of linspace, leading, trailing for this sampler, found \"log_snr\"")
+    #expect(
+      message("heun", ["sigma_schedule": "lu_lambdas"])
+        == "x.yaml: sigma_schedule: expected one of training, karras, exponential, log_linear for this sampler, found "
+        + "\"lu_lambdas\"")
+    #expect(
+      message("unipc", ["sigma_schedule": "karras", "timestep_spacing": "leading"])
+        == "x.yaml: timestep_spacing: must be linspace with sigma_schedule karras, whose levels run over the whole "
+        + "schedule, found leading")
+    #expect(
+      message("euler", ["sigma_schedule": "log_linear"])
+        == "x.yaml: final_sigmas_type: must be sigma_min with sigma_schedule log_linear, which ends there")
+    #expect(
+      message("dpmpp", ["algorithm_type": "dpmsolver"])
+        == "x.yaml: final_sigmas_type: must be sigma_min with algorithm_type dpmsolver: in terms of epsilon no step ends "
+        + "without noise")
+    #expect(
+      message("unipc", ["predict_x0": false])
+        == "x.yaml: final_sigmas_type: must be sigma_min with predict_x0 false: in terms of epsilon no step ends without "
+        + "noise")
+    #expect(
+      message("dpmpp", ["lambda_min_clipped": -5.1, "timestep_spacing": "log_snr"])
+        == "x.yaml: lambda_min_clipped: must be null unless sigma_schedule is training and timestep_spacing is linspace, "
+        + "leading or trailing")
+    #expect(
+      message("lcm", ["steps": 60]) == "x.yaml: steps: must be at most original_inference_steps, 50, found 60")
+    #expect(
+      message("heun", ["steps_offset": 1])
+        == "x.yaml: steps_offset: must be 0 with timestep_spacing linspace, found 1")
+    #expect(
       message("ddpm", ["variance_type": "fixedsmall", "clip_sample": "yes"]) == """
         x.yaml: variance_type: expected one of fixed_small, fixed_small_log, fixed_large, fixed_large_log, learned, learned_log, learned_range, found "fixedsmall" (did you mean "fixed_small"?)
           x.yaml: clip_sample: expected true or false, found "yes"
@@ -187,7 +350,12 @@ struct SamplerContractTests {
   /// x_0 to Float, 2^-24 of sqrt(alphaBar) x_0, and of the result.
   @Test("a step to the same timestep changes nothing", arguments: PredictionType.allCases)
   func identityStep(prediction: PredictionType) throws {
+    let (points, intervals) = (LevelSelection(.points, steps: 7), LevelSelection(.intervals, steps: 7))
     let samplers: [any Sampler] = [
+      PLMSSampler(selection: TimestepSelection(steps: 7)), EulerSampler(selection: points),
+      EulerAncestralSampler(selection: points), HeunSampler(selection: points), DPMSolver(selection: intervals),
+      DPMSolver(selection: intervals, algorithm: .stochastic), DPMSolver(selection: intervals, algorithm: .noise),
+      UniPCSampler(selection: intervals), UniPCSampler(selection: intervals, predictsClean: false),
       DDIMSampler(selection: TimestepSelection(steps: 7), bounds: .init(clip: false)),
       DDIMSampler(selection: TimestepSelection(steps: 7), bounds: .init(clip: false), recomputeEpsilon: true),
       DDPMSampler(selection: TimestepSelection(steps: 7), bounds: .init(clip: false)),
@@ -198,8 +366,10 @@ struct SamplerContractTests {
     let output = noise.normals(images: [1], shape: Self.shape, draw: .initial)
     for timestep in [0, 2, 500, 999] {
       let step = Step(index: 0, timestep: Timestep(timestep), previous: Timestep(timestep))
+      let level = Self.schedule.level(at: Timestep(timestep))
+      let plan = TrajectoryPlan(process: process, calls: [NetworkCall(step: step, level: level, next: level)])
       for sampler in samplers {
-        let result = try sampler.step(x, output: output, at: step, process: process) {
+        let result = try sampler.step(x, output: output, history: .none, call: 0, of: plan) {
           noise.normals(images: [2], shape: Self.shape, draw: .initial)
         }
         let size = zip(x.values, output.values).map { abs(Double($0)) + abs(Double($1)) }.max()!
