@@ -33,12 +33,17 @@ extension QuantizedModel {
         conditioning: (test.labels ?? []).map { Conditioning(label: $0) },
         expected: arrays.floats(ArrayName.selfTestExpected))
     }
+    conditioner = header.conditioner.flatMap { entry in
+      arrays.floats(ArrayName.conditionerTable, dims: [entry.classes, entry.width])
+        .map { ClassEmbedder($0, unconditional: entry.unconditional) }
+    }
     parameters = arrays.remainingFloats()
     try arrays.finish()
     network = header.network
     sampleShape = header.sampleShape
     process = header.process
     recipe = header.recipe
+    latentScale = header.latentScale
     sampler = header.sampler
     steps = header.steps
     lineage = header.lineage
@@ -83,6 +88,8 @@ extension QuantizedModel {
     let features: [Feature]
     let tableClasses: Int?
     let hasCorrection: Bool
+    let latentScale: Double?
+    let conditioner: (classes: Int, width: Int, unconditional: Int?)?
     /// Channels of an image.
     let correctedChannels: Int
     let lineage: Lineage
@@ -101,11 +108,24 @@ extension QuantizedModel {
       reader.ignore("schema")
       _ = reader.int("schema_version", in: readVersions)
       let isFirst = value["schema_version"] == 1
-      let denoiser = isFirst ? reader : reader.section("components").section("denoiser")
+      let components = isFirst ? nil : reader.section("components")
+      let denoiser = components?.section("denoiser") ?? reader
+      conditioner = components?.map("conditioner").map { section in
+        if section.string("_class_name") != ClassEmbedder.className {
+          section.report("_class_name", "expected \"\(ClassEmbedder.className)\"")
+        }
+        let classes = section.int("classes", in: 1...1_000_000)
+        return (
+          classes, section.int("width", in: 1...Self.largestDim),
+          section.unconditionalClass("unconditional_class", classes: classes)
+        )
+      }
       network = denoiser.required("network")
       sampleShape = isFirst ? nil : denoiser.imageShape("sample_shape")
       process = reader.required("process")
       sampler = reader.required("sampler")
+      let scale = reader.value("latent_scale") ?? .null
+      latentScale = scale == .null ? nil : reader.double("latent_scale", in: 1e-6...1e6)
       recipe = Recipe(reader.section("recipe"))
       steps = reader.steps("steps")
       weights = denoiser.maps("weights").map(Weight.init)

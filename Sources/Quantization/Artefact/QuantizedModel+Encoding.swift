@@ -1,3 +1,4 @@
+import Diffusion
 import Graphs
 import Tensors
 
@@ -16,6 +17,7 @@ enum ArrayName {
   static let slopes = "correction.slopes"
   static let biases = "correction.biases"
   static let variances = "correction.variances"
+  static let conditionerTable = "conditioner/embedding.weight"
   static let selfTestX = "self_test.x"
   static let selfTestExpected = "self_test.expected"
 }
@@ -97,6 +99,7 @@ extension QuantizedModel {
         Tensor([rows.count, rows.first?.bias.count ?? 0], rows.flatMap(\.bias)))
       tensors[ArrayName.variances] = StoredTensor(Tensor([rows.count], rows.map(\.variance)))
     }
+    if let conditioner { tensors[ArrayName.conditionerTable] = StoredTensor(conditioner.table) }
     if let selfTest {
       tensors[ArrayName.selfTestX] = StoredTensor(selfTest.x)
       tensors[ArrayName.selfTestExpected] = StoredTensor(selfTest.expected)
@@ -132,10 +135,26 @@ extension QuantizedModel {
         }),
       "correction": .bool(correction != nil), "table_classes": classCount.map { .integer($0) } ?? nil,
     ]
-    return [
-      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
-      "components": ["denoiser": denoiser], "process": process, "recipe": recipe.encode(), "sampler": sampler,
-      "steps": steps.encode(), "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
+    var components: [ConfigurationValue.Entry] = [.init("denoiser", denoiser)]
+    if let conditioner { components.append(.init("conditioner", conditioner.encoded)) }
+    var entries: [ConfigurationValue.Entry] = [
+      .init("schema", .string(Self.schemaName)), .init("schema_version", .integer(Self.schemaVersion)),
+      .init("components", .map(components)), .init("process", process), .init("recipe", recipe.encode()),
+      .init("sampler", sampler), .init("steps", steps.encode()), .init("lineage", lineage.encode()),
+      .init("self_test", selfTest?.encode() ?? nil),
+    ]
+    if let latentScale { entries.append(.init("latent_scale", .number(latentScale))) }
+    return .map(entries)
+  }
+}
+
+extension ClassEmbedder {
+  static let className = "ClassEmbedder"
+
+  fileprivate var encoded: ConfigurationValue {
+    [
+      "_class_name": .string(Self.className), "classes": .integer(table.dims[0]), "width": .integer(table.dims[1]),
+      "unconditional_class": unconditional.map { .integer($0) } ?? nil,
     ]
   }
 }

@@ -5,11 +5,13 @@ import Tensors
 extension CalibrationProvenance {
   /// Throws unless a set of this provenance may calibrate `graph` for `recipe`: same model, same sampler and steps, drawn
   /// as the recipe says (seed and order aside), and no smaller.
+  /// - Parameter form: what the model is conditioned on; nil for what its network is.
   package func check(
-    fits recipe: Recipe, graph: Graph, modelDigest: String, sampler: ConfigurationValue, steps: [Step]
+    fits recipe: Recipe, graph: Graph, form: ConditioningForm? = nil, modelDigest: String, sampler: ConfigurationValue,
+    steps: [Step]
   ) throws(QuantizationError) {
     if self.modelDigest != modelDigest { throw .setOfOtherModel(expected: modelDigest, found: self.modelDigest) }
-    let shape = Self.shown(graph.imageShape, graph.conditioning)
+    let shape = Self.shown(graph.imageShape, form ?? graph.conditioning)
     let own = Self.shown(imageShape, conditioning)
     if own != shape { throw .setOfOtherShape(expected: shape, found: own) }
     var differences = Self.differences(set: self.sampler, recipe: sampler)

@@ -80,7 +80,7 @@ package struct CalibrationRun {
   package func open(_ path: String) throws -> CalibrationFile.Reader {
     let set = try CalibrationFile.Reader(path)
     try set.provenance.check(
-      fits: prepared.recipe, graph: source.model.graph, modelDigest: source.digest,
+      fits: prepared.recipe, graph: source.model.graph, form: source.conditioning, modelDigest: source.digest,
       sampler: prepared.sampler.configuration, steps: prepared.steps)
     return set
   }
@@ -132,8 +132,10 @@ package struct CalibrationRun {
     }
     let executor = try FloatExecutor(
       source.model, winograd: true, pool: compute.pool, kernels: compute.kernels, observer: observer)
+    let embedder = source.embedder
     return { x, step, conditioning in
-      _ = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
+      let taken = embedder.map { conditioning.map($0.embedded) } ?? conditioning
+      _ = try executor.run(NetworkInput(x: x, at: step, conditioning: taken))
       guard let features = seen.withLock({ $0 }) else { preconditionFailure("the executor did not report \(site)") }
       return features
     }

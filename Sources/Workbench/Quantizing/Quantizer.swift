@@ -69,7 +69,7 @@ package struct Quantizer {
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
     let task = try QuantizationTask(
-      model: source.model, recipe: prepared.recipe, set: set,
+      model: source.model, recipe: prepared.recipe, set: source.embedder.map { EmbeddedSet(set, $0) } ?? set,
       makeExecutor: { model, table, observer in
         // As images are drawn: ranges gathered meanwhile are those of a pass.
         try FloatExecutor(
@@ -88,7 +88,8 @@ package struct Quantizer {
       network: source.network, sampleShape: source.model.graph.imageShape, process: try source.process.configuration,
       recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
-      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction)
+      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction,
+      conditioner: source.embedder, latentScale: source.latent?.scale)
     quantized.selfTest = try selfTest(of: quantized, path: name)
     return quantized
   }
@@ -110,9 +111,13 @@ package struct Quantizer {
     }
     let step = prepared.steps[prepared.steps.count / 2]
     let x = NoiseSource(seed: 0, stream: .recipe).normals(images: [0], shape: model.graph.imageShape, draw: .initial)
-    let form = model.graph.conditioning
-    let conditioning = form == .unconditional ? [] : [form.example()]
-    let result = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
-    return QuantizedModel.SelfTest(x: x, stepIndex: step.index, conditioning: conditioning, expected: result)
+    let form = quantized.conditioner?.form ?? model.graph.conditioning
+    // Contexts that nothing makes are not stored: every self-test takes the same example.
+    let conditioning = form == .unconditional || form.context != nil ? [] : [form.example()]
+    var test = QuantizedModel.SelfTest(x: x, stepIndex: step.index, conditioning: conditioning, expected: x)
+    test.expected = try executor.run(
+      NetworkInput(
+        x: x, at: step, conditioning: quantized.selfTestConditioning(test, graph: model.graph)))
+    return test
   }
 }

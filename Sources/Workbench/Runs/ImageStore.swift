@@ -5,7 +5,7 @@ import Tensors
 /// from another run is never taken for a finished image.
 ///
 /// What PNG holds (1 and 3 channels) is `images/000123/123456.png`, with the words in its text chunks; samples of any other
-/// number of channels are `arrays/000123/123456.npz` with their values as they are, and the words as arrays beside them.
+/// number of channels are `arrays/000123/123456.npz`, and latents `latents/000123/123456.npz`, with their values as they are, and the words as arrays beside them.
 package struct ImageStore: Sendable {
   package let folder: String
   package let shape: ImageShape
@@ -15,10 +15,13 @@ package struct ImageStore: Sendable {
   private let modelDigest: String
   private let runDigest: String
 
-  /// - Parameters: folder: of the run; runDigest: of the run's identity.
-  package init(folder: String, shape: ImageShape, seed: UInt64, modelDigest: String, runDigest: String) {
-    holdsArrays = !PNG.channelCounts.contains(shape.channels)
-    self.folder = joined(folder, holdsArrays ? Self.arrayFolderName : Self.folderName)
+  /// - Parameters: folder: of the run; isLatent: whether samples are a first stage's, and so no images; runDigest: of the run's identity.
+  package init(
+    folder: String, shape: ImageShape, seed: UInt64, modelDigest: String, isLatent: Bool = false, runDigest: String
+  ) {
+    holdsArrays = isLatent || !PNG.channelCounts.contains(shape.channels)
+    let name = isLatent ? Self.latentFolderName : holdsArrays ? Self.arrayFolderName : Self.folderName
+    self.folder = joined(folder, name)
     self.shape = shape
     self.seed = seed
     self.modelDigest = modelDigest
@@ -27,6 +30,7 @@ package struct ImageStore: Sendable {
 
   package static let folderName = "images"
   package static let arrayFolderName = "arrays"
+  package static let latentFolderName = "latents"
   private static let imagesPerFolder = 1000
 
   private func subfolder(of index: Int) -> String {
@@ -140,9 +144,10 @@ package struct ImageStore: Sendable {
 
   /// Images or arrays in a folder that holds a store; nil where there is none.
   package static func count(in folder: String) throws -> Int? {
-    let (images, arrays) = (joined(folder, folderName), joined(folder, arrayFolderName))
+    let images = joined(folder, folderName)
     if Folder.kind(of: images) == .folder { return try ImageSources.open(images).count }
-    guard Folder.kind(of: arrays) == .folder else { return nil }
+    let places = [arrayFolderName, latentFolderName].map { joined(folder, $0) }
+    guard let arrays = places.first(where: { Folder.kind(of: $0) == .folder }) else { return nil }
     return try Folder.names(in: arrays).map { joined(arrays, $0) }.filter { Folder.kind(of: $0) == .folder }
       .reduce(0) { try $0 + Folder.names(in: $1).count { $0.hasSuffix(".npz") } }
   }

@@ -23,8 +23,8 @@ struct InputArrays {
     )
   }
 
-  /// A batch of images, N C H W. F64, which NumPy's numbers are by default, is rounded to F32 with a note.
-  func images(_ name: String, shape: ImageShape, console: Console) throws -> Tensor {
+  /// Finite floats. F64, which NumPy's numbers are by default, is rounded to F32 with a note.
+  private func floats(_ name: String, console: Console) throws -> Tensor {
     let stored = try archive.tensor(name)
     guard let (x, rounded) = stored.nearestFloats() else {
       throw InputArrayError.elementType(file: file, name: name, found: stored.type)
@@ -34,10 +34,28 @@ struct InputArrays {
         file: file, name: name, text: "\(stored.doubles()[bad]) at index \(bad), expected finite F32 numbers")
     }
     if rounded > 0 { console.note("note: \(file): \(name) holds F64; its numbers are rounded to F32") }
+    return x
+  }
+
+  /// A batch of images, N C H W.
+  func images(_ name: String, shape: ImageShape, console: Console) throws -> Tensor {
+    let x = try floats(name, console: console)
     guard x.rank == 4, x.dims[0] > 0, Array(x.dims.dropFirst()) == shape.dims else {
       throw InputArrayError.shape(file: file, name: name, expected: "N + \(shape.dims), N > 0", found: x.dims)
     }
     return x
+  }
+
+  /// One context per image, N L D.
+  func contexts(_ name: String, count: Int, tokens: Int?, width: Int?, console: Console) throws -> [Context] {
+    let x = try floats(name, console: console)
+    let expected = tokens.flatMap { tokens in width.map { [count, tokens, $0] } }
+    guard let expected, x.dims == expected else {
+      throw InputArrayError.shape(
+        file: file, name: name, expected: expected.map { "\($0)" } ?? "no context: the network takes none",
+        found: x.dims)
+    }
+    return (0..<count).map { Context(x.rows($0..<($0 + 1)).reshaped([expected[1], expected[2]])) }
   }
 
   /// One number per image, of any numeric type.

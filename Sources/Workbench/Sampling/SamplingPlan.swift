@@ -25,7 +25,7 @@ package struct SamplingPlan: Sendable {
     steps = try sampler.steps(for: try source.process)
     self.executor = executor
     self.seed = seed
-    conditioning = try ImageConditioning(labels: labels, form: source.model.graph.conditioning)
+    conditioning = try ImageConditioning(labels: labels, form: source.conditioning)
     self.initialNoise = try initialNoise.map { ($0, try Digest.sha256(file: $0)) }
   }
 
@@ -46,7 +46,7 @@ package struct SamplingPlan: Sendable {
   package func store(in run: RunFolder, subfolder: String? = nil) -> ImageStore {
     ImageStore(
       folder: subfolder.map(run.file) ?? run.path, shape: source.model.graph.imageShape, seed: seed,
-      modelDigest: source.digest,
+      modelDigest: source.digest, isLatent: source.latent != nil,
       runDigest: "sha256:" + run.identity.digest)
   }
 
