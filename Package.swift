@@ -63,7 +63,7 @@ let package = Package(
       ]),
     module("Diffusion", ["Tensors"]),
     module("Graphs", ["Tensors", "Diffusion"]),
-    module("Networks", ["Tensors", "Graphs"]),
+    module("Networks", ["Tensors", "Diffusion", "Graphs"]),
     module("Execution", ["Tensors", "Diffusion", "Graphs", "CKernels"]),
     module("Quantization", ["Tensors", "Diffusion", "Graphs", "Execution", "Networks"]),
     module("Evaluation", ["Tensors", "Graphs", "Networks", "Execution"]),

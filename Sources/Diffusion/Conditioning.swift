@@ -50,6 +50,8 @@ package struct Conditioning: Sendable, Hashable {
 package struct ConditioningForm: Sendable, Hashable {
   /// Number of classes; nil when the network takes no label.
   package var classes: Int?
+  /// The label that stands for no class, for guidance; nil where there is none.
+  package var unconditionalLabel: Int?
   /// Width of the context's tokens, and how many there are; nil when the network takes none.
   package var context: (tokens: Int, width: Int)? {
     contextTokens.flatMap { tokens in contextWidth.map { (tokens, $0) } }
@@ -59,14 +61,24 @@ package struct ConditioningForm: Sendable, Hashable {
   /// Lengths of the vectors, by name.
   package var vectors: [String: Int]
 
-  package init(classes: Int? = nil, context: (tokens: Int, width: Int)? = nil, vectors: [String: Int] = [:]) {
+  package init(
+    classes: Int? = nil, unconditionalLabel: Int? = nil, context: (tokens: Int, width: Int)? = nil,
+    vectors: [String: Int] = [:]
+  ) {
     self.classes = classes
+    self.unconditionalLabel = unconditionalLabel
     contextTokens = context?.tokens
     contextWidth = context?.width
     self.vectors = vectors
   }
 
   package static let unconditional = ConditioningForm()
+
+  /// Every label that stands for a class, in order; empty when the network takes none.
+  package var labels: [Int] {
+    let all = Array(0..<(classes ?? 0))
+    return all.count < 2 ? all : all.filter { $0 != unconditionalLabel }
+  }
 
   /// A conditioning of this form for self-tests and timing: class `label`, zeros for everything else.
   package func example(label: Int = 0) -> Conditioning {

@@ -9,11 +9,15 @@ package struct NetworkDenoiser: Denoiser {
   package let predictionType: PredictionType
   package let learnsVariance: Bool
   package let conditioning: ConditioningForm
+  private let embedder: ClassEmbedder?
 
-  /// - Parameter learnsVariance: whether the second half of the output channels is a variance.
+  /// - Parameters:
+  ///   - learnsVariance: whether the second half of the output channels is a variance.
+  ///   - embedder: stands in front of the network, which then is conditioned on labels.
   /// - Throws: unless the output has the image's size and channels (twice the channels with a learned variance).
   package init(
-    graph: Graph, executor: any Executor, predictionType: PredictionType, learnsVariance: Bool = false
+    graph: Graph, executor: any Executor, predictionType: PredictionType, learnsVariance: Bool = false,
+    embedder: ClassEmbedder? = nil
   ) throws(ExecutionError) {
     let image = graph.imageShape
     let expected = [learnsVariance ? 2 * image.channels : image.channels, image.height, image.width]
@@ -23,10 +27,16 @@ package struct NetworkDenoiser: Denoiser {
     self.predictionType = predictionType
     self.learnsVariance = learnsVariance
     imageShape = image
-    conditioning = graph.conditioning
+    self.embedder = embedder
+    conditioning = embedder?.form ?? graph.conditioning
   }
 
   package func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
-    try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
+    var conditioning = conditioning
+    if let embedder {
+      for image in conditioning { try embedder.form.check(image) }
+      conditioning = conditioning.map(embedder.embedded)
+    }
+    return try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
   }
 }

@@ -132,6 +132,9 @@ package struct ReferenceExecutor: Executor {
         operands[0], channels: ChannelLayout(shapes[0]).count, groups: groups, epsilon: epsilon,
         scale: parameter(scale),
         shift: parameter(shift))
+    case .layerNorm(let scale, let shift, let epsilon):
+      return Reference.layerNorm(operands[0], epsilon: epsilon, scale: parameter(scale), shift: parameter(shift))
+    case .geglu: return Reference.geglu(operands[0], channels: node.shape.channels)
     case .activation(let activation): return operands[0].map { Reference.activation(activation, $0) }
     case .add: return zip(operands[0], operands[1]).map { $0 + $1 }
     case .addPerChannel:

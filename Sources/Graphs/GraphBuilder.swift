@@ -99,6 +99,13 @@ package struct GraphBuilder {
     return ImageShape(channels: channels(of: x), height: 1, width: 1)
   }
 
+  /// The tokens that an operation needs; records what is there instead.
+  private mutating func tokens(_ name: String, _ x: Value, _ what: String) -> (count: Int, width: Int) {
+    if case .tokens(let count, let width) = shape(of: x) { return (count, width) }
+    problem("\(path(name)): \(what) needs tokens, found shape \(shape(of: x))")
+    return (1, channels(of: x))
+  }
+
   /// The number of values, or nil beyond `largestCount`.
   private static func product(of dims: [Int]) -> Int? {
     var count = 1
@@ -236,6 +243,19 @@ package struct GraphBuilder {
       scale: parameter("\(name).weight", [channels]), shift: parameter("\(name).bias", [channels]),
       groups: max(groups, 1), epsilon: epsilon)
     return emit(name, op, [x], shape(of: x))
+  }
+
+  package mutating func layerNorm(_ name: String, _ x: Value, epsilon: Float) -> Value {
+    let channels = tokens(name, x, "layer normalisation").width
+    let op = Op.layerNorm(
+      scale: parameter("\(name).weight", [channels]), shift: parameter("\(name).bias", [channels]), epsilon: epsilon)
+    return emit(name, op, [x], shape(of: x))
+  }
+
+  package mutating func geglu(_ name: String = "geglu", _ x: Value) -> Value {
+    let (count, width) = tokens(name, x, "GEGLU")
+    if width % 2 != 0 { problem("\(path(name)): \(width) channels are no values and as many gates") }
+    return emit(name, .geglu, [x], .tokens(count: count, width: width / 2))
   }
 
   package mutating func activation(_ name: String = "act", _ x: Value, _ kind: Activation) -> Value {

@@ -22,7 +22,11 @@ package enum Op: Sendable, Hashable {
   // Float between
   /// Group normalisation (Wu & He 2018) over groups of channels and all positions of an image, then per-channel affine.
   case groupNorm(scale: String, shift: String, groups: Int, epsilon: Float)
+  /// Layer normalisation (Ba et al. 2016, section 3) of each token over its channels, then per-channel affine: [T, C] -> [T, C].
+  case layerNorm(scale: String, shift: String, epsilon: Float)
   case activation(Activation)
+  /// GEGLU behind its linear layer (Shazeer 2020, section 2): x [T, 2C] -> x[..<C] GELU(x[C...]), the GELU exact.
+  case geglu
   case add
   /// x [C, H, W] + v [C].
   case addPerChannel

@@ -41,7 +41,7 @@ package struct OpFacts: Sendable {
 extension Op {
   package var facts: OpFacts {
     switch self {
-    case .input, .sinusoidalEmbedding, .add, .pool, .globalAveragePool: OpFacts()
+    case .input, .sinusoidalEmbedding, .geglu, .add, .pool, .globalAveragePool: OpFacts()
     case .fourierEmbedding(let weight, _): OpFacts(parameters: [weight], domain: .positive)
     case .embedding(let table): OpFacts(parameters: [table], domain: .rows)
     case .divideByTimestep: OpFacts(domain: .positive)
@@ -49,6 +49,7 @@ extension Op {
     case .linear(let weight, let bias): .layer(weight, bias)
     case .attention(let attention): OpFacts(attention: attention)
     case .groupNorm(let scale, let shift, _, _): OpFacts(parameters: [scale, shift], channels: .kept)
+    case .layerNorm(let scale, let shift, _): OpFacts(parameters: [scale, shift], channels: .kept)
     case .activation, .addPerChannel, .scaleShift, .affine, .upsampleNearest, .averagePool: .keepsChannels
     case .concatenate: OpFacts(channels: .joined)
     case .toTokens, .fromTokens: OpFacts(isReshape: true)

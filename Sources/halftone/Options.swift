@@ -182,6 +182,31 @@ struct StepOptions: ParsableArguments {
   }
 }
 
+/// Guidance of class-conditional models.
+struct GuidanceArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Classifier-free guidance: eps_u + S (eps_c - eps_u) (default: what a quantised model was calibrated with, else 1).",
+      valueName: "S"))
+  var guidance: Double?
+  @Option(
+    help: ArgumentHelp(
+      "How much of the guided prediction takes the conditional one's deviation, 0 to 1.", valueName: "PHI"))
+  var guidanceRescale: Double?
+
+  func validate() throws {
+    let scales = GuidanceOptions.scales
+    if let guidance, !scales.contains(guidance) {
+      throw ValidationError("--guidance \(guidance): expected \(scales.lowerBound) to \(scales.upperBound)")
+    }
+    if let guidanceRescale, !(0...1).contains(guidanceRescale) {
+      throw ValidationError("--guidance-rescale \(guidanceRescale): expected 0 to 1")
+    }
+  }
+
+  var options: GuidanceOptions { GuidanceOptions(scale: guidance, rescale: guidanceRescale) }
+}
+
 /// Options of commands that take the sampler of a recipe.
 struct RecipeSamplerOptions: ParsableArguments {
   @Option(

@@ -314,7 +314,7 @@ import Testing
     #expect(samplers.output.split(separator: "\n").contains("ddim-50"))
     let all = try halftone.run("list", "--json")
     let lists = try JSON.parse(Array(all.output.utf8), file: "list")
-    #expect(lists["models"] == ["fashion-mnist-ddpm"])
+    #expect(lists["models"] == ["fashion-mnist-ddpm", "fashion-mnist-ldm"])
     #expect(
       lists["extractors"] == [
         "fashion-mnist-classifier", "inception", "inception-64", "inception-192", "inception-768", "inception-spatial",

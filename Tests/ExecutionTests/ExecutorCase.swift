@@ -1,6 +1,7 @@
 import Diffusion
 import Execution
 import Graphs
+import Networks
 import Tensors
 import TestSupport
 import Testing
@@ -143,6 +144,30 @@ struct ExecutorCase: CustomTestStringConvertible, Sendable {
     },
     ExecutorCase("attention to a context", channels: 8, height: 3, width: 4) { g, image in
       crossAttention(&g, image, heads: 2)
+    },
+    ExecutorCase("layer norm and GEGLU before linear layers", channels: 20, height: 3, width: 5) { g, image in
+      let x = g.linear("proj_in", g.toTokens("tokens", g.groupNorm("norm", image, groups: 4, epsilon: 1e-6)), out: 20)
+      let normed = g.layerNorm("norm1", x, epsilon: 1e-5)
+      let hidden = g.geglu("gated", g.linear("proj", normed, out: 2 * 36))
+      let y = g.add("sum", g.linear("out", hidden, out: 20), x)
+      return g.fromTokens("image_out", g.linear("proj_out", y, out: 7), height: 3, width: 5)
+    },
+    ExecutorCase("layer norm and GEGLU by themselves", channels: 18, height: 2, width: 5) { g, image in
+      let tokens = g.toTokens("tokens", g.activation("act", image, .silu))
+      let gated = g.geglu("gated", g.layerNorm("norm1", tokens, epsilon: 1e-5))
+      return g.fromTokens("image_out", g.layerNorm("norm2", gated, epsilon: 1e-5), height: 2, width: 5)
+    },
+    ExecutorCase("transformer blocks with a context of one token", channels: 16, height: 3, width: 4) { g, image in
+      let style = AttentionStyle(
+        groups: 4, epsilon: 1e-6, heads: .count(2), transformer: .init(depth: 2, takesContext: true))
+      let context = g.context(tokens: 1, width: 12)
+      let x = g.spatialTransformer("transformer", image, context: context, style)
+      return g.conv2d("out", x, out: 3, kernel: 1)
+    },
+    ExecutorCase("a transformer block without a context", channels: 16, height: 3, width: 4) { g, image in
+      let style = AttentionStyle(
+        groups: 2, epsilon: 1e-6, heads: .width(8), transformer: .init(depth: 1, takesContext: false))
+      return g.spatialTransformer("transformer", image, context: nil, style)
     },
     ExecutorCase("attention in blocks of queries", channels: 4, height: 26, width: 29) { g, image in
       // 754 queries and keys exceed a block's numbers.

@@ -31,7 +31,10 @@ package enum FuzzCatalog {
   // MARK: Texts
 
   private static func configurations() throws -> [FuzzReader] {
-    let networks = try ["unet-ddpm", "unet-class-scale-shift"].map { try fixture("golden/\($0)/config.json") }
+    let networks =
+      try ["unet-ddpm", "unet-class-scale-shift"].map { try fixture("golden/\($0)/config.json") }
+      + [fixture("checkpoints/f5-sd1/diffusers/unet/config.json"), latentNetwork()]
+    let latents = try ["f3-ldm-cin256", "f3-ldm8-churches"].map { try fixture("checkpoints/\($0)/config.yaml") }
     let schedulers = try [file("models/fashion-mnist-ddpm/scheduler/scheduler_config.json")]
     let stages =
       try ["f6-ldm-pipeline/vqvae/config.json"].map { try fixture("checkpoints/\($0)") } + [
@@ -62,6 +65,9 @@ package enum FuzzCatalog {
           weights, document: CheckpointDocument(file: "input", value: YAML.parse(input, file: "input")),
           scaleFactor: factor, isAlone: isAlone)
       },
+      FuzzReader("compvis", .text, seeds: latents) { input, _ in
+        _ = try CompVisConfiguration(CheckpointDocument(file: "input", value: YAML.parse(input, file: "input")))
+      },
       FuzzReader("scheduler", .text, seeds: schedulers) { input, _ in
         _ = try SchedulerConfiguration.decode(JSON.parse(input, file: "input"), file: "input").process
       },
@@ -72,6 +78,18 @@ package enum FuzzCatalog {
         _ = try Recipe(YAML.parse(input, file: "input"), file: "input")
       },
     ]
+  }
+
+  /// The configuration of a latent diffusion U-Net as artefacts hold it.
+  private static func latentNetwork() -> [UInt8] {
+    let outline = UNetOutline(
+      sampleSize: SampleSize(height: 8, width: 8), inChannels: 3, outChannels: 3, modelChannels: 32,
+      blockOutChannels: [32, 64], layersPerBlock: 1, attentionLevels: [1])
+    let base = OpenAIUNetConfiguration(
+      outline: outline, stemChannels: 32, heads: .width(16), timeScaleShift: .add, resampling: .convolution,
+      classes: nil)
+    let configuration = LatentUNetConfiguration(base: base, depth: 1, context: .init(tokens: 1, width: 8))
+    return Array(JSONWriter.compact(configuration.encoded).utf8)
   }
 
   // MARK: Images

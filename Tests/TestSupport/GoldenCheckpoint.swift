@@ -22,6 +22,8 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
     .init("f2-guided-neworder", "lsun_like.pt", "flags.json"),
     .init("f2-improved-in64like", "ema_0.9999_050000.pt", "flags.json"),
     .init("f2-improved-noscaleshift", "cifar10_uncond_50M_500K.pt", "flags.json"),
+    .init("f3-ldm4-uncond", "model.ckpt", "config.yaml"), .init("f3-ldm-cin256", "model.ckpt", "config.yaml"),
+    .init("f3-ldm8-churches", "model.ckpt", "config.yaml"), .init("f5-sd1", "sd-v1-like.ckpt", "config.yaml"),
   ]
 
   private init(_ folder: String, _ file: String, _ configuration: String) {
@@ -43,13 +45,19 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
 
   package func source() throws -> any WeightSource { ArchivedWeights(try archive(), label: file) }
 
+  /// The network with what stands beside it.
+  package func contents() throws -> CheckpointContents {
+    let opened = try Checkpoint(path(file))
+    return CheckpointContents(try source(), groups: opened.groups)
+  }
+
   package func settings() throws -> ConfigurationValue {
     configuration.hasSuffix(".json") ? try JSON.read(path(configuration)) : try YAML.read(path(configuration))
   }
 
   package func reading() throws -> CheckpointReading {
     try CheckpointCatalog.read(
-      source(), document: CheckpointDocument(file: configuration, value: settings()), options: CheckpointOptions())
+      contents(), document: CheckpointDocument(file: configuration, value: settings()), options: CheckpointOptions())
   }
 
   /// - Parameters:
@@ -76,9 +84,15 @@ package struct GoldenCheckpoint: CustomTestStringConvertible, Sendable {
     // The operand y is a label where the result is called out.
     let result = archive.tensors["out"]
     let labels = result == nil ? nil : archive.tensors["y"]?.doubles().map { Int($0) }
+    var conditioning = (labels ?? []).map { Conditioning(label: $0) }
+    if let context = archive.tensors["context"]?.floats() {
+      let dims = Array(context.dims.dropFirst())
+      conditioning = timesteps.indices.map {
+        Conditioning(context: Context(context.rows($0..<($0 + 1)).reshaped(dims)))
+      }
+    }
     let input = NetworkInput(
-      x: try #require(stored("x").floats()), timesteps: timesteps,
-      conditioning: (labels ?? []).map { Conditioning(label: $0) })
+      x: try #require(stored("x").floats()), timesteps: timesteps, conditioning: conditioning)
     return (input, try #require((stored(key ?? (result == nil ? "y" : "out"))).floats()))
   }
 }

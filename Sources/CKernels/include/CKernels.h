@@ -75,6 +75,35 @@ typedef struct {
   int32_t columns;
 } ht_softmax;
 
+// Where row-wise passes store: channels [first, first + count) of each row, times factor[c], as f32 or as ht_transform's codes.
+typedef struct {
+  void *destination;            // f32 or u8, at channel 0 of the first row
+  int64_t row_stride;           // elements from row to row
+  const float *factor;          // per channel; NULL stands for ones
+  int32_t first, count;
+  int32_t to_codes;             // 0: f32 destination; 1: u8 destination
+  float inverse_step;
+  int32_t zero_point;
+  int32_t largest_code;
+} ht_row_store;
+
+// Layer normalisation of dense rows: fma((x - mean) / sqrt(variance + epsilon), scale[c], shift[c]), mean and variance of the
+// whole row in two passes, the sums in 16 virtual lanes.
+typedef struct {
+  const float *source;
+  const float *scale, *shift;
+  int32_t rows, channels;
+  float epsilon;
+  ht_row_store out;
+} ht_layer_norm;
+
+// GEGLU of dense rows of 2 * channels values: x[c] * gelu(x[channels + c]).
+typedef struct {
+  const float *source;
+  int32_t rows, channels;       // channels of the result
+  ht_row_store out;
+} ht_geglu;
+
 // Means of 2x2 blocks, stride 2, of one image: ((a + b) + (c + d)) / 4. Height and width are the destination's.
 typedef struct {
   const float *source;
@@ -172,6 +201,25 @@ typedef struct {
   int32_t columns;
   int32_t accumulate;
 } ht_softmax_gradient;
+
+// The cotangent in front of a layer normalisation. `scale_sums` and `shift_sums` receive the affine part's gradients, summed
+// row by row, or are NULL together.
+typedef struct {
+  const float *x, *dy, *scale;
+  float *dx;                    // or NULL where nobody asks
+  float *scale_sums, *shift_sums;
+  int32_t rows, channels;
+  float epsilon;
+  int32_t accumulate;           // concerns dx
+} ht_layer_norm_gradient;
+
+// The cotangent in front of a GEGLU: rows of 2 * channels values from rows of `channels`.
+typedef struct {
+  const float *x, *dy;
+  float *dx;
+  int32_t rows, channels;
+  int32_t accumulate;
+} ht_geglu_gradient;
 
 // Learned rounding of one row of a weight, w = scale (code - zero_point).
 // AdaRound: code = clamp(base + h, 0, largest), base = floor(w / scale) + zero_point,

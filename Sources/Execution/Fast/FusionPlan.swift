@@ -38,12 +38,19 @@ struct FusionPlan {
   /// Marks the normalisations whose readers are all 1x1 layers that `codes` calls equal.
   mutating func shareNormalizations(codes: (_ reader: Node, _ other: Node) -> Bool) {
     for node in graph.nodes where isMember[node.index] && !isExternal[node.index] {
-      guard case .groupNorm = node.op else { continue }
+      guard Self.isNormalization(node.op) else { continue }
       let layers = readers[node.index].map { graph.nodes[$0] }
       guard let first = layers.first, layers.count > 1, layers.allSatisfy(Self.readsPixelByPixel),
         layers.allSatisfy({ codes($0, first) })
       else { continue }
       isShared[node.index] = true
+    }
+  }
+
+  private static func isNormalization(_ op: Op) -> Bool {
+    switch op {
+    case .groupNorm, .layerNorm: true
+    default: false
     }
   }
 
@@ -86,6 +93,13 @@ struct FusionPlan {
   /// Whether the node's value exists only inside its reader's preparation.
   func isAbsorbed(_ node: Node) -> Bool {
     if isShared[node.index] { return true }
+    // Functions of whole rows are written by their linear layer's preparation, with nothing around them.
+    switch node.op {
+    case .layerNorm, .geglu:
+      guard let reader = soleReader(of: node.index), case .linear = reader.op else { return false }
+      return true
+    default: break
+    }
     guard let own = stage(node.op), own < 4, let reader = soleReader(of: node.index), let theirs = stage(reader.op)
     else { return false }
     return own < theirs && root(of: reader.inputs[0]) == node.index

@@ -117,6 +117,10 @@ struct ProgramCompiler {
           scale: model.parameters[scale]!.values, shift: model.parameters[shift]!.values, groups: groups,
           epsilon: epsilon)
         widestNorm = max(widestNorm, result.norm!.scale.count)
+      case .layerNorm(let scale, let shift, let epsilon):
+        result.rowFunction = .layerNorm(
+          scale: model.parameters[scale]!.values, shift: model.parameters[shift]!.values, epsilon: epsilon)
+      case .geglu: result.rowFunction = .geglu
       default: preconditionFailure("\(node.path) is no part of a preparation")
       }
       node = graph.nodes[fusion.root(of: node.inputs[0])]
@@ -143,7 +147,7 @@ struct ProgramCompiler {
       steps.append(.embed(node: node.index, into: buffer(for: node)))
     case .conv2d, .linear: try emitContraction(node)
     case .attention(let attention): emitAttention(node, attention)
-    case .groupNorm, .activation, .scaleShift, .upsampleNearest:
+    case .groupNorm, .layerNorm, .activation, .geglu, .scaleShift, .upsampleNearest:
       let prepared = chain(endingAt: node.index, including: true)
       steps.append(.materialize(prepared, into: buffer(for: node)))
     case .add:

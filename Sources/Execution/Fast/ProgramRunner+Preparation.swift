@@ -12,6 +12,11 @@ extension ProgramRunner {
     var quantizer: AffineQuantizer?
     /// What each channel is multiplied by before its code is taken; nil: ones.
     var factors: [Float]?
+
+    func withFactors(_ body: (UnsafePointer<Float>?) -> Void) {
+      guard let factors else { return body(nil) }
+      factors.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
   }
 
   /// Writes a preparation's value densely, as Float.
@@ -26,16 +31,13 @@ extension ProgramRunner {
 
   /// One pass over the sources: normalise, shift by the temporal feature, activate, upsample, store or quantise.
   func prepare(_ preparation: Preparation, into destination: Destination) {
+    if let function = preparation.rowFunction { return prepareRows(preparation, function, into: destination) }
     let affine = channelAffine(preparation)
     let factor = preparation.upsamples ? 2 : 1
     let (height, width) = (preparation.height * factor, preparation.width * factor)
     let elementSize = destination.quantizer == nil ? 4 : 1
     let pieces = preparation.pieces(splitAt: destination.quantizer?.boundaries ?? [])
-    func withFactors(_ body: (UnsafePointer<Float>?) -> Void) {
-      guard let factors = destination.factors else { return body(nil) }
-      factors.withUnsafeBufferPointer { body($0.baseAddress) }
-    }
-    withFactors { factors in
+    destination.withFactors { factors in
       split(height / factor) { sourceRows in
         let rows = (sourceRows.lowerBound * factor)..<(sourceRows.upperBound * factor)
         for piece in pieces {

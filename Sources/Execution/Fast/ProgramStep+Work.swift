@@ -41,6 +41,11 @@ extension Preparation {
   func work(toCodes: Bool) -> String {
     var parts: [String] = []
     if norm != nil { parts.append("norm") }
+    switch rowFunction {
+    case .layerNorm: parts.append("layer norm")
+    case .geglu: parts.append("geglu")
+    case nil: break
+    }
     if let activation { parts.append(activation.rawValue) }
     if upsamples { parts.append("upsample") }
     parts.append(toCodes ? "quantise" : "copy")

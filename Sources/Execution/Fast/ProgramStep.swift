@@ -22,6 +22,12 @@ struct Preparation: Sendable {
     let groups: Int
     let epsilon: Float
   }
+  /// A function of each row's channels together, which stands alone in its preparation.
+  enum RowFunction: Sendable {
+    case layerNorm(scale: [Float], shift: [Float], epsilon: Float)
+    /// Halves the channels.
+    case geglu
+  }
   var segments: [Segment]
   /// Of the source, before upsampling.
   var height: Int
@@ -31,8 +37,14 @@ struct Preparation: Sendable {
   var scaleShift: Int?
   var activation: Activation?
   var upsamples = false
+  var rowFunction: RowFunction?
 
-  var channels: Int { segments.reduce(0) { $0 + $1.channels } }
+  /// Of the result.
+  var channels: Int {
+    let source = segments.reduce(0) { $0 + $1.channels }
+    if case .geglu = rowFunction { return source / 2 }
+    return source
+  }
   /// Channels of one segment that are transformed alike.
   struct Piece {
     let segment: Segment
@@ -63,7 +75,9 @@ struct Preparation: Sendable {
     return pieces
   }
 
-  var isIdentity: Bool { norm == nil && scaleShift == nil && activation == nil && !upsamples }
+  var isIdentity: Bool {
+    norm == nil && scaleShift == nil && activation == nil && !upsamples && rowFunction == nil
+  }
 }
 
 /// Where a convolution's taps read: a buffer with the padding inside it.

@@ -64,6 +64,15 @@ extension GradientExecutor {
     case .attention(let attention): attentionGradient(node, attention)
     case .groupNorm(let scale, let shift, let groups, _):
       normalizeGradient(node, scale: scale, shift: shift, groups: groups)
+    case .layerNorm(let scale, let shift, let epsilon):
+      normalizeRowsGradient(node, scale: scale, shift: shift, epsilon: epsilon)
+    case .geglu:
+      contribute(node) { dx, accumulate, image in
+        var pass = ht_geglu_gradient(
+          x: UnsafePointer(operand(node, image)), dy: UnsafePointer(cotangent(node, image)), dx: dx,
+          rows: Int32(pixels(node)), channels: Int32(channels(node)), accumulate: accumulate ? 1 : 0)
+        kernels.gegluGradient(&pass)
+      }
     case .activation(let activation):
       contribute(node) { dx, accumulate, image in
         var pass = ht_activation_gradient(

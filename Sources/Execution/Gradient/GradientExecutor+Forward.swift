@@ -32,6 +32,15 @@ extension GradientExecutor {
     case .attention(let attention): attend(node, attention)
     case .groupNorm(let scale, let shift, let groups, let epsilon):
       normalize(node, scale: scale, shift: shift, groups: groups, epsilon: epsilon)
+    case .layerNorm(let scale, let shift, let epsilon):
+      normalizeRows(node, scale: scale, shift: shift, epsilon: epsilon)
+    case .geglu:
+      forEachImage { image in
+        var pass = ht_geglu(
+          source: UnsafePointer(operand(node, image)), rows: Int32(pixels(node)), channels: Int32(channels(node)),
+          out: ht_row_store(result(node, image), channels: channels(node)))
+        kernels.geglu(&pass)
+      }
     case .activation(let activation):
       forEachImage { image in
         transform(operand(node, image), node.count, 1, into: result(node, image), activation: activation.kernelCode)

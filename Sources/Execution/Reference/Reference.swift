@@ -28,6 +28,31 @@ extension Reference {
     return out
   }
 
+  /// Layer normalisation (Ba et al. 2016): per token, (x - mean) / sqrt(variance + epsilon) over its channels, biased variance,
+  /// then scale and shift per channel. x: T C.
+  static func layerNorm(_ x: [Float], epsilon: Float, scale: [Float], shift: [Float]) -> [Float] {
+    let channels = scale.count
+    var out = [Float](repeating: 0, count: x.count)
+    for start in stride(from: 0, to: x.count, by: channels) {
+      let row = x[start..<(start + channels)]
+      let mean = row.reduce(0.0) { $0 + Double($1) } / Double(channels)
+      let variance = row.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(channels)
+      let inverse = 1 / (variance + Double(epsilon)).squareRoot()
+      for c in 0..<channels {
+        out[start + c] = Float((Double(x[start + c]) - mean) * inverse * Double(scale[c]) + Double(shift[c]))
+      }
+    }
+    return out
+  }
+
+  /// GEGLU (Shazeer 2020): of each token the first half of its channels, each times the GELU of its partner in the second.
+  /// x: T 2C, result: T C.
+  static func geglu(_ x: [Float], channels: Int) -> [Float] {
+    stride(from: 0, to: x.count, by: 2 * channels).flatMap { start in
+      (start..<(start + channels)).map { x[$0] * activation(.gelu, x[$0 + channels]) }
+    }
+  }
+
   /// SiLU x sigmoid(x); GELU x Phi(x), exact; ReLU; Mish x tanh(ln(1 + e^x)) (Misra 2019).
   static func activation(_ kind: Activation, _ x: Float) -> Float {
     let x = Double(x)

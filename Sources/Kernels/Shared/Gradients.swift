@@ -1,7 +1,7 @@
 import CKernels
 
 /// Writes or adds 16 values, or the first few of them.
-@inline(__always) private func put(
+@inline(__always) func put(
   _ v: SIMD16<Float>, _ target: UnsafeMutablePointer<Float>, _ count: Int64, _ accumulate: Int32
 ) {
   if count == 16 {
@@ -11,12 +11,12 @@ import CKernels
   }
 }
 
-@inline(__always) private func get(_ source: UnsafePointer<Float>, _ count: Int64) -> SIMD16<Float> {
+@inline(__always) func get(_ source: UnsafePointer<Float>, _ count: Int64) -> SIMD16<Float> {
   count == 16 ? ht_load16(source) : ht_load_first16(source, count)
 }
 
 /// Lanes of the vector that starts at `i` of `count`.
-@inline(__always) private func lanes(_ i: Int, _ count: Int) -> Int64 { Int64(count &- i < 16 ? count &- i : 16) }
+@inline(__always) func lanes(_ i: Int, _ count: Int) -> Int64 { Int64(count &- i < 16 ? count &- i : 16) }
 
 /// dx = dy f'(x). See `ht_activation_gradient`.
 package func activationGradient(_ arguments: UnsafePointer<ht_activation_gradient>) {

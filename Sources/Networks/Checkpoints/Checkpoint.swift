@@ -1,3 +1,4 @@
+import Diffusion
 import Tensors
 
 /// What the user may say of a network whose checkpoint does not tell; nil where nothing is said.
@@ -69,6 +70,34 @@ package struct CheckpointReading: Sendable {
   package let process: CheckpointProcess
   /// Keys of the configuration that have no meaning here: training, data, samplers.
   package let unused: [String]
+  /// What turns a class label into the context that the network takes; nil where nothing beside the network does.
+  package var conditioner: ClassEmbedder?
+  /// The space that the network works in, where it is that of a first stage.
+  package var latent: LatentSpace?
+}
+
+/// What a checkpoint says of the space that a latent model's network works in.
+package struct LatentSpace: Sendable {
+  /// Latents are the first stage's times this.
+  package let scale: Double
+  /// The first stage's configuration; nil where nothing says it.
+  package let firstStage: CompVisConfiguration.Component?
+
+  package init(scale: Double, firstStage: CompVisConfiguration.Component?) {
+    self.scale = scale
+    self.firstStage = firstStage
+  }
+}
+
+/// Weights, and what else their container holds beside the network, by what it is called there.
+package struct CheckpointContents: Sendable {
+  package let network: any WeightSource
+  package let groups: [String: any WeightSource]
+
+  package init(_ network: any WeightSource, groups: [String: any WeightSource] = [:]) {
+    self.network = network
+    self.groups = groups
+  }
 }
 
 /// A kind of checkpoint: how it is recognised and read.
@@ -76,30 +105,39 @@ package protocol CheckpointFamily: Sendable {
   static var name: String { get }
   /// Arrays that every checkpoint of the kind has.
   static var landmarks: [String] { get }
-  /// - Parameter source: has all landmarks.
+  /// Whether a container with all landmarks is of this kind.
+  static func fits(_ contents: CheckpointContents, document: CheckpointDocument?) -> Bool
+  /// - Parameter contents: their network has all landmarks.
   /// - Throws: `ConfigurationError` for a malformed document, `CheckpointError` with every contradiction and everything
   ///   that nobody tells.
   static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
+    _ contents: CheckpointContents, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading
+}
+
+extension CheckpointFamily {
+  static func fits(_ contents: CheckpointContents, document: CheckpointDocument?) -> Bool { true }
 }
 
 /// Every kind of checkpoint that loads. A new one is one file beside this one and one line here.
 package enum CheckpointCatalog {
-  package static let families: [any CheckpointFamily.Type] = [DDIMCheckpoint.self, OpenAICheckpoint.self]
+  package static let families: [any CheckpointFamily.Type] = [
+    DDIMCheckpoint.self, LatentCheckpoint.self, OpenAICheckpoint.self,
+  ]
 
-  /// - Parameter others: names of what else the container holds beside the network: other networks, buffers, optimisers.
   /// - Throws: `CheckpointError` when the weights are of no family here, and what the family's `read` throws.
   package static func read(
-    _ source: any WeightSource, beside others: [String] = [], document: CheckpointDocument?, options: CheckpointOptions
+    _ contents: CheckpointContents, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading {
-    if let kind = ForeignCheckpoint(source, beside: others) {
+    let source = contents.network
+    if let kind = ForeignCheckpoint(source) {
       throw CheckpointError.unsupported(file: source.label, kind: kind.text)
     }
     func missing(_ family: any CheckpointFamily.Type) -> [String] {
       family.landmarks.filter { source.entry($0) == nil }
     }
-    guard let family = families.first(where: { missing($0).isEmpty }) else {
+    let family = families.first { missing($0).isEmpty && $0.fits(contents, document: document) }
+    guard let family else {
       let nearest = families.min { missing($0).count < missing($1).count }
       let partial = nearest.flatMap { family -> CheckpointError.Partial? in
         let lacking = missing(family)
@@ -110,6 +148,6 @@ package enum CheckpointCatalog {
         file: source.label, families: families.map { $0.name }, nearest: partial,
         examples: source.entries.prefix(5).map(\.name), count: source.entries.count)
     }
-    return try family.read(source, document: document, options: options)
+    return try family.read(contents, document: document, options: options)
   }
 }

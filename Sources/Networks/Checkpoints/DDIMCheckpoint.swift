@@ -7,8 +7,9 @@ enum DDIMCheckpoint: CheckpointFamily {
   static let landmarks = ["temb.dense.0.weight", "conv_in.weight", "down.0.block.0.conv1.weight", "conv_out.weight"]
 
   static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
+    _ contents: CheckpointContents, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading {
+    let source = contents.network
     let weights = try Weights(source)
     let settings = try document.map { try DDIMSettings($0) }
     var resolver = HyperparameterResolver(file: document?.file, program: "ermongroup/ddim")

@@ -1,22 +1,15 @@
 import Tensors
 
-/// Kinds of weight files that people have and that are no U-Net in pixel space by itself: recognised to be refused by name.
+/// Kinds of weight files that people have and that hold no U-Net: recognised to be refused by name.
 struct ForeignCheckpoint {
   let text: String
 
   /// nil when the file is none of these.
-  /// - Parameter others: names of what the container holds beside these weights.
-  init?(_ source: any WeightSource, beside others: [String]) {
+  init?(_ source: any WeightSource) {
     let names = source.entries.map(\.name)
     func has(prefix: String) -> Bool { names.contains { $0.hasPrefix(prefix) } }
     func has(part: String) -> Bool { names.contains { $0.contains(part) } }
-    let latent = ["first_stage_model", "cond_stage_model"]
-    if has(prefix: "model.diffusion_model.") || others.contains(where: latent.contains) {
-      text =
-        "a latent diffusion model (CompVis), which is not supported yet: its images are decoded by a second network"
-    } else if has(part: ".transformer_blocks.") {
-      text = "a U-Net with transformer blocks, which is not supported yet: it takes a context"
-    } else if has(prefix: "down_blocks."), has(prefix: "conv_in.") {
+    if has(prefix: "down_blocks."), has(prefix: "conv_in.") {
       text = "a network of diffusers, whose config.json must stand beside it: give the folder"
     } else if has(prefix: "text_model.") || has(prefix: "transformer.resblocks.") {
       text = "a text encoder, which draws no images by itself"

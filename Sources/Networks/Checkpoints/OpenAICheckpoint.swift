@@ -11,14 +11,19 @@ enum OpenAICheckpoint: CheckpointFamily {
   ]
 
   static func read(
-    _ source: any WeightSource, document: CheckpointDocument?, options: CheckpointOptions
+    _ contents: CheckpointContents, document: CheckpointDocument?, options: CheckpointOptions
   ) throws -> CheckpointReading {
+    let source = contents.network
     let weights = try OpenAIWeights(source)
     let flags = try document.map { try OpenAIFlags($0) }
     let program = flags?.program?.rawValue ?? "improved-diffusion and guided-diffusion"
     var resolver = HyperparameterResolver(file: document?.file, program: program)
     let structure = Structure(weights, flags, options, &resolver)
-    let (heads, order) = attention(weights, flags, options, &resolver)
+    let said = AttentionSettings(
+      heads: flags?.heads, headsUpsample: flags?.headsUpsample, headChannels: flags?.headChannels,
+      usesNewOrder: flags?.usesNewOrder)
+    let order = said.order(options, &resolver)
+    let heads = said.heads(options, standard: 4, &resolver)
     var processResolver = HyperparameterResolver(file: document?.file, program: program)
     let scheduler = process(weights, flags, &processResolver)
     var configuration: OpenAIUNetConfiguration?
@@ -90,35 +95,6 @@ enum OpenAICheckpoint: CheckpointFamily {
         resolver.report("image_size: \(problem)")
       }
     }
-  }
-
-  private static func attention(
-    _ weights: OpenAIWeights, _ flags: OpenAIFlags?, _ options: CheckpointOptions,
-    _ resolver: inout HyperparameterResolver
-  ) -> (OpenAIUNetConfiguration.Heads?, QKVOrder?) {
-    let order = resolver.settle(
-      "use_new_attention_order", configured: flags?.usesNewOrder,
-      given: options.qkvOrder.map { ("--qkv-order", $0 == .new) }, standard: false,
-      ask: "give --qkv-order legacy or --qkv-order new, or a configuration with --config FILE"
-    ).map { $0 ? QKVOrder.new : .legacy }
-    if options.heads != nil, options.headChannels != nil {
-      resolver.report("--heads and --head-channels exclude each other")
-      return (nil, order)
-    }
-    let ask = "give --heads N or --head-channels N, or a configuration with --config FILE"
-    // Channels win over heads, as in the program; -1 means that they say nothing. An option replaces both flags.
-    if options.heads == nil, options.headChannels != nil || (flags?.headChannels ?? -1) != -1 {
-      let width = resolver.settle(
-        "num_head_channels", configured: flags?.headChannels,
-        given: options.headChannels.map { ("--head-channels", $0) }, ask: ask)
-      return (width.map { .width($0) }, order)
-    }
-    let given = options.heads.map { ("--heads", $0) }
-    let heads = resolver.settle("num_heads", configured: flags?.heads, given: given, standard: 4, ask: ask)
-    guard let heads else { return (nil, order) }
-    let upward = flags?.headsUpsample.flatMap { $0 == -1 ? nil : $0 }
-    let up = resolver.settle("num_heads_upsample", configured: upward ?? heads, given: given)
-    return (up.map { .count(heads, up: $0) }, order)
   }
 
   /// The process, as a scheduler's configuration.

@@ -1,8 +1,22 @@
 import Graphs
 import Tensors
 
-/// What names and shapes of an improved- or guided-diffusion checkpoint tell.
+/// What names and shapes of an improved- or guided-diffusion checkpoint tell, or of latent diffusion, whose network is theirs
+/// with transformers in it.
 struct OpenAIWeights {
+  /// What the transformers of a checkpoint tell of themselves.
+  struct Transformer: Equatable {
+    enum Context: Equatable {
+      /// Second attentions look at the image again.
+      case none
+      case width(Int)
+      /// The same shapes would come of a context of so many channels and of none.
+      case either(Int)
+    }
+    let depth: Int
+    let context: Context
+  }
+
   let modelChannels: Int
   let stemChannels: Int
   let levelChannels: [Int]
@@ -13,11 +27,14 @@ struct OpenAIWeights {
   let classes: Int?
   let scalesAndShifts: Bool
   let resampling: OpenAIUNetConfiguration.Resampling
+  /// nil where attention is plain.
+  let transformer: Transformer?
 
   var learnsVariance: Bool { outChannels == 2 * inChannels }
 
-  init(_ source: any WeightSource) throws {
-    let shapes = WeightShapes(source, family: OpenAICheckpoint.name)
+  /// - Parameter family: what messages call it.
+  init(_ source: any WeightSource, family: String = OpenAICheckpoint.name) throws {
+    let shapes = WeightShapes(source, family: family)
     modelChannels = shapes.dim("time_embed.0.weight", 1)
     stemChannels = shapes.dim("input_blocks.0.0.weight", 0)
     inChannels = shapes.dim("input_blocks.0.0.weight", 1)
@@ -45,7 +62,13 @@ struct OpenAIWeights {
     layers = max(perLevel - 1, 1)
     let first = (0..<number).map { 1 + $0 * perLevel }
     levelChannels = first.map { shapes.dim("input_blocks.\($0).0.in_layers.2.weight", 0) }
-    attentionLevels = (0..<number).filter { shapes.has("input_blocks.\(first[$0]).1.qkv.weight") }
+    let transformers = (0..<number).filter { shapes.has("input_blocks.\(first[$0]).1.\(Self.transformerMark)") }
+    let attentions = (0..<number).filter { shapes.has("input_blocks.\(first[$0]).1.qkv.weight") }
+    attentionLevels = (attentions + transformers).sorted()
+    transformer = Self.transformer(transformers.map { "input_blocks.\(first[$0]).1" }, shapes)
+    if transformer != nil, !attentions.isEmpty {
+      shapes.report("attention at levels \(attentions), transformers at levels \(transformers) and in the middle")
+    }
     scalesAndShifts =
       shapes.dim("middle_block.0.emb_layers.1.weight", 0) == 2 * shapes.dim("middle_block.0.in_layers.2.weight", 0)
     // Six channels to six: three of the image and three of a smaller one; three predicted and three of a variance.
@@ -55,6 +78,26 @@ struct OpenAIWeights {
           + "one, such as super-resolution, are not supported")
     }
     try shapes.finish()
+  }
+
+  private static let transformerMark = "transformer_blocks.0.attn1.to_k.weight"
+
+  /// - Parameter paths: of transformers at the levels; the middle has one where they do.
+  private static func transformer(_ paths: [String], _ shapes: WeightShapes) -> Transformer? {
+    let all = paths + ["middle_block.1"]
+    guard shapes.has("\(all[0]).\(transformerMark)") || shapes.has("middle_block.1.\(transformerMark)") else {
+      return nil
+    }
+    let depths = all.map { path in shapes.count { "\(path).transformer_blocks.\($0).attn1.to_k.weight" } }
+    if Set(depths).count > 1 { shapes.report("transformers of \(depths) blocks, expected as many in each") }
+    let own = all.map { shapes.dim("\($0).\(transformerMark)", 1) }
+    let other = all.map { shapes.dim("\($0).transformer_blocks.0.attn2.to_k.weight", 1) }
+    if own == other {
+      // One width cannot be that of several levels.
+      return Transformer(depth: depths[0], context: Set(own).count > 1 ? .none : .either(own[0]))
+    }
+    if Set(other).count > 1 { shapes.report("transformers look at contexts of \(other) channels, expected one width") }
+    return Transformer(depth: depths[0], context: .width(other[0]))
   }
 
   func configuration(size: SampleSize, heads: OpenAIUNetConfiguration.Heads) -> OpenAIUNetConfiguration {
@@ -72,8 +115,11 @@ extension OpenAICheckpoint {
 
   /// Blocks are numbered through: an input block is the first convolution, a residual block with its attention, or a step down;
   /// an output block is a residual block, its attention and, at a level's end, the step up.
-  static func layout(_ configuration: OpenAIUNetConfiguration, _ order: QKVOrder) -> ModuleLayout {
-    var names = OpenAINames(configuration, order)
+  /// - Parameter depth: transformer blocks of each transformer; nil where attention is plain, in `order`.
+  static func layout(
+    _ configuration: OpenAIUNetConfiguration, _ order: QKVOrder, depth: Int? = nil
+  ) -> ModuleLayout {
+    var names = OpenAINames(order, depth: depth)
     let outline = configuration.outline
     let levels = outline.blockOutChannels.count
     var input = 1
@@ -120,8 +166,12 @@ private struct OpenAINames {
     "conv_out": .module("out.2"),
   ]
   private let order: QKVOrder
+  private let depth: Int?
 
-  init(_ configuration: OpenAIUNetConfiguration, _ order: QKVOrder) { self.order = order }
+  init(_ order: QKVOrder, depth: Int?) {
+    self.order = order
+    self.depth = depth
+  }
 
   mutating func module(_ canonical: String, _ stored: String) { places[canonical] = .module(stored) }
 
@@ -136,6 +186,7 @@ private struct OpenAINames {
   mutating func attention(
     _ canonical: String, _ stored: String, _ channels: Int, _ heads: AttentionStyle.Heads
   ) {
+    if let depth { return transformer(canonical, stored, depth) }
     module("\(canonical).group_norm", "\(stored).norm")
     module("\(canonical).to_out.0", "\(stored).proj_out")
     guard heads.divide(channels) else { return }
@@ -150,6 +201,19 @@ private struct OpenAINames {
           RowSelection(total: 3 * channels, first: part * channels, length: channels, stride: channels, count: 1)
         }
       places["\(canonical).\(name)"] = .rows(rows, of: "\(stored).qkv")
+    }
+  }
+
+  /// The programs call the parts of a transformer alike.
+  private mutating func transformer(_ canonical: String, _ stored: String, _ depth: Int) {
+    for part in ["norm", "proj_in", "proj_out"] { module("\(canonical).\(part)", "\(stored).\(part)") }
+    let attentions = ["attn1", "attn2"].flatMap { name in
+      ["to_q", "to_k", "to_v", "to_out.0"].map { "\(name).\($0)" }
+    }
+    for block in 0..<depth {
+      for part in attentions + ["norm1", "norm2", "norm3", "ff.net.0.proj", "ff.net.2"] {
+        module("\(canonical).transformer_blocks.\(block).\(part)", "\(stored).transformer_blocks.\(block).\(part)")
+      }
     }
   }
 }

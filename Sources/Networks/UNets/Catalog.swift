@@ -4,6 +4,7 @@ import Tensors
 package enum UNetCatalog {
   package static let families: [any UNetConfiguration.Type] = [
     UNet2DConfiguration.self, DDIMUNetConfiguration.self, OpenAIUNetConfiguration.self,
+    LatentUNetConfiguration.self, UNet2DConditionConfiguration.self,
   ]
 
   /// The configuration in a config.json, decoded by the family that the file names.

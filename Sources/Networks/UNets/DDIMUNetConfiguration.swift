@@ -56,8 +56,8 @@ package struct DDIMUNetConfiguration: UNetConfiguration, Equatable {
         groups: UNetOutline.normGroups, epsilon: epsilon, activation: .silu, timeScaleShift: .add,
         shortcutKernel: convolutionalShortcut ? 3 : 1),
       stemChannels: outline.modelChannels,
-      levels: outline.levels(convolutionalResampling ? .convolution : .plain), downAttention: attention,
-      upAttention: attention, middle: UNetPlan.Middle(attention: attention, divisor: 1), downsamplePadding: 0)
+      levels: outline.levels(convolutionalResampling ? .convolution : .plain, down: attention, up: attention),
+      middle: UNetPlan.Middle(attention: attention, divisor: 1), downsamplePadding: 0)
   }
 
   /// The same network as diffusers describes it, where it can: its first convolution is as wide as the first level, its

@@ -22,14 +22,14 @@ package struct OpenAIUNetConfiguration: UNetConfiguration, Equatable {
     /// So many channels each (`num_head_channels`).
     case width(Int)
 
-    var down: AttentionStyle.Heads {
+    package var down: AttentionStyle.Heads {
       switch self {
       case .count(let count, _): .count(count)
       case .width(let width): .width(width)
       }
     }
 
-    var up: AttentionStyle.Heads {
+    package var up: AttentionStyle.Heads {
       switch self {
       case .count(_, let count): .count(count)
       case .width(let width): .width(width)
@@ -70,23 +70,27 @@ package struct OpenAIUNetConfiguration: UNetConfiguration, Equatable {
   package static func decode(_ value: ConfigurationValue, file: String) throws(ConfigurationError) -> Self {
     let reader = ConfigurationReader(value, file: file)
     reader.ignore("_class_name")
-    let width = 1...UNetOutline.largestWidth
-    let outline = UNetOutline(reader)
-    let classes = optional(reader, "num_class_embeds")
-    let configuration = Self(
-      outline: outline, stemChannels: reader.int("stem_channels", in: width), heads: heads(reader),
-      timeScaleShift: reader.choice("resnet_time_scale_shift"), resampling: reader.choice("resampling"),
-      classes: classes)
-    if reader.isSound("block_out_channels", "attention_levels", "num_heads", "num_heads_upsample", "num_head_channels")
-    {
-      for problem in configuration.headProblems { reader.report(problem.key, problem.text) }
-    }
+    let configuration = Self(reader)
     try reader.finish()
     return configuration
   }
 
+  /// Reads what `entries` wrote; every key must be there.
+  init(_ reader: ConfigurationReader) {
+    outline = UNetOutline(reader)
+    classes = Self.optional(reader, "num_class_embeds")
+    stemChannels = reader.int("stem_channels", in: 1...UNetOutline.largestWidth)
+    heads = Self.heads(reader)
+    timeScaleShift = reader.choice("resnet_time_scale_shift")
+    resampling = reader.choice("resampling")
+    if reader.isSound("block_out_channels", "attention_levels", "num_heads", "num_heads_upsample", "num_head_channels")
+    {
+      for problem in headProblems { reader.report(problem.key, problem.text) }
+    }
+  }
+
   /// Null where the file says null; the key must be there.
-  private static func optional(_ reader: ConfigurationReader, _ key: String) -> Int? {
+  static func optional(_ reader: ConfigurationReader, _ key: String) -> Int? {
     if reader.value(key) == .null { return nil }
     return reader.int(key, in: 1...UNetOutline.largestWidth)
   }
@@ -104,18 +108,22 @@ package struct OpenAIUNetConfiguration: UNetConfiguration, Equatable {
   }
 
   package var encoded: ConfigurationValue {
+    .map([.init("_class_name", .string(Self.className))] + entries)
+  }
+
+  /// Every key but the class.
+  var entries: [ConfigurationValue.Entry] {
     var (down, up, width): (ConfigurationValue, ConfigurationValue, ConfigurationValue) = (.null, .null, .null)
     switch heads {
     case .count(let count, let upCount): (down, up) = (.integer(count), .integer(upCount))
     case .width(let channels): width = .integer(channels)
     }
-    return .map(
-      [.init("_class_name", .string(Self.className))] + outline.entries + [
-        .init("stem_channels", .integer(stemChannels)), .init("num_heads", down), .init("num_heads_upsample", up),
-        .init("num_head_channels", width), .init("resnet_time_scale_shift", .string(timeScaleShift.rawValue)),
-        .init("resampling", .string(resampling.rawValue)),
-        .init("num_class_embeds", classes.map { .integer($0) } ?? .null),
-      ])
+    return outline.entries + [
+      .init("stem_channels", .integer(stemChannels)), .init("num_heads", down), .init("num_heads_upsample", up),
+      .init("num_head_channels", width), .init("resnet_time_scale_shift", .string(timeScaleShift.rawValue)),
+      .init("resampling", .string(resampling.rawValue)),
+      .init("num_class_embeds", classes.map { .integer($0) } ?? .null),
+    ]
   }
 
   /// Heads that do not divide the channels of an attention block, by key.
@@ -155,8 +163,8 @@ package struct OpenAIUNetConfiguration: UNetConfiguration, Equatable {
       embeddingWidth: 4 * outline.modelChannels, classEmbedding: classes.map { .table(classes: $0) },
       style: ResidualStyle(
         groups: UNetOutline.normGroups, epsilon: Self.epsilon, activation: .silu, timeScaleShift: timeScaleShift),
-      stemChannels: stemChannels, levels: outline.levels(steps), downAttention: attention(heads.down),
-      upAttention: attention(heads.up),
+      stemChannels: stemChannels,
+      levels: outline.levels(steps, down: attention(heads.down), up: attention(heads.up)),
       middle: UNetPlan.Middle(attention: attention(heads.down), divisor: 1), downsamplePadding: 1)
   }
 }

@@ -4,10 +4,10 @@ import Tensors
 extension UNet2DConfiguration {
   /// Largest channel count, embedding width or class count a configuration may ask for: far above every published
   /// network, far below what would exhaust memory before a weight was read.
-  private static let largestWidth = 1 << 20
-  private static let largestImageSide = 1 << 14
-  private static let mostLevels = 15
-  private static let mostLayers = 64
+  static let largestWidth = 1 << 20
+  static let largestImageSide = 1 << 14
+  static let mostLevels = 15
+  static let mostLayers = 64
   /// Classes of a "timestep" class embedding when the file gives no number: the customary length of a noise schedule.
   private static let defaultTimestepClasses = 1000
 
@@ -27,12 +27,7 @@ extension UNet2DConfiguration {
     let reader = ConfigurationReader(value, file: file)
     for key in reader.keys where key.hasPrefix("_") || foreign.contains(key) { reader.ignore(key) }
     let configuration = Self(reader)
-    guard case .map(let known) = configuration.encoded else { preconditionFailure("a configuration is a map") }
-    for key in known.map(\.key) where !nullable.contains(key) {
-      if reader.value(key) == .null {
-        reader.report(key, "null has no meaning here; leave the key out for the default")
-      }
-    }
+    reader.reportNulls(in: configuration.encoded, but: nullable)
     configuration.check(reader)
     try reader.finish()
     return configuration
@@ -40,18 +35,18 @@ extension UNet2DConfiguration {
 
   private init(_ reader: ConfigurationReader) {
     let width = 1...Self.largestWidth
-    sampleSize = Self.sampleSize(reader)
+    sampleSize = reader.sampleSize(largest: Self.largestImageSide)
     inChannels = reader.int("in_channels", default: inChannels, in: width)
     outChannels = reader.int("out_channels", default: outChannels, in: width)
     centerInputSample = reader.bool("center_input_sample", default: centerInputSample)
     timeEmbedding = reader.choice("time_embedding_type", default: timeEmbedding)
     // diffusers takes 0 for "not given", too.
-    timeEmbeddingDim = Self.optional(reader, "time_embedding_dim", default: nil, in: 0...Self.largestWidth)
+    timeEmbeddingDim = reader.nullableInt("time_embedding_dim", default: nil, in: 0...Self.largestWidth)
       .flatMap { $0 == 0 ? nil : $0 }
     freqShift = reader.double("freq_shift", default: freqShift, in: -1e6...1e6)
     flipSinToCos = reader.bool("flip_sin_to_cos", default: flipSinToCos)
-    downBlocks = Self.blocks(reader, "down_block_types", default: downBlocks)
-    upBlocks = Self.blocks(reader, "up_block_types", default: upBlocks)
+    downBlocks = reader.blocks("down_block_types", default: downBlocks)
+    upBlocks = reader.blocks("up_block_types", default: upBlocks)
     hasMidBlock = Self.midBlock(reader)
     blockOutChannels = reader.ints("block_out_channels", default: blockOutChannels, in: width)
     layersPerBlock = reader.int("layers_per_block", default: layersPerBlock, in: 1...Self.mostLayers)
@@ -61,59 +56,17 @@ extension UNet2DConfiguration {
     upsampling = reader.choice("upsample_type", default: upsampling)
     dropout = reader.double("dropout", default: dropout, in: 0...1)
     activation = reader.activation("act_fn", default: activation)
-    attentionHeadDim = Self.optional(reader, "attention_head_dim", default: attentionHeadDim, in: width)
+    attentionHeadDim = reader.nullableInt("attention_head_dim", default: attentionHeadDim, in: width)
     normGroups = reader.int("norm_num_groups", default: normGroups, in: width)
-    attentionNormGroups = Self.optional(reader, "attn_norm_num_groups", default: nil, in: width)
+    attentionNormGroups = reader.nullableInt("attn_norm_num_groups", default: nil, in: width)
     normEpsilon = reader.double("norm_eps", default: normEpsilon, in: 0...1)
     timeScaleShift = reader.choice("resnet_time_scale_shift", default: timeScaleShift)
     addAttention = reader.bool("add_attention", default: addAttention)
-    trainTimesteps = Self.optional(reader, "num_train_timesteps", default: nil, in: width)
+    trainTimesteps = reader.nullableInt("num_train_timesteps", default: nil, in: width)
     classEmbedding = Self.classEmbedding(reader, trainTimesteps: trainTimesteps)
   }
 
   // MARK: Keys with rules of their own
-
-  /// Null where the file says null, the default where it says nothing.
-  private static func optional(
-    _ reader: ConfigurationReader, _ key: String, default fallback: Int?, in range: ClosedRange<Int>
-  ) -> Int? {
-    guard let raw = reader.value(key) else { return fallback }
-    return raw == .null ? nil : reader.int(key, in: range)
-  }
-
-  /// An integer, or height and width.
-  private static func sampleSize(_ reader: ConfigurationReader) -> SampleSize? {
-    let side = 1...largestImageSide
-    switch reader.value("sample_size") {
-    case nil, .null: return nil
-    case .list(let items):
-      guard items.count == 2 else {
-        reader.report(
-          "sample_size", "expected an integer or a list of height and width, found a list of \(items.count)")
-        return nil
-      }
-      let sides = reader.ints("sample_size", in: side)
-      return sides.count == 2 ? SampleSize(height: sides[0], width: sides[1]) : nil
-    case .bool, .integer, .number, .string, .map:
-      let both = reader.int("sample_size", in: side)
-      return SampleSize(height: both, width: both)
-    }
-  }
-
-  /// Block types, with the prefix `UNetRes` that files of the first diffusers versions carry.
-  private static func blocks<Block: RawRepresentable & CaseIterable>(
-    _ reader: ConfigurationReader, _ key: String, default fallback: [Block]
-  ) -> [Block] where Block.RawValue == String {
-    let legal = Block.allCases.map(\.rawValue)
-    return reader.strings(key, default: fallback.map(\.rawValue)).enumerated().map { position, text in
-      let name = text.hasPrefix("UNetRes") ? String(text.dropFirst(7)) : text
-      if let block = Block(rawValue: name) { return block }
-      var problem = "expected one of \(legal.joined(separator: ", ")), found \"\(printable(text, limit: 60))\""
-      if let near = nearest(name, in: legal) { problem += " (did you mean \"\(near)\"?)" }
-      reader.report("\(key)[\(position)]", problem)
-      return Block.allCases.first!
-    }
-  }
 
   private static func midBlock(_ reader: ConfigurationReader) -> Bool {
     switch reader.value("mid_block_type") {
@@ -125,8 +78,8 @@ extension UNet2DConfiguration {
     }
   }
 
-  private static func classEmbedding(_ reader: ConfigurationReader, trainTimesteps: Int?) -> ClassEmbedding? {
-    let classes = optional(reader, "num_class_embeds", default: nil, in: 1...largestWidth)
+  static func classEmbedding(_ reader: ConfigurationReader, trainTimesteps: Int?) -> ClassEmbedding? {
+    let classes = reader.nullableInt("num_class_embeds", default: nil, in: 1...largestWidth)
     switch reader.value("class_embed_type") {
     case nil, .null: return classes.map { .table(classes: $0) }
     case .string("timestep"): return .timestep(classes: classes ?? trainTimesteps ?? defaultTimestepClasses)
@@ -143,7 +96,11 @@ extension UNet2DConfiguration {
   // MARK: Values that must fit together
 
   private func check(_ reader: ConfigurationReader) {
-    checkLevels(reader)
+    reader.checkLevels(
+      [
+        ("block_out_channels", blockOutChannels.count), ("down_block_types", downBlocks.count),
+        ("up_block_types", upBlocks.count),
+      ], most: Self.mostLevels)
     checkGroups(reader)
     checkHeads(reader)
     checkTime(reader)
@@ -155,27 +112,9 @@ extension UNet2DConfiguration {
     }
   }
 
-  private func checkLevels(_ reader: ConfigurationReader) {
-    let counts = [
-      ("block_out_channels", blockOutChannels.count), ("down_block_types", downBlocks.count),
-      ("up_block_types", upBlocks.count),
-    ]
-    for (key, count) in counts where reader.isSound(key) && !(1...Self.mostLevels).contains(count) {
-      reader.report(key, "expected 1 to \(Self.mostLevels) levels, found \(count)")
-    }
-    for (key, count) in counts.dropFirst() where count != counts[0].1 && reader.isSound(key, counts[0].0) {
-      reader.report(key, "expected \(counts[0].1) levels as in \(counts[0].0), found \(count)")
-    }
-  }
-
   private func checkGroups(_ reader: ConfigurationReader) {
     guard reader.isSound("block_out_channels") else { return }
-    if reader.isSound("norm_num_groups") {
-      for (level, channels) in blockOutChannels.enumerated() where channels % normGroups != 0 {
-        reader.report(
-          "norm_num_groups", "\(normGroups) groups do not divide block_out_channels[\(level)] = \(channels)")
-      }
-    }
+    reader.checkGroups(normGroups, of: blockOutChannels)
     if hasMidBlock, addAttention, reader.isSound("attn_norm_num_groups"), let groups = attentionNormGroups,
       let channels = blockOutChannels.last, channels % groups != 0
     {
@@ -216,19 +155,5 @@ extension UNet2DConfiguration {
         "class_embed_type",
         "\"timestep\" is supported with \"positional\" time embeddings only, found \"\(timeEmbedding.rawValue)\"")
     }
-  }
-}
-
-extension ConfigurationReader {
-  /// Names of activations as diffusers reads them: any case, and "swish" for SiLU. Null is the default, too.
-  func activation(_ key: String, default fallback: Activation) -> Activation {
-    guard let raw = value(key), raw != .null else { return fallback }
-    let legal = Activation.allCases.map(\.rawValue) + ["swish"]
-    if case .string(let text) = raw {
-      let name = text.lowercased()
-      if let found = Activation(rawValue: name == "swish" ? "silu" : name) { return found }
-    }
-    report(key, "expected one of \(legal.joined(separator: ", ")), found \(raw.shown)")
-    return fallback
   }
 }

@@ -16,10 +16,10 @@ extension UNet2DConfiguration {
       levels: blockOutChannels.indices.map { level in
         let (down, up) = (downBlocks[level], upBlocks[levels - 1 - level])
         return UNetPlan.Level(
-          channels: blockOutChannels[level], layers: layersPerBlock, attendsDown: down == .attention,
-          attendsUp: up == .attention, downsampling: resampling(down), upsampling: resampling(up))
+          channels: blockOutChannels[level], layers: layersPerBlock,
+          downAttention: down == .attention ? attention : nil,
+          upAttention: up == .attention ? attention : nil, downsampling: resampling(down), upsampling: resampling(up))
       },
-      downAttention: attention, upAttention: attention,
       middle: hasMidBlock
         ? UNetPlan.Middle(attention: addAttention ? middleAttention : nil, divisor: midBlockScaleFactor) : nil,
       downsamplePadding: downsamplePadding)

@@ -22,11 +22,19 @@ package protocol UNetConfiguration: Sendable {
   var encoded: ConfigurationValue { get }
   /// The size the network was trained for; nil where the configuration leaves it open.
   var sampleSize: SampleSize? { get set }
+  /// Tokens of the context that the network looks at, which nothing in its weights tells; nil where it takes none.
+  var contextTokens: Int? { get set }
   /// What the network consists of.
   var plan: UNetPlan { get }
 }
 
 extension UNetConfiguration {
+  /// Networks without transformers take no context.
+  package var contextTokens: Int? {
+    get { nil }
+    set {}
+  }
+
   /// The network on images of `size`, or of `sampleSize` when nil.
   /// - Throws: `GraphError` when the size is unknown, does not divide, or the network exceeds the graph's limits.
   package func graph(size: SampleSize? = nil) throws(GraphError) -> Graph {

@@ -88,12 +88,12 @@ package struct UNetOutline: Sendable, Equatable {
   }
 
   /// The levels, all alike but for channels and attention.
-  func levels(_ resampling: UNetPlan.Resampling) -> [UNetPlan.Level] {
+  func levels(_ resampling: UNetPlan.Resampling, down: AttentionStyle, up: AttentionStyle) -> [UNetPlan.Level] {
     blockOutChannels.enumerated().map { level, channels in
       let attends = attentionLevels.contains(level)
       return UNetPlan.Level(
-        channels: channels, layers: layersPerBlock, attendsDown: attends, attendsUp: attends,
-        downsampling: resampling, upsampling: resampling)
+        channels: channels, layers: layersPerBlock, downAttention: attends ? down : nil,
+        upAttention: attends ? up : nil, downsampling: resampling, upsampling: resampling)
     }
   }
 }

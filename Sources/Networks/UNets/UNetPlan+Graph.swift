@@ -13,6 +13,7 @@ extension UNetPlan {
     var g = GraphBuilder()
     let t = g.timestep()
     let temb = g.timeEmbedding(self, t)
+    let context = context.map { g.context(tokens: $0.tokens, width: $0.width) }
 
     var h = g.region("conv_in", .stem, definedAt: [0], inScope: false) { g in
       let image = g.sample(shape)
@@ -22,16 +23,16 @@ extension UNetPlan {
     var skips = [h]
     for level in levels.indices {
       h = g.scope("down_blocks.\(level)", definedAt: [1, level], byKind: true) {
-        $0.downLevel(self, level, h, temb: temb, skips: &skips)
+        $0.downLevel(self, level, h, temb: temb, context: context, skips: &skips)
       }
     }
     if let middle {
-      h = g.scope("mid_block", definedAt: [2]) { $0.middle(middle, style, h, temb: temb) }
+      h = g.scope("mid_block", definedAt: [2]) { $0.middle(middle, style, h, temb: temb, context: context) }
     }
     for (position, level) in levels.indices.reversed().enumerated() {
       // Defined from the highest resolution, which is executed last.
       h = g.scope("up_blocks.\(position)", definedAt: [3, -position], byKind: true) {
-        $0.upLevel(self, level, h, temb: temb, skips: &skips)
+        $0.upLevel(self, level, h, temb: temb, context: context, skips: &skips)
       }
     }
     let output = g.region("conv_out", .head, definedAt: [4], inScope: false) { g in

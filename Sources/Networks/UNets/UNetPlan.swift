@@ -19,8 +19,9 @@ package struct UNetPlan: Sendable, Equatable {
     package var channels: Int
     /// Residual blocks on the way down; one more on the way up.
     package var layers: Int
-    package var attendsDown: Bool
-    package var attendsUp: Bool
+    /// After each residual block on the way down, and on the way up; nil for none.
+    package var downAttention: AttentionStyle?
+    package var upAttention: AttentionStyle?
     package var downsampling: Resampling
     package var upsampling: Resampling
   }
@@ -30,6 +31,18 @@ package struct UNetPlan: Sendable, Equatable {
     package var attention: AttentionStyle?
     /// What the outputs of its blocks are divided by.
     package var divisor: Double
+  }
+
+  /// The tokens that transformers look at.
+  package struct Context: Sendable, Equatable {
+    package var tokens: Int
+    /// Channels of each.
+    package var width: Int
+
+    package init(tokens: Int, width: Int) {
+      self.tokens = tokens
+      self.width = width
+    }
   }
 
   /// How the timestep becomes a vector.
@@ -48,13 +61,13 @@ package struct UNetPlan: Sendable, Equatable {
   /// Width of the time embedding.
   package var embeddingWidth: Int
   package var classEmbedding: UNet2DConfiguration.ClassEmbedding?
+  /// nil: the network takes none.
+  package var context: Context?
   package var style: ResidualStyle
   /// Channels of the first convolution's result.
   package var stemChannels: Int
   /// From the highest resolution to the lowest.
   package var levels: [Level]
-  package var downAttention: AttentionStyle
-  package var upAttention: AttentionStyle
   /// nil: the way up follows the way down at once.
   package var middle: Middle?
   /// Zero rows and columns above and left of a strided convolution; there is one below and right.

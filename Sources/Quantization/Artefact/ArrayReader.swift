@@ -210,6 +210,11 @@ struct ArrayReader {
     return floats(name, found) ?? Tensor([0])
   }
 
+  /// Finite values in the shape that is announced; nil where they are not, which is remembered.
+  mutating func floats(_ name: String, dims: [Int]) -> Tensor? {
+    take(name, .f32, dims: dims).flatMap { floats(name, $0) }
+  }
+
   private mutating func floats(_ name: String, _ found: StoredTensor) -> Tensor? {
     guard found.type == .f32, let tensor = found.floats() else {
       misfit(name, "expected F32, found \(found.type.rawValue)")

@@ -5,7 +5,7 @@ extension QuantizedModel {
   /// A component of a pipeline other than its denoiser: a network of its own, whose table does not depend on the sampling step.
   package struct Component: Sendable, Equatable {
     /// Components that an artefact may hold beside the denoiser.
-    package static let names = ["conditioner", "decoder", "encoder", "text_encoder"]
+    package static let names = ["decoder", "encoder", "text_encoder"]
 
     /// The network's configuration, as its kind writes it.
     package var network: ConfigurationValue

@@ -38,6 +38,10 @@ extension QuantizedModel {
         conditioning: (test.labels ?? []).map { Conditioning(label: $0) },
         expected: arrays.floats(ArrayName.selfTestExpected))
     }
+    conditioner = header.conditioner.flatMap { entry in
+      arrays.floats(ArrayName.conditionerTable, dims: [entry.classes, entry.width])
+        .map { ClassEmbedder($0, unconditional: entry.unconditional) }
+    }
     parameters = arrays.remainingFloats()
     try ArrayReader.finish([arrays] + readers, file: file)
     self.components = components
@@ -45,6 +49,7 @@ extension QuantizedModel {
     sampleShape = header.sampleShape
     process = header.process
     recipe = header.recipe
+    latentScale = header.latentScale
     sampler = header.sampler
     steps = header.steps
     lineage = header.lineage
@@ -93,6 +98,8 @@ extension QuantizedModel {
     let features: [Feature]
     let tableClasses: Int?
     let hasCorrection: Bool
+    let latentScale: Double?
+    let conditioner: (classes: Int, width: Int, unconditional: Int?)?
     /// Channels of an image.
     let correctedChannels: Int
     let components: [String: Part]
@@ -121,10 +128,22 @@ extension QuantizedModel {
         components[name] = pipeline?.map(name).map(Part.init)
       }
       self.components = components
+      conditioner = pipeline?.map("conditioner").map { section in
+        if section.string("_class_name") != ClassEmbedder.className {
+          section.report("_class_name", "expected \"\(ClassEmbedder.className)\"")
+        }
+        let classes = section.int("classes", in: 1...1_000_000)
+        return (
+          classes, section.int("width", in: 1...Self.largestDim),
+          section.unconditionalClass("unconditional_class", classes: classes)
+        )
+      }
       network = denoiser.required("network")
       sampleShape = isFirst ? nil : denoiser.imageShape("sample_shape")
       process = reader.required("process")
       sampler = reader.required("sampler")
+      let scale = reader.value("latent_scale") ?? .null
+      latentScale = scale == .null ? nil : reader.double("latent_scale", in: 1e-6...1e6)
       recipe = Recipe(reader.section("recipe"))
       steps = reader.steps("steps")
       weights = denoiser.maps("weights").map(Weight.init)

@@ -1,3 +1,4 @@
+import Diffusion
 import Graphs
 import Tensors
 
@@ -18,6 +19,7 @@ enum ArrayName {
   static let slopes = "correction.slopes"
   static let biases = "correction.biases"
   static let variances = "correction.variances"
+  static let conditionerTable = "conditioner/embedding.weight"
   static let selfTestX = "self_test.x"
   static let selfTestExpected = "self_test.expected"
 }
@@ -64,6 +66,7 @@ extension QuantizedModel {
         Tensor([rows.count, rows.first?.bias.count ?? 0], rows.flatMap(\.bias)))
       tensors[ArrayName.variances] = StoredTensor(Tensor([rows.count], rows.map(\.variance)))
     }
+    if let conditioner { tensors[ArrayName.conditionerTable] = StoredTensor(conditioner.table) }
     if let selfTest {
       tensors[ArrayName.selfTestX] = StoredTensor(selfTest.x)
       tensors[ArrayName.selfTestExpected] = StoredTensor(selfTest.expected)
@@ -71,6 +74,7 @@ extension QuantizedModel {
     var components: [ConfigurationValue.Entry] = [
       .init("denoiser", denoiserHeader(encoded.weights, encoded.activations))
     ]
+    if let conditioner { components.append(.init("conditioner", conditioner.encoded)) }
     for (name, component) in self.components.sorted(by: { $0.key < $1.key }) {
       let (arrays, header) = component.encode()
       components.append(.init(name, header))
@@ -80,11 +84,14 @@ extension QuantizedModel {
   }
 
   private func header(_ components: ConfigurationValue) -> ConfigurationValue {
-    [
-      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
-      "components": components, "process": process, "recipe": recipe.encode(), "sampler": sampler,
-      "steps": steps.encode(), "lineage": lineage.encode(), "self_test": selfTest?.encode() ?? nil,
+    var entries: [ConfigurationValue.Entry] = [
+      .init("schema", .string(Self.schemaName)), .init("schema_version", .integer(Self.schemaVersion)),
+      .init("components", components), .init("process", process), .init("recipe", recipe.encode()),
+      .init("sampler", sampler), .init("steps", steps.encode()), .init("lineage", lineage.encode()),
+      .init("self_test", selfTest?.encode() ?? nil),
     ]
+    if let latentScale { entries.append(.init("latent_scale", .number(latentScale))) }
+    return .map(entries)
   }
 
   private func denoiserHeader(
@@ -206,5 +213,16 @@ extension Granularity {
     case .split(let boundaries): ["split": .list(boundaries.map { .integer($0) })]
     case .rowSplit(let boundaries): ["row_split": .list(boundaries.map { .integer($0) })]
     }
+  }
+}
+
+extension ClassEmbedder {
+  static let className = "ClassEmbedder"
+
+  fileprivate var encoded: ConfigurationValue {
+    [
+      "_class_name": .string(Self.className), "classes": .integer(table.dims[0]), "width": .integer(table.dims[1]),
+      "unconditional_class": unconditional.map { .integer($0) } ?? nil,
+    ]
   }
 }

@@ -69,6 +69,10 @@ package struct QuantizedModel: Sendable, Equatable {
   package var table: QuantizationTable
   /// Of predictions while sampling; nil: none.
   package var correction: NoiseCorrection?
+  /// What turns class labels into the contexts that the denoiser takes; nil where nothing does.
+  package var conditioner: ClassEmbedder?
+  /// What a first stage's values are multiplied with to be the denoiser's; nil where it works on images themselves.
+  package var latentScale: Double?
   /// Parameters that stay float: biases, normalisations, embeddings and the layers that the recipe left out.
   package var parameters: [String: Tensor]
   package var lineage: Lineage
@@ -80,9 +84,12 @@ package struct QuantizedModel: Sendable, Equatable {
     network: ConfigurationValue, sampleShape: ImageShape?, process: ConfigurationValue, recipe: Recipe,
     sampler: ConfigurationValue, steps: [Step], table: QuantizationTable, parameters: [String: Tensor],
     lineage: Lineage,
-    correction: NoiseCorrection? = nil, selfTest: SelfTest? = nil, components: [String: Component] = [:]
+    correction: NoiseCorrection? = nil, conditioner: ClassEmbedder? = nil, latentScale: Double? = nil,
+    selfTest: SelfTest? = nil, components: [String: Component] = [:]
   ) {
     self.components = components
+    self.conditioner = conditioner
+    self.latentScale = latentScale
     self.correction = correction
     self.network = network
     self.sampleShape = sampleShape
@@ -119,7 +126,7 @@ package struct QuantizedModel: Sendable, Equatable {
     let (fit, idle) = table.problems(
       for: graph, codes: stored, found: parameters.mapValues(\.dims), keeping: table.features.keys)
     var problems = fit
-    problems += selfTestProblems(graph)
+    problems += selfTestProblems(graph) + conditionerProblems(graph)
     let absent = graph.parameters.filter { idle.contains($0.name) && parameters[$0.name] == nil }
     if let problem = absenceProblem(absent.reduce(0) { $0 + $1.count }) { problems.append(problem) }
     if !problems.isEmpty { throw .otherGraph(file: file, problems: problems) }
@@ -141,6 +148,24 @@ package struct QuantizedModel: Sendable, Equatable {
       "\(count) values of parameters are absent because nothing reads them, and \(stored) are there; expected at most \(largest)"
   }
 
+  /// What the call of the self-test is given: its labels as the network takes them, or an example of what it takes.
+  package func selfTestConditioning(_ test: SelfTest, graph: Graph) -> [Conditioning] {
+    if let conditioner { return test.conditioning.map(conditioner.embedded) }
+    let form = graph.conditioning
+    guard form.context != nil else { return test.conditioning }
+    return (0..<(test.x.dims.first ?? 0)).map { _ in form.example() }
+  }
+
+  private func conditionerProblems(_ graph: Graph) -> [String] {
+    guard let conditioner else { return [] }
+    let expected = graph.conditioning.context.map { [$0.tokens, $0.width] }
+    let found = [1, conditioner.table.dims[1]]
+    if expected == found { return [] }
+    return [
+      "conditioner: its contexts have shape \(found), the network takes \(expected.map { "\($0)" } ?? "none")"
+    ]
+  }
+
   private func selfTestProblems(_ graph: Graph) -> [String] {
     guard let selfTest else { return [] }
     var problems: [String] = []
@@ -153,10 +178,11 @@ package struct QuantizedModel: Sendable, Equatable {
       problems.append("self_test.expected: expected shape \(output), found \(selfTest.expected.dims)")
     }
     let labels = selfTest.conditioning.compactMap(\.label)
-    let classes = 0..<(graph.classCount ?? 0)
-    if labels.count != (graph.classCount == nil ? 0 : count) || !labels.allSatisfy({ classes.contains($0) }) {
+    let classCount = conditioner?.form.classes ?? graph.classCount
+    let classes = 0..<(classCount ?? 0)
+    if labels.count != (classCount == nil ? 0 : count) || !labels.allSatisfy({ classes.contains($0) }) {
       problems.append(
-        "self_test.labels: expected \(graph.classCount == nil ? "none" : "\(count) classes below \(classes.upperBound)")"
+        "self_test.labels: expected \(classCount == nil ? "none" : "\(count) classes below \(classes.upperBound)")"
       )
     }
     return problems

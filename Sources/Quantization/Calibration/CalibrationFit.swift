@@ -5,16 +5,23 @@ import Tensors
 extension CalibrationProvenance {
   /// Throws unless a set of this provenance may calibrate `graph` for `recipe`: same model, same sampler and steps, drawn
   /// as the recipe says (seed and order aside), and no smaller.
+  /// - Parameter form: what the model is conditioned on; nil for what its network is.
   package func check(
-    fits recipe: Recipe, graph: Graph, modelDigest: String, sampler: ConfigurationValue, steps: [Step]
+    fits recipe: Recipe, graph: Graph, form: ConditioningForm? = nil, modelDigest: String, sampler: ConfigurationValue,
+    steps: [Step], guidance: GuidanceSetting? = nil
   ) throws(QuantizationError) {
     if self.modelDigest != modelDigest { throw .setOfOtherModel(expected: modelDigest, found: self.modelDigest) }
-    let shape = Self.shown(graph.imageShape, graph.conditioning)
+    let shape = Self.shown(graph.imageShape, form ?? graph.conditioning)
     let own = Self.shown(imageShape, conditioning)
     if own != shape { throw .setOfOtherShape(expected: shape, found: own) }
     var differences = Self.differences(set: self.sampler, recipe: sampler)
     if differences.isEmpty, self.steps != steps {
       differences = ["steps: the set has \(Self.shown(self.steps)), the recipe gives \(Self.shown(steps))"]
+    }
+    if differences.isEmpty, self.guidance != guidance {
+      let (own, asked) = (self.guidance, guidance)
+      let shown = { (setting: GuidanceSetting?) in setting?.encode().shown ?? "none" }
+      differences = ["guidance: the set has \(shown(own)), asked for is \(shown(asked))"]
     }
     if !differences.isEmpty { throw .setOfOtherSampler(differences: differences) }
     let drawn = Self.differences(

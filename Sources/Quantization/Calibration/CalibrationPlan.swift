@@ -147,7 +147,8 @@ extension Recipe.Calibration {
     guard let classCount = form.classes else { return [] }
     switch labels {
     case .balanced:
-      return trajectories.map { Conditioning(label: $0 % classCount) }
+      let classes = form.labels
+      return trajectories.map { Conditioning(label: classes[$0 % classes.count]) }
     case .cycled(let list):
       if let bad = list.first(where: { $0 >= classCount }) {
         throw .labelOutOfRange(label: bad, classCount: classCount)

@@ -16,12 +16,15 @@ package struct CalibrationProvenance: Sendable, Equatable {
   /// Its steps in execution order.
   package var steps: [Step]
   package var calibration: Recipe.Calibration
+  /// How its trajectories were guided; nil where they were not.
+  package var guidance: GuidanceSetting?
 
   package init(
     modelDigest: String, imageShape: ImageShape, conditioning: ConditioningForm, sampler: ConfigurationValue,
     steps: [Step],
-    calibration: Recipe.Calibration
+    calibration: Recipe.Calibration, guidance: GuidanceSetting? = nil
   ) {
+    self.guidance = guidance
     self.modelDigest = modelDigest
     self.imageShape = imageShape
     self.conditioning = conditioning
@@ -31,12 +34,18 @@ package struct CalibrationProvenance: Sendable, Equatable {
   }
 
   package func encode() -> ConfigurationValue {
-    [
-      "schema": .string(Self.schemaName), "schema_version": .integer(Self.schemaVersion),
-      "model_digest": .string(modelDigest), "image_shape": .list(imageShape.dims.map { .integer($0) }),
-      "class_count": conditioning.classes.map { .integer($0) } ?? nil,
-      "sampler": sampler, "steps": steps.encode(), "calibration": calibration.encode(),
+    var entries: [ConfigurationValue.Entry] = [
+      .init("schema", .string(Self.schemaName)), .init("schema_version", .integer(Self.schemaVersion)),
+      .init("model_digest", .string(modelDigest)),
+      .init("image_shape", .list(imageShape.dims.map { .integer($0) })),
+      .init("class_count", conditioning.classes.map { .integer($0) } ?? nil),
     ]
+    if let label = conditioning.unconditionalLabel { entries.append(.init("unconditional_class", .integer(label))) }
+    entries += [
+      .init("sampler", sampler), .init("steps", steps.encode()), .init("calibration", calibration.encode()),
+    ]
+    if let guidance { entries.append(.init("guidance", guidance.encode())) }
+    return .map(entries)
   }
 
   package init(_ value: ConfigurationValue, file: String) throws {
@@ -55,14 +64,27 @@ package struct CalibrationProvenance: Sendable, Equatable {
     imageShape =
       dims.count == 3
       ? ImageShape(channels: dims[0], height: dims[1], width: dims[2]) : ImageShape(channels: 1, height: 1, width: 1)
+    let classes = reader.value("class_count") == .null ? nil : reader.int("class_count", in: 1...1_000_000)
     conditioning = ConditioningForm(
-      classes: reader.value("class_count") == .null ? nil : reader.int("class_count", in: 1...1_000_000))
+      classes: classes, unconditionalLabel: reader.unconditionalClass("unconditional_class", classes: classes))
     sampler = reader.value("sampler") ?? .null
     if sampler == .null { reader.report("sampler", "missing; expected the sampler's keys") }
     steps = reader.steps("steps")
     calibration = .init(reader.map("calibration") ?? ConfigurationReader([:], file: "\(file): calibration"))
     if reader.value("calibration") == nil { reader.report("calibration", "missing; expected a map") }
+    guidance = reader.map("guidance").map(GuidanceSetting.init)
+    if guidance != nil, conditioning.unconditionalLabel == nil {
+      reader.report("guidance", "needs a class that stands for none, and unconditional_class names none")
+    }
     try reader.finish()
+  }
+}
+
+extension ConfigurationReader {
+  /// The class that stands for none; nil where the key is absent or null.
+  func unconditionalClass(_ key: String, classes: Int?) -> Int? {
+    let found = value(key) ?? .null
+    return found == .null ? nil : int(key, in: 0...max((classes ?? 1) - 1, 0))
   }
 }
 

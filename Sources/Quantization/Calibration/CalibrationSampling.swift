@@ -11,6 +11,8 @@ package struct CalibrationSampling: Sendable {
   /// Trajectories sampled together. The set does not depend on it; memory does: one batch's states and the network's
   /// working memory for it are all that is held besides what the sink keeps.
   package let batch: Int
+  /// How trajectories are guided; nil where they are not.
+  private let guidance: GuidanceSetting?
 
   /// A network call's inner features, one row per image, for distribution `tdac`.
   package typealias FeatureProbe =
@@ -21,8 +23,9 @@ package struct CalibrationSampling: Sendable {
   /// - Parameter probe: needed for distribution `tdac` only.
   package init(
     denoiser: any Denoiser, schedule: NoiseSchedule, sampler: any Sampler, modelDigest: String, batch: Int,
-    probe: FeatureProbe? = nil
+    guidance: GuidanceSetting? = nil, probe: FeatureProbe? = nil
   ) {
+    self.guidance = guidance
     precondition(batch > 0)
     self.probe = probe
     self.denoiser = denoiser
@@ -37,7 +40,8 @@ package struct CalibrationSampling: Sendable {
     let process = DiffusionProcess(schedule: schedule, predictionType: denoiser.predictionType)
     return CalibrationProvenance(
       modelDigest: modelDigest, imageShape: denoiser.imageShape, conditioning: denoiser.conditioning,
-      sampler: sampler.configuration, steps: try sampler.steps(for: process), calibration: calibration)
+      sampler: sampler.configuration, steps: try sampler.plan(for: process).steps, calibration: calibration,
+      guidance: guidance)
   }
 
   /// Samples the trajectories and hands every kept state to `sink`. Noise: `calibration.seed`, calibration stream,

@@ -67,15 +67,24 @@ final class WalkValues {
     position = 0
   }
 
-  /// The images of all samples, channels-last.
+  /// The images of all samples, channels-last, and the contexts where the network takes some.
   private func loadImages(into values: SampleValues) throws {
     let graph = float.model.graph
     guard let image = graph.inputNode(.sample) else { return }
+    let context = graph.inputNode(.context)
     let shape = graph.imageShape
     try values.reserve(image.index, size: shape.count, shared: false)
+    if let context { try values.reserve(context.index, size: context.count, shared: false) }
     var next = 0
     for slice in samples.slices {
-      let x = try set.samples(step: slice.step, slice.range).x
+      let found = try set.samples(step: slice.step, slice.range)
+      if let context {
+        for (row, conditioning) in found.conditioning.enumerated() {
+          let tokens = conditioning.context?.tokens.values ?? []
+          values.row(context.index, next + row).update(from: tokens, count: tokens.count)
+        }
+      }
+      let x = found.x
       x.values.withUnsafeBufferPointer { x in
         for row in 0..<slice.range.count {
           ChannelsLast.write(

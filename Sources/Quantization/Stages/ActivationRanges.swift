@@ -22,6 +22,7 @@ extension QuantizationTask {
 
   /// Stage: one quantiser per activation site and sampling step, each range collected over that step's samples (TFMQ-DM's
   /// released code; Huang et al. 2024 describe it for the temporal block). With an interval, neighbouring steps share a range.
+  /// What follows from a context alone, and so is the same at every step, has one quantiser.
   /// - Parameters and result: as `sharedRanges`.
   package func rangesPerStep(
     _ network: QuantizedNetwork, fixed: [Site: ActivationQuantizers] = [:]
@@ -78,7 +79,7 @@ extension QuantizationTask {
     let collector = RangeCollector(forms: forms, estimator: settings.range, decay: settings.average?.decay)
     let executor = try makeExecutor(upstream.model, upstream.table, collector.observer)
     var watch = SampleWatch(self, stage, total: groups.joined().joined().reduce(0) { $0 + $1.range.count })
-    var rows: [Site: [AffineQuantizer]] = [:]
+    var rows: [[Site: [ValueRange]]] = []
     for batches in groups {
       for batch in batches {
         try watch.run(batch) { slice, input in
@@ -92,13 +93,38 @@ extension QuantizationTask {
         collector.endBatch()
       }
       let ranges = collector.take()
-      for site in sites {
-        guard let found = ranges[site], let form = forms[site] else {
-          preconditionFailure("the executor did not report \(site)")
-        }
-        rows[site, default: []].append(form.quantizer(found))
+      if let site = sites.first(where: { ranges[$0] == nil }) {
+        preconditionFailure("the executor did not report \(site)")
       }
+      rows.append(ranges)
     }
-    return rows.mapValues { ActivationQuantizers(key: key, rows: $0) }
+    return forms.quantizers(key, of: sites, rows, in: model.graph)
+  }
+}
+
+extension [Site: SiteForm] {
+  /// Quantisers of sites whose ranges were found row by row; what follows from a context alone has one for all rows.
+  func quantizers(
+    _ key: ActivationQuantizers.Key, of sites: [Site], _ rows: [[Site: [ValueRange]]], in graph: Graph
+  ) -> [Site: ActivationQuantizers] {
+    [Site: ActivationQuantizers](
+      uniqueKeysWithValues: sites.compactMap { site -> (Site, ActivationQuantizers)? in
+        guard let form = self[site] else { return nil }
+        let found = rows.compactMap { $0[site] }
+        guard graph.followsContext(site), let first = found.first else {
+          return (site, ActivationQuantizers(key: key, rows: found.map(form.quantizer)))
+        }
+        let whole = found.dropFirst().reduce(first) { all, row in zip(all, row).map { $0.union($1) } }
+        return (site, ActivationQuantizers(shared: form.quantizer(whole)))
+      })
+  }
+}
+
+extension Graph {
+  /// Whether the values at an activation site follow from a context alone: the inputs of the layers that make keys and values
+  /// of cross-attention, and these themselves.
+  fileprivate func followsContext(_ site: Site) -> Bool {
+    guard let (node, tensor) = place(of: site), case .operand(let position) = tensor else { return false }
+    return phase(of: node.inputs[position]) == .context
   }
 }

@@ -14,6 +14,7 @@ package final class TrajectoryRanges: Sendable {
   }
 
   private let recipe: Recipe
+  private let graph: Graph
   private let forms: [Site: SiteForm]
   /// A collector for each row of the tables.
   private let collectors: [RangeCollector]
@@ -32,6 +33,7 @@ package final class TrajectoryRanges: Sendable {
     let forms = recipe.forms(of: selected.filter { !known.contains($0) }, in: graph)
     let rows = recipe.activationTables == .all ? (stepCount + recipe.tableInterval - 1) / recipe.tableInterval : 1
     self.recipe = recipe
+    self.graph = graph
     self.forms = forms
     collectors = (0..<rows).map { _ in RangeCollector(forms: forms, estimator: activations.range, decay: nil) }
   }
@@ -76,11 +78,6 @@ package final class TrajectoryRanges: Sendable {
 
   /// - Parameter sites: watched ones.
   func quantizers(_ key: ActivationQuantizers.Key, of sites: [Site]) -> [Site: ActivationQuantizers] {
-    let rows = state.withLock(\.rows)
-    return Dictionary(
-      uniqueKeysWithValues: sites.compactMap { site in
-        guard let form = forms[site] else { return nil }
-        return (site, ActivationQuantizers(key: key, rows: rows.compactMap { $0[site].map(form.quantizer) }))
-      })
+    forms.quantizers(key, of: sites, state.withLock(\.rows), in: graph)
   }
 }

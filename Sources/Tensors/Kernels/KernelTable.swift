@@ -37,6 +37,10 @@ package struct KernelTable: Sendable {
   package let channelSums: Kernel<ht_channel_sums>
   /// Softmax of rows in place.
   package let softmaxRows: Kernel<ht_softmax>
+  /// Layer normalisation of rows, to Float or u8 codes.
+  package let layerNorm: Kernel<ht_layer_norm>
+  /// Values times the GELU of their gates, to Float or u8 codes.
+  package let geglu: Kernel<ht_geglu>
   /// Means of 2x2 blocks.
   package let averagePool: Kernel<ht_average_pool>
   /// Simulated quantisation of a flat array.
@@ -66,6 +70,10 @@ package struct KernelTable: Sendable {
   package let channelBlend: Kernel<ht_channel_blend>
   /// The cotangent in front of a softmax.
   package let softmaxGradient: Kernel<ht_softmax_gradient>
+  /// The cotangent in front of a layer normalisation, and its affine part's gradients.
+  package let layerNormGradient: Kernel<ht_layer_norm_gradient>
+  /// The cotangent in front of a GEGLU.
+  package let gegluGradient: Kernel<ht_geglu_gradient>
   /// out = fma(x, scale, out) over `count` values.
   package let addScaled:
     @Sendable (
@@ -86,11 +94,13 @@ package struct KernelTable: Sendable {
     instructionSet: .base, convolveF32: KernelsBase.convolveF32, convolveU8S8: KernelsBase.convolveU8S8,
     winogradInput: KernelsBase.winogradInput, winogradOutput: KernelsBase.winogradOutput,
     transform: KernelsBase.transform, channelSums: KernelsBase.channelSums, softmaxRows: KernelsBase.softmaxRows,
+    layerNorm: KernelsBase.layerNorm, geglu: KernelsBase.geglu,
     averagePool: KernelsBase.averagePool, simulate: KernelsBase.simulate, packMatrix: KernelsBase.packMatrix,
     packCodes: KernelsBase.packCodes, add: KernelsBase.add, affine: KernelsBase.affine,
     activationGradient: KernelsBase.activationGradient,
     channelProducts: KernelsBase.channelProducts, channelBlend: KernelsBase.channelBlend,
-    softmaxGradient: KernelsBase.softmaxGradient, addScaled: KernelsBase.addScaled,
+    softmaxGradient: KernelsBase.softmaxGradient, layerNormGradient: KernelsBase.layerNormGradient,
+    gegluGradient: KernelsBase.gegluGradient, addScaled: KernelsBase.addScaled,
     softWeights: KernelsBase.softWeights, softGradient: KernelsBase.softGradient, adam: KernelsBase.adam)
 
   #if arch(x86_64)
@@ -102,11 +112,13 @@ package struct KernelTable: Sendable {
         instructionSet: .avx2, convolveF32: KernelsAVX2.convolveF32, convolveU8S8: KernelsAVX2.convolveU8S8,
         winogradInput: KernelsAVX2.winogradInput, winogradOutput: KernelsAVX2.winogradOutput,
         transform: KernelsAVX2.transform, channelSums: KernelsAVX2.channelSums, softmaxRows: KernelsAVX2.softmaxRows,
+        layerNorm: KernelsAVX2.layerNorm, geglu: KernelsAVX2.geglu,
         averagePool: KernelsAVX2.averagePool, simulate: KernelsAVX2.simulate, packMatrix: KernelsAVX2.packMatrix,
         packCodes: KernelsAVX2.packCodes, add: KernelsAVX2.add, affine: KernelsAVX2.affine,
         activationGradient: KernelsAVX2.activationGradient,
         channelProducts: KernelsAVX2.channelProducts, channelBlend: KernelsAVX2.channelBlend,
-        softmaxGradient: KernelsAVX2.softmaxGradient, addScaled: KernelsAVX2.addScaled,
+        softmaxGradient: KernelsAVX2.softmaxGradient, layerNormGradient: KernelsAVX2.layerNormGradient,
+        gegluGradient: KernelsAVX2.gegluGradient, addScaled: KernelsAVX2.addScaled,
         softWeights: KernelsAVX2.softWeights, softGradient: KernelsAVX2.softGradient, adam: KernelsAVX2.adam)
 
     /// nil where the processor lacks it.
@@ -118,12 +130,14 @@ package struct KernelTable: Sendable {
         convolveU8S8: KernelsAVX512VNNI.convolveU8S8, winogradInput: KernelsAVX512VNNI.winogradInput,
         winogradOutput: KernelsAVX512VNNI.winogradOutput, transform: KernelsAVX512VNNI.transform,
         channelSums: KernelsAVX512VNNI.channelSums, softmaxRows: KernelsAVX512VNNI.softmaxRows,
+        layerNorm: KernelsAVX512VNNI.layerNorm, geglu: KernelsAVX512VNNI.geglu,
         averagePool: KernelsAVX512VNNI.averagePool, simulate: KernelsAVX512VNNI.simulate,
         packMatrix: KernelsAVX512VNNI.packMatrix, packCodes: KernelsAVX512VNNI.packCodes, add: KernelsAVX512VNNI.add,
         affine: KernelsAVX512VNNI.affine,
         activationGradient: KernelsAVX512VNNI.activationGradient,
         channelProducts: KernelsAVX512VNNI.channelProducts, channelBlend: KernelsAVX512VNNI.channelBlend,
-        softmaxGradient: KernelsAVX512VNNI.softmaxGradient, addScaled: KernelsAVX512VNNI.addScaled,
+        softmaxGradient: KernelsAVX512VNNI.softmaxGradient, layerNormGradient: KernelsAVX512VNNI.layerNormGradient,
+        gegluGradient: KernelsAVX512VNNI.gegluGradient, addScaled: KernelsAVX512VNNI.addScaled,
         softWeights: KernelsAVX512VNNI.softWeights, softGradient: KernelsAVX512VNNI.softGradient,
         adam: KernelsAVX512VNNI.adam)
   #else

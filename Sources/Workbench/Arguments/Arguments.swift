@@ -66,8 +66,8 @@ package struct LabelCycle: Sendable, Equatable, CustomStringConvertible {
     labels = parts.compactMap { $0 }
   }
 
-  /// Every class in turn.
-  package init(classCount: Int) { labels = Array(0..<classCount) }
+  /// - Precondition: at least one.
+  package init(_ labels: [Int]) { self.labels = labels }
 
   package func label(of image: Int) -> Int { labels[image % labels.count] }
 

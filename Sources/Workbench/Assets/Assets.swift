@@ -26,10 +26,10 @@ package struct Assets: Sendable {
 
     fileprivate func isAsset(_ file: String) -> Bool {
       switch self {
-      // Feature extractors stand beside the models, without a network configuration.
+      // Feature extractors stand beside the models, without a network's configuration.
       case .model:
         file.hasSuffix(".safetensors")
-          || ["unet/config.json", "config.json"].contains { Folder.kind(of: joined(file, $0)) == .file }
+          || ["unet/config.json", "config.json", "config.yaml"].contains { Folder.kind(of: joined(file, $0)) == .file }
       case .sampler, .recipe: file.hasSuffix(".yaml")
       }
     }

@@ -6,18 +6,21 @@ package struct CalibrateCommand: Sendable {
   package var model: String
   package var recipe: String
   package var sampler: SamplerOptions
+  package var guidance: GuidanceOptions
   package var modelOptions: ModelOptions
   package var out: String?
   package var threads: Int
   package var batch: Int
 
   package init(
-    model: String, recipe: String, sampler: SamplerOptions, modelOptions: ModelOptions, out: String?, threads: Int,
+    model: String, recipe: String, sampler: SamplerOptions, guidance: GuidanceOptions, modelOptions: ModelOptions,
+    out: String?, threads: Int,
     batch: Int
   ) {
     self.model = model
     self.recipe = recipe
     self.sampler = sampler
+    self.guidance = guidance
     self.modelOptions = modelOptions
     self.out = out
     self.threads = threads
@@ -30,7 +33,7 @@ package struct CalibrateCommand: Sendable {
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets)
     session.console.notes(try source.schedule.notes + prepared.notes)
     let calibration = try CalibrationRun(
-      source: source, prepared: prepared, compute: Compute(threads: threads, batch: batch))
+      source: source, prepared: prepared, compute: Compute(threads: threads, batch: batch), guidance: guidance)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).calibration.h5")
     try AtomicFile.prepareTarget(path)
     let sizes = calibration.sizes

@@ -12,6 +12,7 @@ package struct CompareCommand: Sendable {
   package var images: ClosedRange<Int>
   package var seed: UInt64
   package var labels: LabelCycle?
+  package var guidance: GuidanceOptions
   package var modelOptions: ModelOptions
   package var out: String?
   /// Of the perceptual distance.
@@ -22,7 +23,8 @@ package struct CompareCommand: Sendable {
 
   package init(
     float: String, quantized: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64,
-    labels: LabelCycle?, modelOptions: ModelOptions, out: String?, options: ScoringOptions, threads: Int, batch: Int,
+    labels: LabelCycle?, guidance: GuidanceOptions, modelOptions: ModelOptions, out: String?, options: ScoringOptions,
+    threads: Int, batch: Int,
     json: Bool
   ) {
     self.float = float
@@ -31,6 +33,7 @@ package struct CompareCommand: Sendable {
     self.images = images
     self.seed = seed
     self.labels = labels
+    self.guidance = guidance
     self.modelOptions = modelOptions
     self.out = out
     self.options = options
@@ -50,8 +53,13 @@ package struct CompareCommand: Sendable {
     let notes = try float.schedule.notes + chosen.notes
     session.console.notes(notes)
     let compute = try Compute(threads: threads, batch: batch)
+    // Both as the quantised model was calibrated, unless told otherwise.
+    let own = try guidance.setting(for: quantized)
+    let guidance = GuidanceOptions(scale: own?.scale ?? 1, rescale: own?.rescale ?? 0)
     let plans = try [float, quantized].map {
-      try SamplingPlan(source: $0, sampler: sampler, executor: $0.defaultExecutor, seed: seed, labels: labels)
+      try SamplingPlan(
+        source: $0, sampler: sampler, executor: $0.defaultExecutor, seed: seed, labels: labels,
+        guidance: guidance)
     }
     try StepJournal.checkMemory(images: images.count, networks: 2, steps: plans[0].steps.count)
     let samplers = try plans.map {

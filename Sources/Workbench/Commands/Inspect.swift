@@ -95,7 +95,8 @@ struct SelfTestRun {
     guard let test = quantized.selfTest else { throw ModelSourceError.noSelfTest(path: source.path) }
     let step = quantized.steps[test.stepIndex]
     let found = try source.executor(.integer, compute: compute).run(
-      NetworkInput(x: test.x, at: step, conditioning: test.conditioning))
+      NetworkInput(
+        x: test.x, at: step, conditioning: quantized.selfTestConditioning(test, graph: source.model.graph)))
     count = found.count
     largestDifference = zip(found.values, test.expected.values).reduce(0) { max($0, Double(abs($1.0 - $1.1))) }
   }

@@ -36,14 +36,13 @@ package struct PredictCommand: Sendable {
     if let component { return try predict(component, session) }
     let source = try session.open(model, modelOptions)
     let arrays = try InputArrays(input)
-    arrays.noteUnused(but: "x", "t", "labels", console: session.console)
+    arrays.noteUnused(but: "x", "t", "labels", "context", console: session.console)
     let x = try arrays.images("x", shape: source.model.graph.imageShape, console: session.console)
     let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)
-    let labels = arrays.contains("labels") ? try arrays.labels("labels", count: x.dims[0]) : []
+    let conditioning = try conditioning(arrays, of: source, count: x.dims[0], session)
     let executor = try source.executor(executor, compute: Compute(threads: threads, batch: x.dims[0]))
     let y = try executor.run(
-      NetworkInput(
-        x: x, timesteps: timesteps, conditioning: labels.map { Conditioning(label: $0) }, stepIndex: step))
+      NetworkInput(x: x, timesteps: timesteps, conditioning: conditioning, stepIndex: step))
     try NPZ.write(TensorArchive(tensors: ["y": StoredTensor(y)]), to: out)
     let kind = (self.executor ?? source.defaultExecutor).rawValue
     try session.console.result("\(out): y \(y.dims), \(kind) executor")
@@ -87,6 +86,27 @@ package struct PredictCommand: Sendable {
   }
 
   private static func noTime(_ side: FirstStageSide) -> String { "its \(side.rawValue) knows no sampling steps" }
+  /// Labels, or the contexts that the network takes, one per image; none for unconditional networks.
+  private func conditioning(
+    _ arrays: InputArrays, of source: ModelSource, count: Int, _ session: Session
+  ) throws -> [Conditioning] {
+    let labels = arrays.contains("labels") ? try arrays.labels("labels", count: count) : []
+    guard arrays.contains("context") else {
+      let named = labels.map { Conditioning(label: $0) }
+      guard let embedder = source.embedder else { return named }
+      if named.isEmpty { try embedder.form.check(.none) }
+      for image in named { try embedder.form.check(image) }
+      return named.map(embedder.embedded)
+    }
+    if !labels.isEmpty {
+      throw InputArrayError.value(file: input, name: "context", text: "stands beside labels; give one of them")
+    }
+    let form = source.model.graph.conditioning.context
+    return try arrays.contexts(
+      "context", count: count, tokens: form?.tokens, width: form?.width, console: session.console
+    )
+    .map { Conditioning(context: $0) }
+  }
 }
 
 /// Which network of a first stage is meant.

@@ -12,6 +12,7 @@ package struct QuantizeCommand: Sendable {
   package var recipe: String
   package var calibration: String?
   package var sampler: SamplerOptions
+  package var guidance: GuidanceOptions
   package var modelOptions: ModelOptions
   package var out: String?
   package var effort: Effort
@@ -21,7 +22,8 @@ package struct QuantizeCommand: Sendable {
   package var batch: Int
 
   package init(
-    model: String, recipe: String, calibration: String?, sampler: SamplerOptions, modelOptions: ModelOptions,
+    model: String, recipe: String, calibration: String?, sampler: SamplerOptions, guidance: GuidanceOptions,
+    modelOptions: ModelOptions,
     out: String?, effort: Effort, time: WorkTime?, threads: Int,
     batch: Int
   ) {
@@ -29,6 +31,7 @@ package struct QuantizeCommand: Sendable {
     self.recipe = recipe
     self.calibration = calibration
     self.sampler = sampler
+    self.guidance = guidance
     self.modelOptions = modelOptions
     self.out = out
     self.effort = effort
@@ -47,7 +50,8 @@ package struct QuantizeCommand: Sendable {
     let planning = try TimePlanning(
       source, stepCount: prepared.steps.count, drawsSet: calibration == nil, compute: compute)
     if let time { prepared = planning.fitted(prepared, to: time, console: session.console) }
-    let calibrating = try CalibrationRun(source: source, prepared: prepared, compute: compute)
+    let calibrating = try CalibrationRun(
+      source: source, prepared: prepared, compute: compute, guidance: guidance)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")
     try AtomicFile.prepareTarget(path)
     planning.announce(prepared.recipe, setBytes: calibrating.sizes.file, console: session.console)

@@ -18,6 +18,7 @@ package struct SampleCommand: Sendable {
   /// Keeps the samples of a latent model instead of decoding them.
   package var latentsOnly: Bool
   package var tile: TileArgument?
+  package var guidance: GuidanceOptions
   package var grid: GridShape?
   package var threads: Int
   package var batch: Int
@@ -26,7 +27,8 @@ package struct SampleCommand: Sendable {
   package init(
     model: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
     executor: ExecutorKind?, modelOptions: ModelOptions, initialNoise: String?, out: String?, writesArray: Bool,
-    latentsOnly: Bool = false, tile: TileArgument? = nil, grid: GridShape?, threads: Int, batch: Int, json: Bool
+    latentsOnly: Bool = false, tile: TileArgument? = nil, guidance: GuidanceOptions = GuidanceOptions(),
+    grid: GridShape?, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
     self.sampler = sampler
@@ -40,6 +42,7 @@ package struct SampleCommand: Sendable {
     self.writesArray = writesArray
     self.latentsOnly = latentsOnly
     self.tile = tile
+    self.guidance = guidance
     self.grid = grid
     self.threads = threads
     self.batch = batch
@@ -53,7 +56,7 @@ package struct SampleCommand: Sendable {
     let compute = try Compute(threads: threads, batch: batch)
     let plan = try SamplingPlan(
       source: source, sampler: sampler, executor: executor ?? source.defaultExecutor, seed: seed, labels: labels,
-      initialNoise: initialNoise, latentsOnly: latentsOnly, tile: tile)
+      initialNoise: initialNoise, latentsOnly: latentsOnly, tile: tile, guidance: guidance)
     let drawing = try plan.imageSampler(last: images.upperBound, compute: compute, console: session.console)
     let grid = grid ?? GridShape(showing: images.count)
     try MemoryBudget.require(

@@ -53,6 +53,15 @@ struct ModelDescription {
       .init("blocks", .list(blocks)),
       .init("temporal_block", .list(summary.temporalMembers.map { .string($0) })),
     ]
+    if let embedder = source.embedder {
+      entries.append(
+        .init(
+          "conditioner",
+          [
+            "classes": .integer(embedder.table.dims[0]), "width": .integer(embedder.table.dims[1]),
+            "unconditional_class": embedder.unconditional.map { .integer($0) } ?? .null,
+          ]))
+    }
     if let checkpoint = source.checkpoint { entries.append(.init("checkpoint", checkpoint.value)) }
     guard let quantized = source.quantized else { return entries }
     entries += [
@@ -101,7 +110,17 @@ struct ModelDescription {
     if case .string(let name)? = source.network["_class_name"] { name } else { "U-Net" }
   }
 
-  private var classes: String { graph.classCount.map { "\($0) classes" } ?? "unconditional" }
+  private var classes: String {
+    if let embedder = source.embedder {
+      let (rows, width) = (embedder.table.dims[0], embedder.table.dims[1])
+      return "\(rows) classes through a context of \(width) channels"
+        + (embedder.unconditional.map { ", of which \($0) stands for none" } ?? "")
+    }
+    if let context = graph.conditioning.context {
+      return "a context of \(context.tokens) tokens of \(context.width) channels"
+    }
+    return graph.classCount.map { "\($0) classes" } ?? "unconditional"
+  }
 
   private func quantizedLines(_ quantized: QuantizedModel) -> [String] {
     let recipe = quantized.recipe

@@ -22,6 +22,10 @@ package struct ModelSource: Sendable {
   /// Of a quantised model: without the weights that are codes in `quantized.table`.
   package let model: Model
   package let quantized: QuantizedModel?
+  /// What turns class labels into the contexts that the network takes; nil where nothing does.
+  package let embedder: ClassEmbedder?
+  /// The space of a first stage that the network works in; nil for images themselves.
+  package let latent: LatentSpace?
   /// How a checkpoint's network was settled; nil for models that describe themselves.
   package let checkpoint: CheckpointOrigin?
   /// What it consists of beside its denoiser.
@@ -39,12 +43,12 @@ package struct ModelSource: Sendable {
     switch Folder.kind(of: path) {
     case .folder:
       if !ModelFolder.describesNetwork(path), let file = try CheckpointFile.only(in: path) {
-        return try ModelSource(checkpoint: file, options)
+        return try ModelSource(checkpoint: file, name: stem(of: path), options)
       }
       try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
       return try ModelSource(folder: path, options)
     case .file:
-      if try !QuantizedModelFile.isOne(path) { return try ModelSource(checkpoint: path, options) }
+      if try !QuantizedModelFile.isOne(path) { return try ModelSource(checkpoint: path, name: stem(of: path), options) }
       try refuse(options.ofCheckpoints, path, "a quantised model says it itself")
       if !options.schedule.given.isEmpty {
         throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
@@ -63,7 +67,8 @@ package struct ModelSource: Sendable {
     if !options.isEmpty { throw .idleOptions(path: path, options: options, reason: reason) }
   }
 
-  private init(checkpoint path: String, _ options: ModelOptions) throws {
+  /// - Parameter name: what things made from it are called.
+  private init(checkpoint path: String, name: String, _ options: ModelOptions) throws {
     let file = try CheckpointFile(path, configuration: options.configuration)
     let opened = try Checkpoint(path, options.weights)
     let weights = opened.weights
@@ -71,7 +76,7 @@ package struct ModelSource: Sendable {
     var settings = options.checkpoint
     settings.size = try settings.size.map(pipeline.sampleSize)
     let reading = try CheckpointCatalog.read(
-      weights, beside: opened.groups.keys.sorted(), document: file.document(), options: settings)
+      CheckpointContents(weights, groups: opened.groups), document: file.document(), options: settings)
     let schedule = try Self.schedule(options.schedule) {
       let stated = reading.process.value
       let found = try ModelSchedule.read(
@@ -85,8 +90,10 @@ package struct ModelSource: Sendable {
     let model = try Model.load(graph: graph, from: weights, layout: reading.layout)
     let network = reading.configuration.encoded
     self.init(
-      path: path, digest: Self.digest(of: model, network: network, schedule: schedule), network: network,
-      schedule: schedule, model: model, quantized: nil,
+      path: path, name: name,
+      digest: Self.digest(of: model, network: network, schedule: schedule, embedder: reading.conditioner),
+      network: network, schedule: schedule, model: model, quantized: nil, embedder: reading.conditioner,
+      latent: reading.latent,
       checkpoint: CheckpointOrigin(
         family: reading.family, configuration: file.configuration, hyperparameters: reading.hyperparameters,
         unused: reading.unused),
@@ -176,7 +183,8 @@ package struct ModelSource: Sendable {
     try pipeline.check(sample: model.graph.imageShape, path: path)
     self.init(
       path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network,
-      schedule: .success(ModelSchedule(process)), model: model, quantized: quantized, pipeline: pipeline,
+      schedule: .success(ModelSchedule(process)), model: model, quantized: quantized,
+      latent: quantized.latentScale.map { LatentSpace(scale: $0, firstStage: nil) }, pipeline: pipeline,
       weightsFileBytes: Self.size(of: path))
   }
 
@@ -190,17 +198,20 @@ package struct ModelSource: Sendable {
   }
 
   private init(
-    path: String, digest: String, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,
-    model: Model, quantized: QuantizedModel?, checkpoint: CheckpointOrigin? = nil,
+    path: String, name: String? = nil, digest: String, network: ConfigurationValue,
+    schedule: Result<ModelSchedule, any Error>, model: Model, quantized: QuantizedModel?,
+    embedder: ClassEmbedder? = nil, latent: LatentSpace? = nil, checkpoint: CheckpointOrigin? = nil,
     pipeline: Pipeline = .denoiserAlone, notes: [String] = [], weightsFileBytes: Int
   ) {
     self.path = path
-    self.name = stem(of: path)
+    self.name = name ?? stem(of: path)
     self.digest = digest
     self.network = network
     foundSchedule = schedule
     self.model = model
     self.quantized = quantized
+    self.embedder = embedder ?? quantized?.conditioner
+    self.latent = latent
     self.checkpoint = checkpoint
     self.pipeline = pipeline
     self.notes = notes
@@ -218,18 +229,35 @@ package struct ModelSource: Sendable {
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
 
   private static func digest(
-    of model: Model, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>
+    of model: Model, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,
+    embedder: ClassEmbedder? = nil
   ) -> String {
     let process = (try? schedule.get())?.process.configuration ?? .null
-    return ModelDigest.of(["network": network, "process": process], model.parameters.keys) { name in
-      model.parameters[name].map { StoredTensor($0) }
+    var header: [ConfigurationValue.Entry] = [.init("network", network), .init("process", process)]
+    var arrays = Array(model.parameters.keys)
+    if let embedder {
+      header.append(.init("unconditional", embedder.unconditional.map { .integer($0) } ?? .null))
+      arrays.append(Self.classTable)
+    }
+    return ModelDigest.of(.map(header), arrays) { name in
+      let table = name == Self.classTable ? embedder?.table : nil
+      return (table ?? model.parameters[name]).map { StoredTensor($0) }
     }
   }
+
+  /// What a digest calls the class table.
+  private static let classTable = "conditioner/embedding"
+
+  /// The scale of latents, where there is no first stage to know it.
+  var scaleOfBareLatents: Double? { pipeline.firstStage == nil ? latent?.scale : nil }
 
   /// What drawing gives: the decoder's images, or samples where there is no decoder.
   package var imageShape: ImageShape { pipeline.imageShape(of: model.graph.imageShape) }
 
   // MARK: Running it
+
+  /// What images of the model are conditioned on.
+  package var conditioning: ConditioningForm { embedder?.form ?? model.graph.conditioning }
 
   /// Winograd's rounding errors are no larger than those of direct sums in whole networks (docs/performance.md).
   package var defaultExecutor: ExecutorKind { quantized == nil ? .winograd : .integer }
@@ -253,14 +281,18 @@ package struct ModelSource: Sendable {
   }
 
   /// - Parameters: as of `executor`.
+  /// - Throws: for a network that looks at contexts which nothing here makes.
   package func denoiser(
     _ kind: ExecutorKind? = nil, compute: Compute, observer: SiteObserver? = nil
   ) throws -> any Denoiser {
+    if let context = conditioning.context {
+      throw ModelSourceError.noContext(path: path, tokens: context.tokens, width: context.width)
+    }
     let outputChannels = model.graph.nodes[model.graph.output].dims.first
     let network = try NetworkDenoiser(
       graph: model.graph, executor: executor(kind, compute: compute, observer: observer),
       predictionType: process.predictionType,
-      learnsVariance: outputChannels == 2 * model.graph.imageShape.channels)
+      learnsVariance: outputChannels == 2 * model.graph.imageShape.channels, embedder: embedder)
     guard let correction = quantized?.correction else { return network }
     return CorrectedDenoiser(network, correction)
   }

@@ -29,6 +29,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
   case needsFloat(path: String, command: String)
   case needsQuantized(path: String, command: String)
   case noSelfTest(path: String)
+  /// A network that looks at a context, and nothing that makes one.
+  case noContext(path: String, tokens: Int, width: Int)
   /// A pair of models to compare of which one was not made from the other.
   case otherSource(path: String, madeFrom: String, float: String, found: String)
   /// Per-step tables, and a sampler that takes other steps.
@@ -50,6 +52,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .idleOptions: "E-MODEL-OPTION"
     case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
     case .noSelfTest: "E-MODEL-SELF-TEST"
+    case .noContext: "E-MODEL-CONTEXT"
     case .otherSource: "E-MODEL-SOURCE"
     case .otherSteps: "E-MODEL-STEPS"
     }
@@ -60,9 +63,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .noNetwork, .noSchedule, .otherComponents, .missingComponent, .severalFirstStages, .badIndex, .notAModel,
       .severalCheckpoints, .severalConfigurations:
       .refusedInput
-    case .noSize, .otherSize, .needsFloat, .needsQuantized, .noSelfTest, .otherSource, .otherSteps, .scheduleOfArtefact,
-      .noOwnSampler,
-      .idleOptions:
+    case .noSize, .otherSize, .needsFloat, .needsQuantized, .noSelfTest, .noContext, .otherSource, .otherSteps,
+      .scheduleOfArtefact, .noOwnSampler, .idleOptions:
       .usage
     }
   }
@@ -104,6 +106,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
       "'\(command)' needs a quantised model; \(printable(path)) is a float model"
     case .noSelfTest(let path):
       "\(printable(path)) carries no self-test"
+    case .noContext(let path, let tokens, let width):
+      "\(printable(path)) is conditioned on a context of \(tokens) tokens of \(width) channels, and nothing that loads here makes one"
     case .otherSource(let path, let madeFrom, let float, let found):
       "\(printable(path)) was not made from \(printable(float)): made from \(printable(madeFrom)), given \(found)"
     case .otherSteps(let path, let calibrated, let asked):
@@ -130,6 +134,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .otherSize: "leave --size out, or quantise the float model with that size"
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
+    case .noContext: "'halftone predict' takes contexts from its input file"
     case .noSelfTest, .otherSource: nil
     case .otherSteps:
       "leave --sampler and --steps out to use the model's own, or quantise with a recipe for this sampler"

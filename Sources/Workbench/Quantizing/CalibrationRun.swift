@@ -67,8 +67,11 @@ package struct CalibrationRun {
   package let source: ModelSource
   package let prepared: PreparedRecipe
   package let compute: Compute
+  private let guidance: GuidanceSetting?
 
-  package init(source: ModelSource, prepared: PreparedRecipe, compute: Compute) throws {
+  package init(
+    source: ModelSource, prepared: PreparedRecipe, compute: Compute, guidance: GuidanceOptions = GuidanceOptions()
+  ) throws {
     if source.quantized != nil { throw ModelSourceError.needsFloat(path: source.path, command: "calibrate") }
     try compute.requireStates(of: source.model.graph.imageShape)
     let calibration = prepared.recipe.calibration
@@ -78,14 +81,15 @@ package struct CalibrationRun {
     self.source = source
     self.prepared = prepared
     self.compute = compute
+    self.guidance = try guidance.setting(for: source)
   }
 
   /// Opens `path` if it fits the recipe. - Throws: what does not fit.
   package func open(_ path: String) throws -> CalibrationFile.Reader {
     let set = try CalibrationFile.Reader(path)
     try set.provenance.check(
-      fits: prepared.recipe, graph: source.model.graph, modelDigest: source.digest,
-      sampler: prepared.sampler.configuration, steps: prepared.steps)
+      fits: prepared.recipe, graph: source.model.graph, form: source.conditioning, modelDigest: source.digest,
+      sampler: prepared.sampler.configuration, steps: prepared.steps, guidance: guidance)
     return set
   }
 
@@ -115,10 +119,15 @@ package struct CalibrationRun {
   private func sample(
     into sink: any CalibrationSink, gathering ranges: TrajectoryRanges?, session: Session
   ) throws {
+    var denoiser = try source.denoiser(compute: compute, observer: ranges?.observer)
+    if let guidance = guidance?.guidance(of: source.conditioning) {
+      denoiser = try GuidedDenoiser(denoiser, guidance)
+    }
     let sampling = CalibrationSampling(
-      denoiser: try source.denoiser(compute: compute, observer: ranges?.observer),
+      denoiser: denoiser,
       schedule: try source.process.schedule,
-      sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch, probe: try probe())
+      sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch, guidance: guidance,
+      probe: try probe())
     let reporter = WorkReporter(session)
     try sampling.run(prepared.recipe.calibration, into: sink, gathering: ranges, progress: reporter.report)
     reporter.finish()
@@ -136,8 +145,10 @@ package struct CalibrationRun {
     }
     let executor = try FloatExecutor(
       source.model, winograd: true, pool: compute.pool, kernels: compute.kernels, observer: observer)
+    let embedder = source.embedder
     return { x, step, conditioning in
-      _ = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
+      let taken = embedder.map { conditioning.map($0.embedded) } ?? conditioning
+      _ = try executor.run(NetworkInput(x: x, at: step, conditioning: taken))
       guard let features = seen.withLock({ $0 }) else { preconditionFailure("the executor did not report \(site)") }
       return features
     }
@@ -162,10 +173,11 @@ package struct CalibrationRun {
 
   /// Names what decides the set: equal for recipes that can share one.
   package var shortDigest: String {
-    let key: ConfigurationValue = [
+    var key: ConfigurationValue = [
       "model": .string(source.digest), "sampler": prepared.sampler.configuration,
       "calibration": prepared.recipe.calibration.encode(),
     ]
+    if let guidance { key = key.setting("guidance", guidance.encode()) }
     return String(Digest.sha256(Array(JSONWriter.compact(key).utf8)).prefix(12))
   }
 

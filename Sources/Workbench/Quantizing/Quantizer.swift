@@ -71,7 +71,7 @@ package struct Quantizer {
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
     let task = try QuantizationTask(
-      model: source.model, recipe: prepared.recipe, set: set,
+      model: source.model, recipe: prepared.recipe, set: seen(set),
       makeExecutor: { model, table, observer in
         // As images are drawn: ranges gathered meanwhile are those of a pass.
         try FloatExecutor(
@@ -83,6 +83,15 @@ package struct Quantizer {
     return network
   }
 
+  /// The set as the network meets it: both branches of guidance, and contexts in the place of classes.
+  private func seen(_ set: any CalibrationSource) -> any CalibrationSource {
+    var seen = set
+    if let guidance = set.provenance.guidance?.guidance(of: set.provenance.conditioning) {
+      seen = GuidedSet(seen, unconditional: guidance.unconditional)
+    }
+    return source.embedder.map { EmbeddedSet(seen, $0) } ?? seen
+  }
+
   private func artefact(
     of network: QuantizedNetwork, set: any CalibrationSource, name: String
   ) throws -> QuantizedModel {
@@ -90,7 +99,8 @@ package struct Quantizer {
       network: source.network, sampleShape: source.model.graph.imageShape, process: try source.process.configuration,
       recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
-      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction)
+      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction,
+      conditioner: source.embedder, latentScale: source.scaleOfBareLatents)
     quantized.components = try source.pipeline.components(for: source.model.graph.imageShape)
     quantized.selfTest = try selfTest(of: quantized, path: name)
     return quantized
@@ -113,9 +123,13 @@ package struct Quantizer {
     }
     let step = prepared.steps[prepared.steps.count / 2]
     let x = NoiseSource(seed: 0, stream: .recipe).normals(images: [0], shape: model.graph.imageShape, draw: .initial)
-    let form = model.graph.conditioning
-    let conditioning = form == .unconditional ? [] : [form.example()]
-    let result = try executor.run(NetworkInput(x: x, at: step, conditioning: conditioning))
-    return QuantizedModel.SelfTest(x: x, stepIndex: step.index, conditioning: conditioning, expected: result)
+    let form = quantized.conditioner?.form ?? model.graph.conditioning
+    // Contexts that nothing makes are not stored: every self-test takes the same example.
+    let conditioning = form == .unconditional || form.context != nil ? [] : [form.example()]
+    var test = QuantizedModel.SelfTest(x: x, stepIndex: step.index, conditioning: conditioning, expected: x)
+    test.expected = try executor.run(
+      NetworkInput(
+        x: x, at: step, conditioning: quantized.selfTestConditioning(test, graph: model.graph)))
+    return test
   }
 }

@@ -10,11 +10,12 @@ package struct ImageConditioning: Sendable {
   /// - Parameter labels: as asked for; without, class-conditional networks show every class in turn.
   /// - Throws: when labels and network do not fit.
   package init(labels: LabelCycle?, form: ConditioningForm) throws(ExecutionError) {
-    let labels = labels ?? form.classes.map(LabelCycle.init(classCount:))
+    let labels = labels ?? form.classes.map { _ in LabelCycle(form.labels) }
     self.labels = labels
     // Every label of the cycle is some image's.
     for label in labels?.labels ?? [] { try form.check(Conditioning(label: label)) }
-    if labels == nil { try form.check(.none) }
+    // A context is no label: what makes it refuses what it cannot make.
+    if labels == nil, form.context == nil { try form.check(.none) }
   }
 
   /// One conditioning per image; empty for unconditional networks.

@@ -47,6 +47,18 @@ struct InputArrays {
     return x
   }
 
+  /// One context per image, N L D.
+  func contexts(_ name: String, count: Int, tokens: Int?, width: Int?, console: Console) throws -> [Context] {
+    let x = try floats(name, console: console)
+    let expected = tokens.flatMap { tokens in width.map { [count, tokens, $0] } }
+    guard let expected, x.dims == expected else {
+      throw InputArrayError.shape(
+        file: file, name: name, expected: expected.map { "\($0)" } ?? "no context: the network takes none",
+        found: x.dims)
+    }
+    return (0..<count).map { Context(x.rows($0..<($0 + 1)).reshaped([expected[1], expected[2]])) }
+  }
+
   /// One number per image, of any numeric type.
   func numbers(_ name: String, count: Int) throws -> [Double] {
     let stored = try archive.tensor(name)

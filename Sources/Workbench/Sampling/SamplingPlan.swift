@@ -3,6 +3,7 @@ import Execution
 import Formats
 import Graphs
 import Networks
+import Quantization
 import Tensors
 
 /// Everything that decides the images of a run.
@@ -21,14 +22,17 @@ package struct SamplingPlan: Sendable {
   private let decoder: FirstStageNetwork?
   private let keepsLatents: Bool
   private let tile: TileArgument?
+  private let guidance: GuidanceSetting?
 
   /// - Parameters: latentsOnly: keeps the samples of a latent model instead of decoding them; tile: what the decoder works on
   ///   at once.
   /// - Throws: before any work, when sampler, labels and model do not fit each other.
   package init(
     source: ModelSource, sampler: any Sampler, executor: ExecutorKind, seed: UInt64, labels: LabelCycle? = nil,
-    initialNoise: String? = nil, latentsOnly: Bool = false, tile: TileArgument? = nil
+    initialNoise: String? = nil, latentsOnly: Bool = false, tile: TileArgument? = nil,
+    guidance: GuidanceOptions = GuidanceOptions()
   ) throws {
+    self.guidance = try guidance.setting(for: source)
     try source.check(executor)
     let firstStage = source.pipeline.firstStage
     if firstStage == nil, latentsOnly || tile != nil {
@@ -43,14 +47,14 @@ package struct SamplingPlan: Sendable {
     (steps, stepCount) = (plan.steps, plan.stepCount)
     self.executor = executor
     self.seed = seed
-    conditioning = try ImageConditioning(labels: labels, form: source.model.graph.conditioning)
+    conditioning = try ImageConditioning(labels: labels, form: source.conditioning)
     self.initialNoise = try initialNoise.map { ($0, try Digest.sha256(file: $0)) }
   }
 
   /// What must be equal for a run folder to be continued. Float results could in principle depend on the instruction set,
   /// so it is part of a float run's identity; integer results do not.
   package func identity(kernels: KernelTable) -> ConfigurationValue {
-    let common: ConfigurationValue = [
+    var common: ConfigurationValue = [
       "model": .string(source.digest), "sampler": sampler.configuration,
       "seed": Int(exactly: seed).map { .integer($0) } ?? .string(String(seed)),
       "labels": conditioning.identity,
@@ -58,6 +62,7 @@ package struct SamplingPlan: Sendable {
       "instruction_set": executor == .float || executor == .winograd ? .string(kernels.name) : .null,
       "initial_noise": initialNoise.map { .string("sha256:" + $0.digest) } ?? .null,
     ]
+    if let guidance { common = common.setting("guidance", guidance.encode()) }
     guard source.pipeline.firstStage != nil else { return common }
     let latent = source.model.graph.imageShape
     let size = SampleSize(height: latent.height, width: latent.width)
@@ -80,7 +85,7 @@ package struct SamplingPlan: Sendable {
     ImageStore(
       folder: subfolder.map(run.file) ?? run.path,
       shape: decoder == nil ? source.model.graph.imageShape : source.imageShape,
-      content: keepsLatents ? .latents : .image, seed: seed,
+      content: keepsLatents || decoder == nil && source.latent != nil ? .latents : .image, seed: seed,
       modelDigest: source.digest,
       runDigest: "sha256:" + run.identity.digest)
   }
@@ -96,8 +101,12 @@ package struct SamplingPlan: Sendable {
         try InitialNoise(
           path: initialNoise.path, shape: shape, last: last, steps: drawn, console: console)
       } else { drawn }
+    var denoiser = try source.denoiser(executor, compute: compute)
+    if let guidance = guidance?.guidance(of: source.conditioning) {
+      denoiser = try GuidedDenoiser(denoiser, guidance)
+    }
     return ImageSampler(
-      denoiser: try source.denoiser(executor, compute: compute), process: try source.process, sampler: sampler,
+      denoiser: denoiser, process: try source.process, sampler: sampler,
       noise: noise, conditioning: conditioning, batch: compute.batch,
       decoder: try decoder.map {
         try FirstStageRunner(

@@ -17,13 +17,15 @@ struct Calibrate: ParsableCommand {
     help: ArgumentHelp("Where to write the set (default: outputs/MODEL-RECIPE.calibration.h5).", valueName: "set.h5"))
   var out: String?
   @OptionGroup var sampler: RecipeSamplerOptions
+  @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     try CalibrateCommand(
-      model: model, recipe: recipe, sampler: sampler.options, modelOptions: source.modelOptions, out: out,
+      model: model, recipe: recipe, sampler: sampler.options, guidance: guidance.options,
+      modelOptions: source.modelOptions, out: out,
       threads: compute.threads,
       batch: compute.batch
     ).run(session(common))

@@ -27,6 +27,7 @@ struct Compare: ParsableCommand {
     help: ArgumentHelp("Extractor of the perceptual distance, as for 'fid'.", valueName: "NAME[=WEIGHTS]"))
   var features: String?
   @Option(help: ArgumentHelp("How it prepares pixels, as for 'fid'.", valueName: "MODE")) var mode: String?
+  @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
   @Flag(help: "Print the report as JSON.") var json = false
   @OptionGroup var compute: ComputeOptions
@@ -39,7 +40,7 @@ struct Compare: ParsableCommand {
   func run() throws {
     try CompareCommand(
       float: model, quantized: quantised, sampler: SamplerOptions(name: sampler, steps: steps.steps),
-      images: 0...(count - 1), seed: seed, labels: labels,
+      images: 0...(count - 1), seed: seed, labels: labels, guidance: guidance.options,
       modelOptions: source.modelOptions, out: out, options: ScoringOptions(features: features, mode: mode),
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))

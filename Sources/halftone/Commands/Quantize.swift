@@ -31,6 +31,7 @@ struct Quantize: ParsableCommand {
       valueName: "20m"))
   var time: WorkTime?
   @OptionGroup var sampler: RecipeSamplerOptions
+  @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
@@ -41,7 +42,7 @@ struct Quantize: ParsableCommand {
 
   func run() throws {
     try QuantizeCommand(
-      model: model, recipe: recipe, calibration: calibration, sampler: sampler.options,
+      model: model, recipe: recipe, calibration: calibration, sampler: sampler.options, guidance: guidance.options,
       modelOptions: source.modelOptions,
       out: out, effort: effort ?? .balanced, time: time,
       threads: compute.threads, batch: compute.batch

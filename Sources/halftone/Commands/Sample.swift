@@ -60,6 +60,7 @@ struct Sample: ParsableCommand {
   @Option(help: ArgumentHelp("Take x_T of image k from row k of the array x_T (N C H W).", valueName: "x_T.npz"))
   var initialNoise: String?
 
+  @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
   @Flag(help: "Print the report as JSON.") var json = false
   @OptionGroup var common: CommonOptions
@@ -80,7 +81,7 @@ struct Sample: ParsableCommand {
       model: model, sampler: SamplerOptions(name: sampler, steps: steps.steps), images: images, seed: seed,
       labels: labels, executor: executor,
       modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz,
-      latentsOnly: latentsOnly, tile: tiles.tile, grid: grid,
+      latentsOnly: latentsOnly, tile: tiles.tile, guidance: guidance.options, grid: grid,
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }

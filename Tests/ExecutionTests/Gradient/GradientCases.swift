@@ -33,6 +33,13 @@ extension ExecutorCase {
           "scale_shift", joined, g.globalAveragePool("mean", g.concatenate("two", joined, joined)))
         return g.affine("half", spread, scale: 0.5, offset: 1)
       },
+      ExecutorCase("gates and normalised tokens read twice", channels: 6, height: 3, width: 3) { g, image in
+        let tokens = g.toTokens("tokens", image)
+        let normed = g.layerNorm("norm", tokens, epsilon: 1e-5)
+        let gated = g.geglu("gated", g.linear("proj", g.add("twice", normed, normed), out: 12))
+        let sum = g.add("sum", g.add("inner", gated, normed), tokens)
+        return g.fromTokens("image_out", g.add("outer", sum, gated), height: 3, width: 3)
+      },
       ExecutorCase("tokens read as image and as tokens", channels: 8, height: 3, width: 5) { g, image in
         let tokens = g.toTokens("tokens", g.activation("act", image, .silu))
         let mixed = g.add("sum", g.linear("proj", tokens, out: 8), tokens)
@@ -60,6 +67,8 @@ extension Op {
     case .linear: "linear"
     case .attention: "attention"
     case .groupNorm: "groupNorm"
+    case .layerNorm: "layerNorm"
+    case .geglu: "geglu"
     case .activation(let kind): "activation \(kind)"
     case .add: "add"
     case .addPerChannel: "addPerChannel"
@@ -80,7 +89,7 @@ extension Op {
     [
       "sample", "timestep", "label", "context", "vector", "sinusoidalEmbedding", "fourierEmbedding", "embedding",
       "conv2d", "linear",
-      "attention", "groupNorm", "add", "addPerChannel", "scaleShift", "affine",
+      "attention", "groupNorm", "layerNorm", "geglu", "add", "addPerChannel", "scaleShift", "affine",
       "divideByTimestep", "concatenate", "upsampleNearest", "averagePool", "pool maximum", "pool mean", "toTokens",
       "fromTokens",
       "globalAveragePool",

@@ -14,7 +14,7 @@ import Testing
     "Formats": ["Tensors", "CJPEG", "CPNG", "CHDF5", "CZlib", "CSystem", "Yams", "CYaml", "Crypto"],
     "Diffusion": ["Tensors"],
     "Graphs": ["Tensors", "Diffusion"],
-    "Networks": ["Tensors", "Graphs"],
+    "Networks": ["Tensors", "Diffusion", "Graphs"],
     // The executors fill the argument structures of the kernel table, which are declared in CKernels.
     "Execution": ["Tensors", "Diffusion", "Graphs", "CKernels"],
     "Quantization": ["Tensors", "Diffusion", "Graphs", "Networks", "Execution"],

@@ -21,13 +21,15 @@ import Testing
   }
 
   /// With weights of 1/64 of their size a wrong epsilon changes a tenth of the output.
-  @Test(arguments: ["f1-ddim-cifar", "f2-guided-legacy-updown-class"])
+  @Test(arguments: ["f1-ddim-cifar", "f2-guided-legacy-updown-class", "f3-ldm-cin256", "f5-sd1"])
   func epsilonsAreTheOriginals(_ folder: String) throws {
     let checkpoint = try GoldenCheckpoint.named(folder)
-    // Normalisations and tables of both programs.
-    let kept = ["in_layers.0.", "out_layers.0.", "out.0.", "norm", "label_emb."]
+    // Normalisations and tables of all programs.
+    let kept = ["in_layers.0.", "out_layers.0.", "norm", "label_emb."]
     let model = try checkpoint.model { name, tensor in
-      guard !kept.contains(where: name.contains), var values = tensor.floats() else { return tensor }
+      guard !kept.contains(where: name.contains), !name.hasPrefix("out.0."), var values = tensor.floats() else {
+        return tensor
+      }
       for i in values.values.indices { values.values[i] /= 64 }
       return StoredTensor(values)
     }
@@ -37,10 +39,11 @@ import Testing
   }
 
   /// A training checkpoint holds both sets of weights; each gives its own result.
-  @Test func averagedAndRawWeightsAreTwoNetworks() throws {
-    let checkpoint = try GoldenCheckpoint.named("f1-ddim-trainlist")
+  @Test(arguments: [("f1-ddim-trainlist", "y_raw"), ("f3-ldm4-uncond", "out_raw")])
+  func averagedAndRawWeightsAreTwoNetworks(_ folder: String, _ key: String) throws {
+    let checkpoint = try GoldenCheckpoint.named(folder)
     let (input, averaged) = try checkpoint.call()
-    let raw = try checkpoint.call(result: "y_raw").result
+    let raw = try checkpoint.call(result: key).result
     let found = try FloatExecutor(checkpoint.model(.raw)).run(input)
     #expect(relativeError(found, raw) < 5e-5)
     #expect(relativeError(found, averaged) > 0.1)
@@ -52,7 +55,7 @@ import Testing
     let (input, expected) = try checkpoint.call()
     for options in [CheckpointOptions(qkvOrder: .legacy), CheckpointOptions(heads: 8)] {
       let reading = try CheckpointCatalog.read(
-        checkpoint.source(), document: CheckpointDocument(file: "flags.json", value: checkpoint.settings()),
+        checkpoint.contents(), document: CheckpointDocument(file: "flags.json", value: checkpoint.settings()),
         options: options)
       let model = try Model.load(
         graph: reading.configuration.graph(), from: checkpoint.source(), layout: reading.layout)

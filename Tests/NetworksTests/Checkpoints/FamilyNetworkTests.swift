@@ -27,12 +27,18 @@ import Testing
     return Model(graph: graph, parameters: Dictionary(uniqueKeysWithValues: pairs))
   }
 
-  private func input(_ timestep: Double, labels: [Int]? = nil) -> NetworkInput {
+  /// One image; a network that takes classes gets the third, one that takes a context gets `context` in every place.
+  private func input(_ timestep: Double, _ graph: Graph, context: Float = 0.5) -> NetworkInput {
     var random = SplitMix64(seed: 3)
-    let values = (0..<(3 * 64)).map { _ in Float.random(in: -1...1, using: &random) }
+    let form = graph.conditioning
+    let values = (0..<(graph.imageShape.count)).map { _ in Float.random(in: -1...1, using: &random) }
     return NetworkInput(
-      x: Tensor([1, 3, 8, 8], values), timesteps: [Timestep(timestep)],
-      conditioning: (labels ?? []).map { Conditioning(label: $0) })
+      x: Tensor([1] + graph.imageShape.dims, values), timesteps: [Timestep(timestep)],
+      conditioning: [
+        Conditioning(
+          label: form.classes == nil ? nil : 2,
+          context: form.context.map { Context(Tensor([$0.tokens, $0.width], repeating: context)) })
+      ])
   }
 
   private static let variants: [(name: String, configuration: any UNetConfiguration)] = {
@@ -50,12 +56,30 @@ import Testing
         outline: outline, stemChannels: 32, heads: heads, timeScaleShift: shift, resampling: resampling,
         classes: classes)
     }
+    var condition = UNet2DConditionConfiguration()
+    (condition.sampleSize, condition.inChannels, condition.outChannels) = (size, 4, 4)
+    (condition.blockOutChannels, condition.layersPerBlock) = ([32, 64, 64], 1)
+    condition.downBlocks = [.transformer, .resnet, .plain]
+    condition.upBlocks = [.plain, .transformer, .resnet]
+    (condition.heads, condition.transformerDepth) = ([2, 4, 4], [1, 2, 1])
+    (condition.crossAttentionDim, condition.tokens, condition.classEmbedding) = (12, 5, .table(classes: 3))
     return [
       ("ddim", ddim(true, false)), ("ddim, plain resampling", ddim(false, false)),
       ("ddim, 3x3 shortcuts", ddim(true, true)),
       ("openai, convolutions", openAI(.convolution, .count(4, up: 2))),
       ("openai, plain resampling, classes", openAI(.plain, .count(2, up: 2), classes: 5)),
       ("openai, residual resampling", openAI(.residualBlock, .width(16), .scaleShift)),
+      (
+        "latent, transformers on the image alone",
+        LatentUNetConfiguration(base: openAI(.convolution, .count(4, up: 4)), depth: 2, context: nil)
+      ),
+      (
+        "latent, a context and classes, residual resampling",
+        LatentUNetConfiguration(
+          base: openAI(.residualBlock, .width(16), classes: 5, .scaleShift), depth: 1,
+          context: .init(tokens: 3, width: 8))
+      ),
+      ("condition, a context and classes", condition),
     ]
   }()
 
@@ -63,12 +87,16 @@ import Testing
   func executorsAgreeAndTimeMatters(_ index: Int) throws {
     let (name, configuration) = Self.variants[index]
     let model = model(try configuration.graph())
-    let labels = model.graph.classCount == nil ? nil : [2]
-    let reference = try ReferenceExecutor(model).run(input(400, labels: labels))
-    let fast = try FloatExecutor(model).run(input(400, labels: labels))
+    let graph = model.graph
+    let reference = try ReferenceExecutor(model).run(input(400, graph))
+    let fast = try FloatExecutor(model).run(input(400, graph))
     #expect(relativeError(fast, reference) < 1e-4, "\(name)")
-    let later = try FloatExecutor(model).run(input(437, labels: labels))
+    let later = try FloatExecutor(model).run(input(437, graph))
     #expect(relativeError(later, fast) > 1e-3, "\(name): the timestep has no effect")
+    if graph.conditioning.context != nil {
+      let other = try FloatExecutor(model).run(input(400, graph, context: -1))
+      #expect(relativeError(other, fast) > 1e-3, "\(name): the context has no effect")
+    }
     let again = try UNetCatalog.decode(configuration.encoded, file: "again")
     #expect(again.plan == configuration.plan, "\(name)")
   }

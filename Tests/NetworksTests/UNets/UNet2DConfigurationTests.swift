@@ -142,11 +142,11 @@ import Testing
     }
     #expect(
       message(["_class_name": "UNet2DModle"])
-        == "unet/config.json: _class_name: expected one of UNet2DModel, DDIMUNet, OpenAIUNet, found \"UNet2DModle\" (did you mean \"UNet2DModel\"?)"
+        == "unet/config.json: _class_name: expected one of UNet2DModel, DDIMUNet, OpenAIUNet, LatentUNet, UNet2DConditionModel, found \"UNet2DModle\" (did you mean \"UNet2DModel\"?)"
     )
     #expect(
       message(["sample_size": 8])
-        == "unet/config.json: _class_name: missing; it names the network's family: expected one of UNet2DModel, DDIMUNet, OpenAIUNet"
+        == "unet/config.json: _class_name: missing; it names the network's family: expected one of UNet2DModel, DDIMUNet, OpenAIUNet, LatentUNet, UNet2DConditionModel"
     )
     #expect(message([1, 2]) == "unet/config.json: expected a map, found a list")
     // Settings that training leaves behind say nothing about the network.

@@ -1,7 +1,7 @@
 import Graphs
 import Tensors
 
-/// What all attention blocks on one way through a network share.
+/// What attention blocks of one kind share.
 package struct AttentionStyle: Sendable, Equatable {
   package enum Heads: Sendable, Equatable {
     /// So many, whatever the channels.
@@ -25,13 +25,43 @@ package struct AttentionStyle: Sendable, Equatable {
     }
   }
 
+  /// Blocks of a spatial transformer instead of one self-attention.
+  package struct Transformer: Sendable, Equatable {
+    /// Transformer blocks, one after another.
+    package var depth: Int
+    /// Whether the second attention of each block looks at the network's context; otherwise at the image again.
+    package var takesContext: Bool
+
+    package init(depth: Int, takesContext: Bool) {
+      self.depth = depth
+      self.takesContext = takesContext
+    }
+  }
+
   /// Of the normalisation in front; nil for none.
   package var groups: Int?
   package var epsilon: Float
   package var heads: Heads
+  package var transformer: Transformer?
+
+  package init(groups: Int?, epsilon: Float, heads: Heads, transformer: Transformer? = nil) {
+    self.groups = groups
+    self.epsilon = epsilon
+    self.heads = heads
+    self.transformer = transformer
+  }
 }
 
 extension GraphBuilder {
+  /// The attention that `style` asks for. x: C H W -> C H W.
+  /// - Parameters: context: of the network, where it has one; divisor: as for `attentionBlock`.
+  mutating func attention(
+    _ name: String, _ x: Value, context: Value?, _ style: AttentionStyle, divisor: Double = 1
+  ) -> Value {
+    style.transformer == nil
+      ? attentionBlock(name, x, style, divisor: divisor) : spatialTransformer(name, x, context: context, style)
+  }
+
   /// Self-attention over the positions of an image with a residual connection (Vaswani et al. 2017, section 3.2.2; in
   /// U-Nets Ho et al. 2020, App. B). x: C H W -> C H W.
   /// - Parameter divisor: what the sum with the residual is divided by (`rescale_output_factor`).

@@ -4,12 +4,14 @@ import Tensors
 extension GraphBuilder {
   /// One level of the way down: residual blocks, each with attention in attention levels, then the step to half size.
   /// Every result is kept in `skips` for the way up.
-  mutating func downLevel(_ plan: UNetPlan, _ number: Int, _ x: Value, temb: Value, skips: inout [Value]) -> Value {
+  mutating func downLevel(
+    _ plan: UNetPlan, _ number: Int, _ x: Value, temb: Value, context: Value?, skips: inout [Value]
+  ) -> Value {
     let level = plan.levels[number]
     var h = x
     for layer in 0..<level.layers {
       h = residualBlock("resnets.\(layer)", h, temb: temb, out: level.channels, style: plan.style)
-      if level.attendsDown { h = attentionBlock("attentions.\(layer)", h, plan.downAttention) }
+      if let style = level.downAttention { h = attention("attentions.\(layer)", h, context: context, style) }
       skips.append(h)
     }
     guard number < plan.levels.count - 1 else { return h }
@@ -26,23 +28,27 @@ extension GraphBuilder {
 
   /// The middle: residual block, attention, residual block at the lowest resolution.
   /// - Parameter temb: nil in networks without time.
-  mutating func middle(_ middle: UNetPlan.Middle, _ style: ResidualStyle, _ x: Value, temb: Value?) -> Value {
+  mutating func middle(
+    _ middle: UNetPlan.Middle, _ style: ResidualStyle, _ x: Value, temb: Value?, context: Value? = nil
+  ) -> Value {
     let channels = channels(of: x)
     let divisor = middle.divisor
     var h = residualBlock("resnets.0", x, temb: temb, out: channels, style: style, divisor: divisor)
-    if let attention = middle.attention { h = attentionBlock("attentions.0", h, attention, divisor: divisor) }
+    if let style = middle.attention { h = attention("attentions.0", h, context: context, style, divisor: divisor) }
     return residualBlock("resnets.1", h, temb: temb, out: channels, style: style, divisor: divisor)
   }
 
   /// One level of the way up: one residual block more than on the way down, each on the concatenation with the latest
   /// skip, then the step to double size.
-  mutating func upLevel(_ plan: UNetPlan, _ number: Int, _ x: Value, temb: Value, skips: inout [Value]) -> Value {
+  mutating func upLevel(
+    _ plan: UNetPlan, _ number: Int, _ x: Value, temb: Value, context: Value?, skips: inout [Value]
+  ) -> Value {
     let level = plan.levels[number]
     var h = x
     for layer in 0...level.layers {
       let joined = concatenate("skips.\(layer)", h, skips.removeLast())
       h = residualBlock("resnets.\(layer)", joined, temb: temb, out: level.channels, style: plan.style)
-      if level.attendsUp { h = attentionBlock("attentions.\(layer)", h, plan.upAttention) }
+      if let style = level.upAttention { h = attention("attentions.\(layer)", h, context: context, style) }
     }
     guard number > 0 else { return h }
     switch level.upsampling {
