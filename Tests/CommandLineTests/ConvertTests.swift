@@ -116,6 +116,31 @@ import Testing
     #expect(try halftone.run("inspect", out).status == 0)
   }
 
+  @Test("a checkpoint of another program is the same model as a diffusers folder") func checkpointsBecomeFolders()
+    throws
+  {
+    let temporary = try TemporaryFolder()
+    let name = "f2-guided-legacy-updown-class"
+    let (input, folder) = (checkpoint(name + "/64x64_diffusion_like.pt"), temporary.file("folder"))
+    let converted = try halftone.run("convert", input, "--layout", "diffusers", "--out", folder)
+    #expect(converted.status == 0, "\(converted.errors)")
+    let arrays = try NPZ.read(checkpoint(name + "/io.npz")).tensors
+    let operands = temporary.file("operands.npz")
+    var given = arrays.filter { ["x", "t"].contains($0.key) }
+    given["labels"] = arrays["y"]
+    try NPZ.write(TensorArchive(tensors: given), to: operands)
+    var results: [StoredTensor] = []
+    for model in [input, folder] {
+      let out = temporary.file("y-\(results.count).npz")
+      let run = try halftone.run("predict", model, "--input", operands, "--out", out)
+      #expect(run.status == 0, "\(run.errors)")
+      results.append(try #require(NPZ.read(out).tensors["y"]))
+    }
+    #expect(results[0] == results[1])
+    #expect(
+      try halftone.run("sample", folder, "--count", "1", "--steps", "2", "--out", temporary.file("run")).status == 0)
+  }
+
   @Test func whatCannotBeWrittenIsRefused() throws {
     let temporary = try TemporaryFolder()
     let file = checkpoint("f1-ddim-cifar/model-790000.ckpt")
@@ -123,10 +148,16 @@ import Testing
       let finished = try halftone.run(["convert"] + arguments)
       return "\(finished.status) \(finished.errors)"
     }
+    let wide = try refusal(file, "--out", temporary.file("d"), "--layout", "diffusers")
     #expect(
-      try refusal(file, "--out", temporary.file("d"), "--layout", "diffusers")
-        == "3 error[E-CONVERT-LAYOUT]: \(file) is one file; only diffusers folders can be written as diffusers folders\n"
-        + "hint: write one file with --layout safetensors\n")
+      wide.contains(
+        "has what diffusers' UNet2DModel cannot: a first convolution of 32 channels before a level of 64\n"), "\(wide)")
+    let odd = checkpoint("f2-guided-neworder/lsun_like.pt")
+    let refused = try refusal(odd, "--out", temporary.file("d"), "--layout", "diffusers")
+    #expect(refused.contains("3 error[E-CONVERT-LAYOUT]: \(odd) has what diffusers' UNet2DModel cannot: "))
+    #expect(refused.contains("attention heads of different widths, "))
+    #expect(refused.contains("hint: write one file with --layout safetensors\n"))
+    #expect(!FileManager.default.fileExists(atPath: temporary.file("d")))
     #expect(try refusal(file, "--out", file).hasPrefix("2 error[E-CONVERT-OUT]: \(file) is both input and output\n"))
     #expect(
       try refusal(file, "--out", temporary.path)

@@ -24,12 +24,13 @@ package struct ConvertCommand: Sendable {
   package var layout: Layout?
   /// nil: every array keeps its type.
   package var precision: Precision?
-  package var options: Checkpoint.Options
+  /// How the network of a checkpoint is to be understood.
+  package var options: ModelOptions
   package var json: Bool
 
   package init(
     input: String, out: String, layout: Layout? = nil, precision: Precision? = nil,
-    options: Checkpoint.Options = .init(), json: Bool = false
+    options: ModelOptions = ModelOptions(), json: Bool = false
   ) {
     self.input = input
     self.out = out
@@ -51,18 +52,29 @@ package struct ConvertCommand: Sendable {
       try writer.write(checkpoint.weights, to: out)
       report = ConversionReport(input: input, layout: layout, files: writer.files, notes: checkpoint.notes)
     case .diffusers:
-      // Names of other programs' networks become diffusers' where their layouts are known; a folder already has them.
-      guard isFolder else { throw ConvertError.layout(path: input) }
-      var copy = try DiffusersCopy(input, to: out, type: precision?.type, options: options)
-      try copy.run()
-      report = ConversionReport(input: input, layout: layout, files: copy.files, notes: copy.notes)
+      report = try isFolder ? copiedFolder() : describedCheckpoint(session)
     }
     for note in report.notes { session.console.note("note: \(note)") }
     try session.console.result(json ? JSONWriter.compact(report.value) : report.text)
   }
 
+  private func copiedFolder() throws -> ConversionReport {
+    var copy = try DiffusersCopy(input, to: out, type: precision?.type, options: options.weights)
+    try copy.run()
+    return ConversionReport(input: input, layout: .diffusers, files: copy.files, notes: copy.notes)
+  }
+
+  /// Names of other programs' networks become diffusers', whose words have to suffice for them.
+  private func describedCheckpoint(_ session: Session) throws -> ConversionReport {
+    _ = try open(input)
+    let source = try ModelSource.open(input, options, assets: session.assets)
+    let written = try DiffusersFolder(source).write(to: out, type: precision?.type)
+    return ConversionReport(
+      input: input, layout: .diffusers, files: written.files, notes: source.notes + written.notes)
+  }
+
   private func open(_ path: String) throws -> Checkpoint {
-    let checkpoint = try Checkpoint(path, options)
+    let checkpoint = try Checkpoint(path, options.weights)
     if checkpoint.file.metadata[QuantizedModel.metadataKey] != nil { throw ConvertError.quantized(path: path) }
     return checkpoint
   }
@@ -83,7 +95,8 @@ package struct ConvertCommand: Sendable {
 package enum ConvertError: HalftoneError, Equatable {
   case same(path: String)
   case output(path: String, expected: String, found: String)
-  case layout(path: String)
+  /// What of its network diffusers has no words for.
+  case layout(path: String, properties: [String])
   case quantized(path: String)
   /// Names, and how many of their values the type cannot hold.
   case overflow(path: String, type: ElementType, arrays: [String], counts: [Int])
@@ -109,7 +122,8 @@ package enum ConvertError: HalftoneError, Equatable {
     case .same(let path): "\(printable(path)) is both input and output"
     case .output(let path, let expected, let found):
       "\(printable(path)): expected \(expected) to write to, found \(found)"
-    case .layout(let path): "\(printable(path)) is one file; only diffusers folders can be written as diffusers folders"
+    case .layout(let path, let properties):
+      "\(printable(path)) has what diffusers' UNet2DModel cannot: \(properties.joined(separator: "; "))"
     case .quantized(let path): "\(printable(path)) is a quantised model; its codes are not weights"
     case .overflow(let path, let type, let arrays, let counts):
       "\(printable(path)): values beyond the range of \(type.rawValue):"

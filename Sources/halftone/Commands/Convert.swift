@@ -4,7 +4,7 @@ import Workbench
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a checkpoint as one safetensors file, or a diffusers folder with other element types.",
+    abstract: "Write a checkpoint as one safetensors file or a diffusers folder, or a folder with other element types.",
     discussion: """
       IN is a PyTorch checkpoint (.ckpt, .pt, .pth, .bin, of any age), a safetensors file, the index of several files, or a \
       diffusers folder. Names are written without the prefixes that training adds; EMA weights are taken where there are some. Every \
@@ -12,6 +12,7 @@ struct Convert: ParsableCommand {
 
       Examples:
         halftone convert model-790000.ckpt --out unet.safetensors
+        halftone convert model-790000.ckpt --layout diffusers --out ddpm-cifar10
         halftone convert pipeline --dtype f16 --out pipeline-f16
         halftone convert last.ckpt --weights raw --out raw.safetensors
       """)
@@ -21,13 +22,13 @@ struct Convert: ParsableCommand {
   @Option(help: "What to write (default: diffusers for a folder, safetensors for a file).")
   var layout: ConvertCommand.Layout?
   @Option(help: "Type of floating-point values (default: what they are).") var dtype: ConvertCommand.Precision?
-  @OptionGroup var weights: WeightOptions
+  @OptionGroup var source: SourceOptions
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     try ConvertCommand(
-      input: input, out: out, layout: layout, precision: dtype, options: weights.options, json: json
+      input: input, out: out, layout: layout, precision: dtype, options: source.modelOptions, json: json
     ).run(session(common))
   }
 }

@@ -1,0 +1,76 @@
+import Diffusion
+import Formats
+import Networks
+import Tensors
+
+/// A checkpoint of another program written as the diffusers folder of the same network.
+struct DiffusersFolder {
+  private let source: ModelSource
+  private let network: ConfigurationValue
+  private let process: DiffusionProcess?
+  private let own: DDIMSampler?
+
+  /// - Throws: `E-CONVERT-LAYOUT` with every property that a `UNet2DModel` cannot have.
+  init(_ source: ModelSource) throws {
+    let configuration = try UNetCatalog.decode(source.network, file: source.path)
+    var problems: [String] = []
+    if source.embedder != nil { problems.append("classes that reach the network through a context") }
+    if source.pipeline.firstStage != nil || source.latent != nil { problems.append("a first stage") }
+    let schedule = try? source.schedule
+    process = schedule?.process
+    own = schedule?.configuration?.ownSampler()
+    if process?.schedule.definition.rescaleTimesteps == true {
+      problems.append("rescaled timesteps (rescale_timesteps)")
+    }
+    do throws(UndescribedNetwork) {
+      network = try UNet2DConfiguration(describing: configuration.plan, size: configuration.sampleSize).encoded
+    } catch {
+      throw ConvertError.layout(path: source.path, properties: problems + error.properties)
+    }
+    if !problems.isEmpty { throw ConvertError.layout(path: source.path, properties: problems) }
+    self.source = source
+  }
+
+  /// Writes the pipeline's index, the network and, where the checkpoint says one, the scheduler.
+  /// - Parameter type: what floating-point weights become; nil for F32, in which they are read.
+  func write(to out: String, type: ElementType?) throws -> (files: [WeightConverter.File], notes: [String]) {
+    let unet = joined(out, "unet")
+    try Folder.create(unet)
+    var index: [ConfigurationValue.Entry] = [
+      .init("_class_name", "DDPMPipeline"), .init("unet", ["diffusers", "UNet2DModel"]),
+    ]
+    var notes: [String] = []
+    if let process {
+      index.append(.init("scheduler", ["diffusers", "DDPMScheduler"]))
+      try Folder.create(joined(out, "scheduler"))
+      try AtomicFile.write(
+        JSONWriter.pretty(scheduler(process)), to: joined(out, "scheduler/scheduler_config.json"))
+    } else {
+      notes.append("nothing says the noise schedule, so the folder has no scheduler")
+    }
+    try AtomicFile.write(JSONWriter.pretty(network), to: joined(unet, "config.json"))
+    var converter = WeightConverter(type: type)
+    let archive = TensorArchive(tensors: source.model.parameters.mapValues { StoredTensor($0) })
+    try converter.write(
+      ArchivedWeights(archive, label: source.path), to: joined(unet, "diffusion_pytorch_model.safetensors"))
+    // Last, so that a folder that was left halfway is no pipeline.
+    try AtomicFile.write(JSONWriter.pretty(.map(index)), to: joined(out, "model_index.json"))
+    return (converter.files, notes)
+  }
+
+  private func scheduler(_ process: DiffusionProcess) -> ConfigurationValue {
+    var value = ConfigurationValue.map([.init("_class_name", "DDPMScheduler")])
+    var settings = process.configuration
+    if let own {
+      for key in ["clip_sample", "clip_sample_range", "thresholding", "dynamic_thresholding_ratio", "sample_max_value"]
+      {
+        settings = settings.setting(key, own.configuration[key])
+      }
+    }
+    if let variance = try? source.schedule.configuration?.varianceType {
+      settings = settings.setting("variance_type", .string(variance.rawValue))
+    }
+    if case .map(let entries) = settings { for entry in entries { value = value.setting(entry.key, entry.value) } }
+    return value
+  }
+}
