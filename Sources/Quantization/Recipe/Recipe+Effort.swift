@@ -7,7 +7,7 @@ extension Recipe {
   /// The recipe with iterations and samples scaled to an effort, and what changed: `key: old -> new`.
   ///
   /// - fast: a quarter of trajectories (never fewer than the batch of moving averages), of the samples that rounding and
-  ///   reconstruction look at and of iterations, half the batch for the network as a whole; where blocks' weights would be
+  ///   reconstruction look at, of iterations and of the batch for the network as a whole; where blocks' weights would be
   ///   learned from nearest rounding, errors are compensated in closed form instead (GPTQ); ranges of activations are taken
   ///   in one pass, with float activations upstream.
   /// - balanced: as written.
@@ -62,7 +62,7 @@ private struct EffortScaling {
     scale("blocks", \.blocks) { $0.iterations = Self.quarter($0.iterations) }
     scale("network", \.network) {
       $0.iterations = Self.quarter($0.iterations)
-      $0.batch = max($0.batch / 2, 1)
+      $0.batch = Self.quarter($0.batch)
     }
     if let steps = reconstruction.activationSteps { setStepIterations(Self.quarter(steps.iterations)) }
   }

@@ -52,7 +52,7 @@ package struct DemoCommand: Sendable {
   ) throws -> PreparedRecipe {
     var recipe = try PreparedRecipe(name, for: float, assets: assets).recipe
     recipe.sampler = .named(size.sampler)
-    if isQuick { recipe = recipe.scaled(to: .fast).recipe }
+    recipe = isQuick ? recipe.scaled(to: .fast).recipe : recipe.scaled(by: DemoSize.share).recipe
     recipe.calibration.trajectories = size.calibrationTrajectories
     return try PreparedRecipe(name: name, recipe, for: float, assets: assets)
   }

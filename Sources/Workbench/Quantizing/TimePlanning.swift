@@ -44,13 +44,16 @@ struct TimePlanning {
       recipe, graph: source.model.graph, stepCount: stepCount, callSeconds: callSeconds, drawsSet: drawsSet)
   }
 
-  /// The recipe with as much of its work as fits, and a note of what changed.
+  /// The recipe with as much of its work as fits, and a note of what changed and what that costs.
   func fitted(_ prepared: PreparedRecipe, to time: WorkTime, console: Console) -> PreparedRecipe {
     let budget = TimeBudget(prepared.recipe, within: Double(time.seconds), estimate: estimate)
     if budget.changes.isEmpty { return prepared }
-    let text =
-      "time \(time): \(fixed(100 * budget.share, 0)) % of the recipe's work\n  "
-      + budget.changes.joined(separator: "\n  ")
+    var text = "time \(time): \(fixed(100 * budget.share, 0)) % of the recipe's work\n  "
+    text += budget.changes.joined(separator: "\n  ")
+    if prepared.recipe.reconstruction?.network != nil {
+      text += "\n  with the embedded model, that share costs \(fixed(QualityCurve.loss(share: budget.share), 1)) dB of"
+      text += " epsilon SNR (docs/recipes.md)"
+    }
     console.note(text)
     if budget.estimate.seconds > Double(time.seconds) {
       console.note(
@@ -68,5 +71,21 @@ struct TimePlanning {
       "expected: \(Progress.shown(seconds: estimate.seconds)) on \(Machine.current.processor)"
         + " (\(stages.joined(separator: ", ")))"
         + (drawsSet ? "; the calibration set takes \(shown(bytes: setBytes)) of disk" : ""))
+  }
+}
+
+/// What less work costs a recipe that learns on the network's output: `halftone-w4a8` on the embedded model, mean epsilon SNR over
+/// 50 DDIM steps (docs/recipes.md).
+enum QualityCurve {
+  /// By share of trajectories, samples and iterations, ascending.
+  private static let losses: [(share: Double, decibels: Double)] = [(0.125, 2.1), (0.25, 1.4), (0.5, 1.1), (1, 0)]
+
+  /// Linear between the measured shares; below the first as there.
+  static func loss(share: Double) -> Double {
+    guard let above = losses.firstIndex(where: { $0.share >= share }) else { return 0 }
+    guard above > 0 else { return losses[0].decibels }
+    let (low, high) = (losses[above - 1], losses[above])
+    let part = (share - low.share) / (high.share - low.share)
+    return low.decibels + part * (high.decibels - low.decibels)
   }
 }
