@@ -77,7 +77,7 @@ extension UNetPlan {
     Set(attentionStyles.map { $0.style.heads.width(of: $0.channels) }).sorted()
   }
 
-  /// The plan with heads by their width everywhere, and the time embedding's order alone: two of equal networks are equal.
+  /// The plan with heads by their width everywhere, and without what leads nowhere: those of equal networks are equal.
   fileprivate var withHeadWidths: UNetPlan {
     var plan = self
     func byWidth(_ style: AttentionStyle?, _ channels: Int) -> AttentionStyle? {

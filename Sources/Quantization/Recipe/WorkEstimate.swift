@@ -84,9 +84,8 @@ package struct WorkEstimate: Sendable, Equatable {
       if let values = reconstruction.activationSteps { add("learning steps", learn(values.iterations, values.batch)) }
     }
     if let activations = recipe.activations {
-      let isGathered = drawsSet && activations.upstream == .float && !activations.range.searches
       let first = activations.upstream == .quantized ? samples(16) : 0
-      add("collecting ranges", isGathered ? 0 : (first + all) * Self.watchedCall * call)
+      add("collecting ranges", drawsSet && recipe.gathersRanges ? 0 : (first + all) * Self.watchedCall * call)
     }
     if let correction = recipe.correction {
       add("measuring the noise", 2 * samples(correction.samplesPerStep) * Self.watchedCall * call)

@@ -20,14 +20,10 @@ package final class TrajectoryRanges: Sendable {
   private let collectors: [RangeCollector]
   private let state = Mutex(State())
 
-  /// - Returns: nil unless the ranges are extremes over shared trajectories' states with nothing but the float network
-  ///   upstream, and need no scale that is found on the set first.
+  /// - Returns: nil where ranges cannot be gathered (`Recipe.gathersRanges`).
   /// - Throws: `E-RECIPE-PATTERN` as the quantisation itself would.
   package init?(_ recipe: Recipe, graph: Graph, stepCount: Int) throws(QuantizationError) {
-    guard let activations = recipe.activations, activations.upstream == .float, !activations.range.searches,
-      activations.average == nil, recipe.adaptiveRanges == nil, recipe.smoothing == nil, recipe.mixedPrecision == nil,
-      case .uniform = recipe.calibration.distribution
-    else { return nil }
+    guard let activations = recipe.activations, recipe.gathersRanges else { return nil }
     let selected = try recipe.selection(in: graph).activations
     let known = Set(graph.probabilityQuantizers(of: selected).keys)
     let forms = recipe.forms(of: selected.filter { !known.contains($0) }, in: graph)
@@ -79,5 +75,15 @@ package final class TrajectoryRanges: Sendable {
   /// - Parameter sites: watched ones.
   func quantizers(_ key: ActivationQuantizers.Key, of sites: [Site]) -> [Site: ActivationQuantizers] {
     forms.quantizers(key, of: sites, state.withLock(\.rows), in: graph)
+  }
+}
+
+extension Recipe {
+  /// Whether the activations' ranges are extremes over shared trajectories' states with nothing but the float network upstream,
+  /// and need no scale that is found on the set first, so that they can be gathered while the set is drawn.
+  var gathersRanges: Bool {
+    guard let activations, case .uniform = calibration.distribution else { return false }
+    return activations.upstream == .float && !activations.range.searches && activations.average == nil
+      && adaptiveRanges == nil && smoothing == nil && mixedPrecision == nil
   }
 }

@@ -280,6 +280,16 @@ package struct ModelSource: Sendable {
     ).executor
   }
 
+  /// The model as samplers see it, guided where `guidance` says so.
+  /// - Parameters: as of `denoiser(_:compute:observer:)`.
+  func denoiser(
+    _ kind: ExecutorKind? = nil, guidance: GuidanceSetting?, compute: Compute, observer: SiteObserver? = nil
+  ) throws -> any Denoiser {
+    let denoiser = try denoiser(kind, compute: compute, observer: observer)
+    guard let guidance = guidance?.guidance(of: conditioning) else { return denoiser }
+    return try GuidedDenoiser(denoiser, guidance)
+  }
+
   /// - Parameters: as of `executor`.
   /// - Throws: for a network that looks at contexts which nothing here makes.
   package func denoiser(

@@ -119,12 +119,8 @@ package struct CalibrationRun {
   private func sample(
     into sink: any CalibrationSink, gathering ranges: TrajectoryRanges?, session: Session
   ) throws {
-    var denoiser = try source.denoiser(compute: compute, observer: ranges?.observer)
-    if let guidance = guidance?.guidance(of: source.conditioning) {
-      denoiser = try GuidedDenoiser(denoiser, guidance)
-    }
     let sampling = CalibrationSampling(
-      denoiser: denoiser,
+      denoiser: try source.denoiser(guidance: guidance, compute: compute, observer: ranges?.observer),
       schedule: try source.process.schedule,
       sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch, guidance: guidance,
       probe: try probe())

@@ -101,12 +101,9 @@ package struct SamplingPlan: Sendable {
         try InitialNoise(
           path: initialNoise.path, shape: shape, last: last, steps: drawn, console: console)
       } else { drawn }
-    var denoiser = try source.denoiser(executor, compute: compute)
-    if let guidance = guidance?.guidance(of: source.conditioning) {
-      denoiser = try GuidedDenoiser(denoiser, guidance)
-    }
     return ImageSampler(
-      denoiser: denoiser, process: try source.process, sampler: sampler,
+      denoiser: try source.denoiser(executor, guidance: guidance, compute: compute), process: try source.process,
+      sampler: sampler,
       noise: noise, conditioning: conditioning, batch: compute.batch,
       decoder: try decoder.map {
         try FirstStageRunner(
