@@ -25,6 +25,7 @@ package struct ClassEmbedder: Sendable, Equatable {
   /// - Precondition: `form` allows it.
   package func embedded(_ conditioning: Conditioning) -> Conditioning {
     guard let label = conditioning.label else { return conditioning }
-    return Conditioning(context: context(of: label), vectors: conditioning.vectors)
+    return Conditioning(
+      context: context(of: label), vectors: conditioning.vectors, branch: conditioning.branch)
   }
 }

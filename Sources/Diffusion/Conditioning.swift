@@ -23,6 +23,11 @@ package struct Context: Sendable, Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }
 }
 
+/// The two calls of a network that a guided prediction is made of, in the order of tables' rows.
+package enum GuidanceBranch: Int, Sendable, Hashable, CaseIterable {
+  case conditional, unconditional
+}
+
 /// What one image is conditioned on, besides its timestep. It is carried whole from the command to the network, so that a
 /// new kind of conditioning is a member here and nothing on the way changes.
 package struct Conditioning: Sendable, Hashable {
@@ -32,8 +37,14 @@ package struct Conditioning: Sendable, Hashable {
   package var context: Context?
   /// Vectors that join the timestep's embedding, by the name of the network's input.
   package var vectors: [String: [Float]]
+  /// Which of a guided prediction's two calls it is for; nil where nothing is guided. The network is not told: only tables with rows
+  /// for each branch look at it.
+  package var branch: GuidanceBranch?
 
-  package init(label: Int? = nil, context: Context? = nil, vectors: [String: [Float]] = [:]) {
+  package init(
+    label: Int? = nil, context: Context? = nil, vectors: [String: [Float]] = [:], branch: GuidanceBranch? = nil
+  ) {
+    self.branch = branch
     self.label = label
     self.context = context
     self.vectors = vectors
@@ -43,7 +54,14 @@ package struct Conditioning: Sendable, Hashable {
   package static let none = Conditioning()
 
   /// Without the context: all that values of the temporal information block can depend on.
-  package var withoutContext: Conditioning { Conditioning(label: label, vectors: vectors) }
+  package var withoutContext: Conditioning { Conditioning(label: label, vectors: vectors, branch: branch) }
+
+  /// The same for one call of a guided prediction.
+  package func on(_ branch: GuidanceBranch) -> Conditioning {
+    var conditioning = self
+    conditioning.branch = branch
+    return conditioning
+  }
 }
 
 /// Which conditioning a network takes.

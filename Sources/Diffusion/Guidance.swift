@@ -72,7 +72,8 @@ package struct GuidedDenoiser: Denoiser {
   package func predict(_ x: Tensor, at step: Step, conditioning: [Conditioning]) throws -> Tensor {
     let images = x.dims[0]
     if guidance.isOff || images == 0 { return try base.predict(x, at: step, conditioning: conditioning) }
-    let without = [Conditioning](repeating: guidance.unconditional, count: images)
+    let without = [Conditioning](repeating: guidance.unconditional.on(.unconditional), count: images)
+    let conditioning = conditioning.map { $0.on(.conditional) }
     let (unconditional, conditional): (Tensor, Tensor)
     if joins {
       let both = try base.predict(.stacked([x, x]), at: step, conditioning: without + conditioning)

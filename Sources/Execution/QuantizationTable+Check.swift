@@ -13,12 +13,8 @@ extension QuantizationTable {
       activations.keys.sorted().map { ($0.description, activations[$0]!.key, activations[$0]!.rows.count) }
       + features.keys.sorted().map { ($0, features[$0]!.key, features[$0]!.rowCount) }
     for (name, key, rows) in tables {
-      let steps: Int
-      switch key {
-      case .shared: continue
-      case .step: steps = rows
-      case .stepAndLabel(let classCount): steps = rows / classCount
-      }
+      guard let rowsPerStep = key.rowsPerStep else { continue }
+      let steps = rows / rowsPerStep
       guard let stepIndex else { throw .stepMissing(site: name) }
       guard (0..<steps).contains(stepIndex) else { throw .stepOutOfRange(index: stepIndex, count: steps) }
     }

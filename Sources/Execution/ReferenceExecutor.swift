@@ -78,7 +78,7 @@ package struct ReferenceExecutor: Executor {
     }
     for (position, row) in rows.enumerated() {
       eachChannel(&values[position], /)
-      quantizers.quantizer(stepIndex: row.stepIndex ?? 0, label: row.label)
+      quantizers.quantizer(at: row.key)
         .simulate(&values[position], channelStride: layout.stride, channelCount: layout.count)
       eachChannel(&values[position], *)
     }
@@ -90,16 +90,19 @@ package struct ReferenceExecutor: Executor {
   ) -> [[Float]] {
     let shapes = node.inputs.map { model.graph.nodes[$0].shape }
     let (queries, keys) = (shapes[0].positions, shapes[1].positions)
+    let numerators = table.activations[attention.probabilities]?.areNumerators ?? false
     var results = rows.map { _ in [Float](repeating: 0, count: node.count) }
     for head in 0..<attention.heads {
       for block in Attention.blocks(queries: queries, keys: keys) {
         var probabilities = rows.indices.map { row in
           Reference.probabilities(
-            operands[0][row], operands[1][row], attention, shapes[0], keys: keys, head: head, block: block)
+            operands[0][row], operands[1][row], attention, shapes[0], keys: keys, head: head, block: block,
+            numerators: numerators)
         }
         visit(
           attention.probabilities, .scores(heads: 1, queries: block.count, keys: keys), &probabilities, rows)
         for row in rows.indices {
+          if numerators { Reference.normalize(&probabilities[row], columns: keys) }
           Reference.mix(
             probabilities[row], operands[2][row], attention, shapes[2], head: head, block: block, into: &results[row])
         }

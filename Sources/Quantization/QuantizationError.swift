@@ -22,7 +22,6 @@ package enum QuantizationError: HalftoneError, Equatable {
   case nonFiniteActivations(step: Int, work: String, sites: [String])
   /// What was made holds values that are NaN or infinite: codes' scales, corrected biases, the correction.
   case nonFiniteResult([String])
-  case noTimestep
   /// A budget below what the narrowest widths cost, both as shares of the float network's.
   case budget(share: Double, least: Double)
   /// Distribution `tdac`, and a network without skip connections.
@@ -61,7 +60,6 @@ package enum QuantizationError: HalftoneError, Equatable {
     case .nonFiniteWeights: "E-QUANT-WEIGHT"
     case .nonFiniteActivations: "E-QUANT-ACTIVATION"
     case .nonFiniteResult: "E-QUANT-RESULT"
-    case .noTimestep: "E-QUANT-TIME"
     case .budget: "E-QUANT-BUDGET"
     case .noMiddleBlock: "E-CAL-MIDDLE"
     case .labelOutOfRange: "E-CAL-LABEL"
@@ -99,8 +97,6 @@ package enum QuantizationError: HalftoneError, Equatable {
       Self.list("NaN or infinite activations at sampling step \(step) while \(work)", sites)
     case .nonFiniteResult(let places):
       Self.list("quantising ended in values that no quantised model can hold", places)
-    case .noTimestep:
-      "the network takes no timestep, so it has no sampling steps to calibrate"
     case .budget(let share, let least):
       "mixed_precision.share is \(Self.thousandths(share)), and the narrowest widths cost \(Self.thousandths(least)) of the float network"
     case .noMiddleBlock:
@@ -161,7 +157,7 @@ package enum QuantizationError: HalftoneError, Equatable {
       fitting > 0
         ? "set reconstruction.samples_per_step to \(fitting) or less, or raise the bound"
         : "raise reconstruction.memory_mib, or lower reconstruction.batch"
-    case .method, .noTimestep, .noMiddleBlock, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors,
+    case .method, .noMiddleBlock, .labelOutOfRange, .notASet, .notAnArtefact, .schema, .header, .tensors,
       .values,
       .otherGraph:
       nil

@@ -13,6 +13,9 @@ extension QuantizationTask {
     for pattern in selection.idlePatterns {
       note("note: float_layers: \(printable(pattern)) matches nothing, because this network has no such layers")
     }
+    if recipe.branches == .separate, !separatesBranches {
+      note("note: activation_tables.branches: nothing is guided, so there is one branch")
+    }
     try checkActivations()
     var network = try recipe.mixedPrecision == nil ? roundedAndLearned() : searchedAndLearned()
     network.correction = try measuredCorrection(of: network)

@@ -27,8 +27,8 @@ package struct QuantizationTask: Sendable {
   /// Where values of a reconstruction lie that exceed the recipe's bound; nil: they are refused.
   let folder: String?
 
-  /// - Throws: when a pattern of the recipe matches nothing, the network takes no timestep, or the set cannot feed the
-  ///   tables that the recipe asks for: before any long work.
+  /// - Throws: when a pattern of the recipe matches nothing, or the set cannot feed the tables that the recipe asks for: before any
+  ///   long work.
   package init(
     model: Model, recipe: Recipe, set: any CalibrationSource, makeExecutor: @escaping ExecutorFactory, pool: WorkerPool,
     progress: @escaping ProgressHandler, journal: (any ReconstructionJournal)? = nil, folder: String? = nil,
@@ -46,7 +46,6 @@ package struct QuantizationTask: Sendable {
     self.pool = pool
     self.progress = progress
     selection = try recipe.selection(in: model.graph)
-    guard model.graph.inputNode(.timestep) != nil else { throw .noTimestep }
     if recipe.mixedPrecision != nil { _ = try precisionSearch() }
     if selection.activations.isEmpty { return }
     let needed = recipe.activations?.average?.batch ?? 1

@@ -92,9 +92,9 @@ import Testing
       """
     #expect(preset.status == 2 && preset.errors == message)
     let recipe = ["quantize", model, "--recipe", "rtn-w8a8", "--effort", "fast", "--out", folder.file("q.safetensors")]
-    let refused = try halftone.run(recipe)
+    let refused = try halftone.run(recipe + ["--sampler", "ddim-50"])
     #expect(refused.status == 2 && refused.errors == message)
-    for options in [["--steps", "4"], ["--sampler", "own"]] {
+    for options in [["--sampler", "ddim-50", "--steps", "4"], []] {
       let made = try halftone.run(recipe + options)
       #expect(made.status == 0, "\(made.errors)")
     }

@@ -150,7 +150,7 @@ import Testing
     #expect(throws: Never.self) { try FloatExecutor(example.model, simulating: table) }
     table.activations[Site(node: "k", role: .input)] = ActivationQuantizers(key: .step, rows: [row, row])
     let refusal = ExecutionError.table(problems: [
-      "k:input: one quantiser per sampling step, but its values depend on the context alone"
+      "k:input: one quantiser per sampling step or branch, but its values depend on the context alone"
     ])
     #expect(throws: refusal) { try FloatExecutor(example.model, simulating: table) }
     #expect(throws: refusal) { try ReferenceExecutor(example.model, simulating: table) }

@@ -32,7 +32,7 @@ import Testing
     #expect(Set(Self.files).isSuperset(of: promised.flatMap { name, bits in bits.map { "\(name)-\($0).yaml" } }))
   }
 
-  @Test("named after method and bits, first and last convolution float, sampler of 50 steps", arguments: files)
+  @Test("named after method and bits, first and last convolution float, the model's own sampler", arguments: files)
   func conventions(file: String) throws {
     let recipe = try Self.recipe(file)
     let bits = "w\(recipe.weights?.bits ?? 32)a\(recipe.activations?.bits ?? 32)"
@@ -49,7 +49,7 @@ import Testing
       #expect(file.hasPrefix("mixed-"))
     }
     #expect(recipe.floatLayers.prefix(2).map(\.text) == ["conv_in", "conv_out"])
-    #expect(recipe.sampler == .named("ddim-50"))
+    #expect(recipe.sampler == .named("own"))
   }
 
   @Test("runs from set to artefact", arguments: files, [nil, 3]) func endToEnd(file: String, classes: Int?) throws {

@@ -73,6 +73,7 @@ typedef struct {
   float *values;
   int64_t rows, row_stride;
   int32_t columns;
+  int32_t numerators;           // 1: the powers are not divided by their sum
 } ht_softmax;
 
 // Where row-wise passes store: channels [first, first + count) of each row, times factor[c], as f32 or as ht_transform's codes.

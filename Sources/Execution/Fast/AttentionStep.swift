@@ -55,6 +55,8 @@ struct AttentionStep: Sendable {
   /// Probabilities times values.
   let mixing: AttentionProduct
 
+  /// Whether probabilities' numerators are quantised and mix the values, whose mixtures are then divided.
+  var quantizesNumerators: Bool { mixing.leftQuantizers?.areNumerators ?? false }
   var queryCount: Int { shapes[0].positions }
   var keyCount: Int { shapes[1].positions }
 }

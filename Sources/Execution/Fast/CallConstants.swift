@@ -87,5 +87,7 @@ final class CallConstants: Sendable {
 
 extension ActivationQuantizers {
   /// The row for a call. - Precondition: the call was checked (`QuantizationTable.check`).
-  func quantizer(at key: CallKey) -> AffineQuantizer { quantizer(stepIndex: key.stepIndex ?? 0, label: key.label) }
+  func quantizer(at key: CallKey) -> AffineQuantizer {
+    quantizer(stepIndex: key.stepIndex ?? 0, label: key.label, branch: key.conditioning.branch)
+  }
 }

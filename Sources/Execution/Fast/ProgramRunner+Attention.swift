@@ -26,24 +26,47 @@ extension ProgramRunner {
             step.scores, leftScores, from: rows.lowerBound * step.shapes[0].channels + head * step.scores.inputs,
             stride: step.shapes[0].channels, rows: rows.count, into: probabilities, stride: keys)
         }
-        timed("softmax") { softmax(probabilities, rows: rows.count, columns: keys) }
+        timed("softmax") {
+          softmax(probabilities, rows: rows.count, columns: keys, numerators: step.quantizesNumerators)
+        }
         timed(step.mixing.work) {
+          let output = floats(step.output) + rows.lowerBound * valueChannels + head * step.mixing.outputs
           multiply(
             step.mixing, probabilityOperand(of: step, rows: rows.count), from: 0,
             stride: step.mixing.codes == nil ? keys : PackedWeights.paddedInputChannels(keys), rows: rows.count,
-            into: floats(step.output) + rows.lowerBound * valueChannels + head * step.mixing.outputs,
-            stride: valueChannels)
+            into: output, stride: valueChannels)
+          if step.quantizesNumerators { normalize(output, by: step, rows: rows.count) }
         }
       }
     }
   }
 
-  private func softmax(_ values: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
+  private func softmax(_ values: UnsafeMutablePointer<Float>, rows: Int, columns: Int, numerators: Bool) {
     split(rows) { range in
       var arguments = ht_softmax(
         values: values + range.lowerBound * columns, rows: Int64(range.count), row_stride: Int64(columns),
-        columns: Int32(columns))
+        columns: Int32(columns), numerators: numerators ? 1 : 0)
       kernels.softmaxRows(&arguments)
+    }
+  }
+
+  /// Divides a block's mixtures by the sums of the quantised numerators that they were mixed by.
+  private func normalize(_ output: UnsafeMutablePointer<Float>, by step: AttentionStep, rows: Int) {
+    let product = step.mixing
+    let (keys, stride) = (step.keyCount, step.shapes[2].channels)
+    for row in 0..<rows {
+      var sum = 0.0
+      if let codes = product.codes {
+        let line = bytes(codes.left) + row * PackedWeights.paddedInputChannels(keys)
+        var whole: UInt32 = 0
+        for key in 0..<keys { whole &+= UInt32(line[key]) }
+        sum = Double(whole) * Double(quantizer(product.leftQuantizers, at: product.leftSite).scales[0])
+      } else {
+        let line = floats(step.probabilities) + row * keys
+        for key in 0..<keys { sum += Double(line[key]) }
+      }
+      guard sum > 0 else { continue }
+      kernels.affine(output + row * stride, Float(1 / sum), 0, output + row * stride, product.outputs)
     }
   }
 

@@ -53,7 +53,7 @@ extension GradientExecutor {
       rows: rows.count, columns: heads.keys, inner: heads.width, scale: heads.attention.scale, accumulate: false,
       into: p, stride: heads.keys)
     var pass = ht_softmax(
-      values: p, rows: Int64(rows.count), row_stride: Int64(heads.keys), columns: Int32(heads.keys))
+      values: p, rows: Int64(rows.count), row_stride: Int64(heads.keys), columns: Int32(heads.keys), numerators: 0)
     kernels.softmaxRows(&pass)
   }
 

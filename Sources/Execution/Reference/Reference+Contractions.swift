@@ -48,9 +48,10 @@ extension Reference {
   }
 
   /// softmax(scale q_h k_h^T) of one head h for a block of queries (Vaswani et al. 2017, eq. 1), scores rounded once.
-  /// q: T C, k: S C, result: block x S.
+  /// q: T C, k: S C, result: block x S; its numerators alone where these are quantised.
   static func probabilities(
-    _ q: [Float], _ k: [Float], _ attention: Attention, _ shape: Shape, keys: Int, head: Int, block: Range<Int>
+    _ q: [Float], _ k: [Float], _ attention: Attention, _ shape: Shape, keys: Int, head: Int, block: Range<Int>,
+    numerators: Bool
   ) -> [Float] {
     let channels = shape.channels
     let width = channels / attention.heads
@@ -62,7 +63,15 @@ extension Reference {
         scores.append(Float(Double(attention.scale) * product))
       }
     }
-    return softmax(scores, columns: keys)
+    return softmax(scores, columns: keys, numerators: numerators)
+  }
+
+  /// Divides each row by its sum; a row of zeros stays one.
+  static func normalize(_ p: inout [Float], columns: Int) {
+    for start in stride(from: 0, to: p.count, by: columns) {
+      let sum = p[start..<(start + columns)].reduce(0.0) { $0 + Double($1) }
+      for i in start..<(start + columns) where sum > 0 { p[i] = Float(Double(p[i]) / sum) }
+    }
   }
 
   /// p_h v_h for a block of queries, written to the head's channels of these rows. p: block x S, v: S D, out: T D.

@@ -66,13 +66,14 @@ extension Reference {
   }
 
   /// Softmax over rows of `columns` values, with the row's largest value subtracted first.
-  static func softmax(_ x: [Float], columns: Int) -> [Float] {
+  /// - Parameter numerators: whether the powers are not divided by their sum.
+  static func softmax(_ x: [Float], columns: Int, numerators: Bool = false) -> [Float] {
     var out = x
     for start in stride(from: 0, to: x.count, by: columns) {
       let row = x[start..<(start + columns)]
       let largest = Double(row.max() ?? 0)
       let powers = row.map { exp(Double($0) - largest) }
-      let sum = powers.reduce(0, +)
+      let sum = numerators ? 1 : powers.reduce(0, +)
       for (i, power) in powers.enumerated() { out[start + i] = Float(power / sum) }
     }
     return out

@@ -98,6 +98,15 @@ package struct TiledNetwork: Sendable {
     return out
   }
 
+  /// What the executor is given, one after another: the tiles of every image, N C H W. - Parameter x: N C H W, of `inputShape`.
+  package func pieces(of x: Tensor) -> Tensor {
+    if tileCount == 1 { return x }
+    return .stacked(
+      (0..<x.dims[0]).flatMap { image in
+        rows.inStarts.indices.flatMap { row in columns.inStarts.indices.map { cut(x, image, row, $0) } }
+      })
+  }
+
   private func cut(_ x: Tensor, _ image: Int, _ row: Int, _ column: Int) -> Tensor {
     var values: [Float] = []
     values.reserveCapacity(inChannels * rows.inExtent * columns.inExtent)

@@ -79,6 +79,7 @@ extension Graph {
     case .stepAndLabel(let classes):
       return classes == classCount && feature.rowCount % classes == 0
         ? nil : "\(feature.rowCount) rows for \(classes) classes, the network has \(classCount ?? 0)"
+    case .branch, .stepAndBranch: return "does not depend on the branch of guidance"
     }
   }
 }

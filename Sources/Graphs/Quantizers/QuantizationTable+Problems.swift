@@ -1,3 +1,4 @@
+import Diffusion
 import Tensors
 
 extension QuantizationTable {
@@ -26,14 +27,28 @@ extension QuantizationTable {
       if let problem = quantizers.rows.lazy.compactMap({ $0.problem(channels: channels) }).first {
         problems.append("\(site): \(problem)")
       }
+      if quantizers.areNumerators {
+        if graph.place(of: site)?.tensor != .probabilities {
+          problems.append("\(site): only attention's probabilities have numerators")
+        } else if quantizers.rows.contains(where: { $0.granularity != .perTensor || $0.zeroPoints[0] != 0 }) {
+          problems.append("\(site): numerators are not negative, so their zero point is 0")
+        }
+      }
       if quantizers.key != .shared, let node = graph.place(of: site)?.node, graph.phase(of: node.index) == .context {
-        problems.append("\(site): one quantiser per sampling step, but its values depend on the context alone")
+        problems.append(
+          "\(site): one quantiser per sampling step or branch, but its values depend on the context alone")
       }
       if case .stepAndLabel(let classes) = quantizers.key,
         classes != graph.classCount || quantizers.rows.count % classes != 0
       {
         problems.append(
           "\(site): \(quantizers.rows.count) rows for \(classes) classes, the network has \(graph.classCount ?? 0)")
+      }
+      let branches = GuidanceBranch.allCases.count
+      if quantizers.key == .branch && quantizers.rows.count != branches
+        || quantizers.key == .stepAndBranch && quantizers.rows.count % branches != 0
+      {
+        problems.append("\(site): \(quantizers.rows.count) rows for \(branches) branches of guidance")
       }
     }
     for path in features.keys.sorted() {

@@ -1,6 +1,6 @@
 import CKernels
 
-/// Softmax of each row in place: e^(x - max) / sum. See `ht_softmax`.
+/// Softmax of each row in place: e^(x - max) / sum, or its numerators alone. See `ht_softmax`.
 ///
 /// The sum of column c goes to lane c % 16 and the lanes are added as a fixed tree, so the bits depend on the row alone.
 package func softmaxRows(_ arguments: UnsafePointer<ht_softmax>) {
@@ -35,6 +35,10 @@ package func softmaxRows(_ arguments: UnsafePointer<ht_softmax>) {
       ht_store_first16(values + c, exponential(ht_load_first16(values + c, rest) - shift), rest)
       // Read back, so that the missing lanes add zero.
       sums += ht_load_first16(values + c, rest)
+    }
+    if a.numerators != 0 {
+      row &+= 1
+      continue
     }
     let inverse = SIMD16<Float>(repeating: 1 / sumOfLanes(sums))
     c = 0

@@ -145,7 +145,10 @@ struct ArrayReader {
             bits: member.bits, granularity: member.granularity, scales: Array(scales[range]),
             zeroPoints: Array(zeroPoints[range])))
       }
-      if rows.count == rowCount { result.append((member.site, ActivationQuantizers(key: key, rows: rows))) }
+      if rows.count == rowCount {
+        result.append(
+          (member.site, ActivationQuantizers(key: key, rows: rows, areNumerators: member.areNumerators)))
+      }
     }
     return result
   }

@@ -15,11 +15,26 @@ extension QuantizedModel {
     /// Arrays that are no codes, of the element type they came with: F32, F16 or BF16. Those that no parameter of the network is
     /// made of, such as a codebook, stand there too.
     package var parameters: [String: StoredTensor]
+    /// How it was quantised; nil where it goes along as it is.
+    package var origin: Origin?
+
+    /// What a quantised component was made of.
+    package struct Origin: Sendable, Equatable {
+      /// Identity of the float network.
+      package let networkDigest: String
+      package let recipe: Recipe
+
+      package init(networkDigest: String, recipe: Recipe) {
+        self.networkDigest = networkDigest
+        self.recipe = recipe
+      }
+    }
 
     package init(
       network: ConfigurationValue, sampleShape: ImageShape, table: QuantizationTable,
-      parameters: [String: StoredTensor]
+      parameters: [String: StoredTensor], origin: Origin? = nil
     ) {
+      self.origin = origin
       self.network = network
       self.sampleShape = sampleShape
       self.table = table

@@ -19,7 +19,7 @@ extension QuantizedModel {
       let table = arrays.table(part.weights, part.activations) { _ in (1, .shared) }
       components[name] = Component(
         network: part.network, sampleShape: part.sampleShape ?? Header.unknownShape, table: table,
-        parameters: arrays.remainingStored())
+        parameters: arrays.remainingStored(), origin: part.origin)
       readers.append(arrays)
     }
     var arrays = ArrayReader(own, file: file)
@@ -72,6 +72,7 @@ extension QuantizedModel {
       let bits: Int
       let granularity: Granularity
       let columns: Int
+      let areNumerators: Bool
     }
     struct Feature {
       let node: String
@@ -85,6 +86,7 @@ extension QuantizedModel {
       let sampleShape: ImageShape?
       let weights: [Weight]
       let activations: [Activation]
+      let origin: Component.Origin?
     }
 
     let network: ConfigurationValue
@@ -195,6 +197,8 @@ extension QuantizedModel {
       case .shared: 1
       case .step: steps.count
       case .stepAndLabel: steps.count * (tableClasses ?? 1)
+      case .branch: GuidanceBranch.allCases.count
+      case .stepAndBranch: steps.count * GuidanceBranch.allCases.count
       }
     }
 
@@ -203,6 +207,8 @@ extension QuantizedModel {
       case .shared: .shared
       case .step: .step
       case .stepAndLabel: .stepAndLabel(classCount: tableClasses ?? 1)
+      case .branch: .branch
+      case .stepAndBranch: .stepAndBranch
       }
     }
   }
@@ -214,6 +220,9 @@ extension QuantizedModel.Header.Part {
     sampleShape = reader.imageShape("sample_shape")
     weights = reader.maps("weights").map(QuantizedModel.Header.Weight.init)
     activations = reader.maps("activations").compactMap(QuantizedModel.Header.Activation.init)
+    origin = reader.map("recipe").map {
+      QuantizedModel.Component.Origin(networkDigest: reader.string("source_digest"), recipe: Recipe($0))
+    }
     if sampleShape == nil, reader.isSound("sample_shape") {
       reader.report("sample_shape", "expected channels, height and width, found null")
     }
@@ -264,7 +273,9 @@ extension QuantizedModel.Header.Feature {
     width = reader.int("width", in: 1...65536)
     bits = reader.int("bits", in: 2...32)
     if bits > 8, bits != 32 { reader.report("bits", "expected 2 to 8, or 32 for float, found \(bits)") }
-    if kind == .shared { reader.report("table", "features are kept for every step; expected step or step_label") }
+    if kind != .step && kind != .stepAndLabel {
+      reader.report("table", "features are kept for every step; expected step or step_label")
+    }
   }
 }
 
@@ -275,6 +286,7 @@ extension QuantizedModel.Header.Activation {
     bits = reader.int("bits", in: 2...8)
     granularity = Granularity(reader)
     columns = reader.int("columns", in: 1...65536)
+    areNumerators = reader.value("numerators") == nil ? false : reader.bool("numerators")
     let site = Site(text)
     if site == nil || site?.role == .weight {
       reader.report("site", "expected an activation's site such as conv1:input, found \"\(printable(text))\"")

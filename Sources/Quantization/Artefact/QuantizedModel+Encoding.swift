@@ -24,7 +24,7 @@ enum ArrayName {
   static let selfTestExpected = "self_test.expected"
 }
 
-/// The three activation tables, each one matrix: rows as named, a column per granule of its sites in header order.
+/// The activation tables, each one matrix: rows as named, a column per granule of its sites in header order.
 enum TableKind: String, CaseIterable {
   /// One row.
   case shared
@@ -32,12 +32,18 @@ enum TableKind: String, CaseIterable {
   case step
   /// A row per sampling step and class, the class running faster.
   case stepAndLabel = "step_label"
+  /// A row for each call of a guided prediction: conditional, unconditional.
+  case branch
+  /// A row per sampling step and branch, the branch running faster.
+  case stepAndBranch = "step_branch"
 
   init(_ key: ActivationQuantizers.Key) {
     switch key {
     case .shared: self = .shared
     case .step: self = .step
     case .stepAndLabel: self = .stepAndLabel
+    case .branch: self = .branch
+    case .stepAndBranch: self = .stepAndBranch
     }
   }
 }
@@ -161,11 +167,12 @@ extension QuantizationTable {
     }
     let described = sites.map { site, quantizers -> ConfigurationValue in
       let first = quantizers.rows[0]
-      return [
+      let entry: ConfigurationValue = [
         "site": .string(site.description), "table": .string(TableKind(quantizers.key).rawValue),
         "bits": .integer(first.bits), "granularity": first.granularity.encode(),
         "columns": .integer(first.scales.count),
       ]
+      return quantizers.areNumerators ? entry.setting("numerators", true) : entry
     }
     return (tensors, entries, described)
   }
@@ -175,13 +182,14 @@ extension QuantizedModel.Component {
   /// The arrays, under the names that they have within the component, and the component's header.
   package func encode() -> (tensors: [String: StoredTensor], header: ConfigurationValue) {
     let encoded = table.encode()
-    return (
-      parameters.merging(encoded.tensors) { $1 },
-      [
-        "network": network, "sample_shape": .list(sampleShape.dims.map { .integer($0) }),
-        "weights": .list(encoded.weights), "activations": .list(encoded.activations),
-      ]
-    )
+    var header: ConfigurationValue = [
+      "network": network, "sample_shape": .list(sampleShape.dims.map { .integer($0) }),
+      "weights": .list(encoded.weights), "activations": .list(encoded.activations),
+    ]
+    if let origin {
+      header = header.setting("source_digest", .string(origin.networkDigest)).setting("recipe", origin.recipe.encode())
+    }
+    return (parameters.merging(encoded.tensors) { $1 }, header)
   }
 }
 

@@ -141,7 +141,7 @@ extension Recipe.Calibration {
   }
 
   /// What each trajectory is conditioned on; empty for unconditional models.
-  func conditioning(
+  package func conditioning(
     of trajectories: [Int], form: ConditioningForm
   ) throws(QuantizationError) -> [Conditioning] {
     guard let classCount = form.classes else { return [] }

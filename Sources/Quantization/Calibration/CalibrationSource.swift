@@ -22,6 +22,15 @@ package struct CalibrationSamples: Sendable, Equatable {
   }
 
   package var count: Int { trajectories.count }
+
+  /// Those of one branch of guidance.
+  func only(_ branch: GuidanceBranch) -> CalibrationSamples {
+    let rows = conditioning.indices.filter { conditioning[$0].branch == branch }
+    return CalibrationSamples(
+      step: step, trajectories: rows.map { trajectories[$0] },
+      x: rows.isEmpty ? x.rows(0..<0) : .stacked(rows.map { x.rows($0..<($0 + 1)) }),
+      conditioning: rows.map { conditioning[$0] })
+  }
 }
 
 /// A calibration set that can be read in pieces: from memory, or streamed from a file.

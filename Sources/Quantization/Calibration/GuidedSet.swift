@@ -46,6 +46,8 @@ package struct GuidedSet: CalibrationSource {
     return CalibrationSamples(
       step: step, trajectories: rows.map { states.trajectories[$0] },
       x: .stacked(rows.map { states.x.rows($0..<$0 + 1) }),
-      conditioning: range.map { $0 % 2 == 0 ? states.conditioning[$0 / 2 - offset] : unconditional })
+      conditioning: range.map {
+        $0 % 2 == 0 ? states.conditioning[$0 / 2 - offset].on(.conditional) : unconditional.on(.unconditional)
+      })
   }
 }

@@ -93,11 +93,15 @@ extension Recipe {
 
 extension Graph {
   /// Quantisers of attention probabilities: they are between 0 and 1 whatever the model, so that nothing is measured. Eight
-  /// bits at any width of the rest, as Q-Diffusion's code has them.
-  func probabilityQuantizers(of sites: [Site]) -> [Site: ActivationQuantizers] {
+  /// bits at any width of the rest, as Q-Diffusion's code has them. Their numerators are between 0 and 1, too.
+  func probabilityQuantizers(
+    of sites: [Site], _ form: Recipe.Probabilities
+  ) -> [Site: ActivationQuantizers] {
     var quantizers: [Site: ActivationQuantizers] = [:]
     for site in sites where place(of: site)?.tensor == .probabilities {
-      quantizers[site] = ActivationQuantizers(shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0))
+      let keys = shape(at: site)?.channels ?? 0
+      quantizers[site] = ActivationQuantizers(
+        shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0), areNumerators: form.areNumerators(of: keys))
     }
     return quantizers
   }

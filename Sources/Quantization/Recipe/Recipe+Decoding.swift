@@ -31,6 +31,10 @@ extension Recipe {
     if case .map? = reader.value("activation_tables"), let tables = reader.map("activation_tables") {
       activationTables = tables.choice("scope")
       tableInterval = tables.int("interval", in: 1...65536)
+      if tables.value("branches") != nil { branches = tables.choice("branches") }
+      if branches == .separate, tableInterval != 1 {
+        tables.report("interval", "rows of separate branches are not shared between steps; set interval to 1")
+      }
       if activationTables != .all, tableInterval != 1 {
         tables.report("interval", "only tables of scope all share rows between steps")
       }
@@ -63,6 +67,11 @@ extension Recipe {
     }
     if reconstruction?.needsActivations ?? false, reader.value("activations") == .string("float") {
       reader.report("reconstruction", "learns the steps of activations, and activations are float")
+    }
+    if branches == .separate, reconstruction?.needsActivations ?? false {
+      reader.report(
+        "activation_tables",
+        "what is learned of activations is learned for both branches of guidance together; set branches to shared")
     }
     mixedPrecision = reader.section("mixed_precision", or: "none").map(MixedPrecision.init)
     if let mixedPrecision {
@@ -165,6 +174,12 @@ extension Recipe.Activations {
     }
     upstream = reader.choice("upstream")
     attentionProducts = reader.choice("attention_products")
+    if reader.value("probabilities") != nil {
+      probabilities = reader.choice("probabilities")
+      if attentionProducts == .float, reader.isSound("attention_products") {
+        reader.report("probabilities", "attention_products are float; leave this key out, or quantise them")
+      }
+    }
     if range == .l24Thresholds, !symmetric {
       reader.report("range", "l24_100 is PTQ4DM's symmetric search; asymmetric activations take another")
     }

@@ -8,9 +8,7 @@ extension Recipe {
       "weights": weights.map { $0.encode() } ?? "float",
       "activations": activations.map { $0.encode() } ?? "float",
       "adaptive_ranges": adaptiveRanges?.encode() ?? "none",
-      "activation_tables": tableInterval == 1
-        ? .string(activationTables.rawValue)
-        : ["scope": .string(activationTables.rawValue), "interval": .integer(tableInterval)],
+      "activation_tables": encodedTables,
       "temporal_features": temporalFeatures.encode(),
       "split_inputs": .string(splitInputs.rawValue),
       "smoothing": smoothing.map { ["samples_per_step": .integer($0.samplesPerStep)] } ?? "none",
@@ -21,6 +19,14 @@ extension Recipe {
       "calibration": calibration.encode(),
       "float_layers": .list(floatLayers.map { .string($0.text) }),
     ]
+  }
+
+  private var encodedTables: ConfigurationValue {
+    if tableInterval == 1, branches == .shared { return .string(activationTables.rawValue) }
+    let tables: ConfigurationValue = [
+      "scope": .string(activationTables.rawValue), "interval": .integer(tableInterval),
+    ]
+    return branches == .shared ? tables : tables.setting("branches", .string(branches.rawValue))
   }
 }
 
@@ -48,11 +54,14 @@ extension Recipe.Rounding {
 
 extension Recipe.Activations {
   fileprivate func encode() -> ConfigurationValue {
-    [
+    let entries: ConfigurationValue = [
       "bits": .integer(bits), "symmetric": .bool(symmetric), "range": .string(range.rawValue),
       "ema": average.map { ["decay": .number($0.decay), "batch": .integer($0.batch)] } ?? "none",
       "upstream": .string(upstream.rawValue), "attention_products": .string(attentionProducts.rawValue),
     ]
+    // Artefacts made before this was a choice do not have the key.
+    return probabilities == .normalized
+      ? entries : entries.setting("probabilities", .string(probabilities.rawValue))
   }
 }
 

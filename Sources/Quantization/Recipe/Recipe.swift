@@ -13,6 +13,8 @@ package struct Recipe: Sendable, Equatable {
   package var activationTables: ActivationTables
   /// How many neighbouring sampling steps share one row of a per-step table.
   package var tableInterval: Int
+  /// Whether the two calls of guided predictions have rows of their own, outside the temporal block.
+  package var branches = Branches.shared
   package var temporalFeatures: TemporalFeatures
   /// Which layers quantise the halves of a concatenated input apart, and their weights with them.
   package var splitInputs: SplitInputs
@@ -94,6 +96,25 @@ package struct Recipe: Sendable, Equatable {
     package var average: MovingAverage?
     package var upstream: Upstream
     package var attentionProducts: AttentionProducts
+    package var probabilities = Probabilities.normalized
+  }
+
+  /// What of attention's probabilities is quantised.
+  package enum Probabilities: String, Sendable, CaseIterable {
+    /// They themselves, as in Q-Diffusion's code. Where attention is spread over hundreds of keys, few codes are left to them.
+    case normalized
+    /// Their numerators, e^(score - the row's largest score); a row is divided by the sum of what they became.
+    case numerators
+    /// Numerators above 31 keys.
+    case automatic = "auto"
+
+    func areNumerators(of keys: Int) -> Bool {
+      switch self {
+      case .normalized: false
+      case .numerators: true
+      case .automatic: keys > 31
+      }
+    }
   }
 
   /// Whether queries, keys, probabilities and values are quantised where attention multiplies them. Q-Diffusion's code
@@ -129,6 +150,14 @@ package struct Recipe: Sendable, Equatable {
     case temporalBlock = "temporal_block"
     /// One per sampling step everywhere.
     case all
+  }
+
+  /// How the two calls of a guided prediction are quantised.
+  package enum Branches: String, Sendable, CaseIterable {
+    /// By the same quantisers.
+    case shared
+    /// Each by its own.
+    case separate
   }
 
   /// Where scale and zero point change at the boundary of a concatenation (Q-Diffusion: Li et al. 2023, section 3.3).

@@ -202,8 +202,7 @@ extension ActivationQuantizers {
   /// The same quantisers with other scales, by row and granule.
   func with(scales: [Float]) -> ActivationQuantizers {
     var from = 0
-    return ActivationQuantizers(
-      key: key,
+    return replacing(
       rows: rows.map { row in
         defer { from += row.scales.count }
         return AffineQuantizer(

@@ -1,3 +1,4 @@
+import Diffusion
 import Graphs
 import Tensors
 
@@ -35,7 +36,7 @@ extension QuantizationTask {
       uniqueKeysWithValues: found.map { site, quantizers in
         if fixed[site] != nil || quantizers.key == .shared { return (site, quantizers) }
         let rows = (0..<stepCount).map { quantizers.rows[$0 / interval] }
-        return (site, ActivationQuantizers(key: quantizers.key, rows: rows))
+        return (site, quantizers.replacing(rows: rows))
       })
   }
 
@@ -47,7 +48,14 @@ extension QuantizationTask {
     groups: (SampleBatches) -> [[SampleBatch]]
   ) throws -> [Site: ActivationQuantizers] {
     guard let settings = recipe.activations else { return fixed }
-    let fixed = fixed.merging(model.graph.probabilityQuantizers(of: selection.activations)) { own, _ in own }
+    let isSeparate = separatesBranches
+    let key = isSeparate ? key.byBranch : key
+    func rows(_ batches: SampleBatches) -> [[SampleBatch]] {
+      isSeparate ? groups(batches).flatMap(Self.byBranch) : groups(batches)
+    }
+    let fixed = fixed.merging(model.graph.probabilityQuantizers(of: selection.activations, settings.probabilities)) {
+      own, _ in own
+    }
     let sites = selection.activations.filter { fixed[$0] == nil }
     if sites.isEmpty { return fixed }
     if let gathered, gathered.serves(recipe) {
@@ -58,12 +66,20 @@ extension QuantizationTask {
     if settings.upstream == .quantized {
       let few = SampleBatches(
         counts: set.counts.map { min($0, Self.firstSamples) }, batch: settings.average.map { _ in Self.firstSamples })
-      let first = try pass("first look at activations", key, groups(few), forms, upstream)
+      let first = try pass("first look at activations", key, rows(few), forms, upstream)
       upstream.table.activations = fixed.merging(first) { own, _ in own }
     }
     let batches = SampleBatches(counts: set.counts, batch: settings.average?.batch)
-    let found = try pass("collecting activation ranges", key, groups(batches), forms, upstream)
+    let found = try pass("collecting activation ranges", key, rows(batches), forms, upstream)
     return fixed.merging(found) { own, _ in own }
+  }
+
+  /// Whether the two branches of guidance have rows of their own: where the recipe says so and trajectories are guided.
+  var separatesBranches: Bool { recipe.branches == .separate && set.provenance.guidance != nil }
+
+  /// The batches of one row as those of two, one for each branch.
+  private static func byBranch(_ batches: [SampleBatch]) -> [[SampleBatch]] {
+    GuidanceBranch.allCases.map { branch in batches.map { $0.map { $0.only(branch) } } }
   }
 
   /// Samples per step of the first pass: TFMQ-DM's 16.
@@ -100,6 +116,11 @@ extension QuantizationTask {
     }
     return forms.quantizers(key, of: sites, rows, in: model.graph)
   }
+}
+
+extension ActivationQuantizers.Key {
+  /// The same with rows for each branch.
+  fileprivate var byBranch: ActivationQuantizers.Key { rowsPerStep == nil ? .branch : .stepAndBranch }
 }
 
 extension [Site: SiteForm] {

@@ -1,7 +1,23 @@
+import Diffusion
+
 /// Samples of one step that go through the network in one call.
 package struct SampleSlice: Sendable, Equatable {
   package let step: Int
   package let range: Range<Int>
+  /// Of the samples in the range, only those of a branch of guidance; nil: all.
+  package private(set) var branch: GuidanceBranch?
+
+  package init(step: Int, range: Range<Int>) {
+    self.step = step
+    self.range = range
+  }
+
+  /// The same range, one branch of it.
+  func only(_ branch: GuidanceBranch) -> SampleSlice {
+    var slice = self
+    slice.branch = branch
+    return slice
+  }
 }
 
 /// Samples whose values give one range per site.

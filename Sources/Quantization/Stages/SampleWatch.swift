@@ -24,7 +24,9 @@ struct SampleWatch {
     _ slices: some Sequence<SampleSlice>, _ body: (SampleSlice, NetworkInput) throws -> Void
   ) throws {
     for slice in slices {
-      try body(slice, try set.input(slice))
+      let input = try set.input(slice)
+      // A slice may hold nothing of its branch.
+      if input.x.dims[0] > 0 { try body(slice, input) }
       done += slice.range.count
       try progress(WorkProgress(stage: stage, unit: "samples", done: done, total: total))
     }
@@ -46,7 +48,8 @@ extension QuantizationTask {
 extension CalibrationSource {
   /// The network call of some samples.
   func input(_ slice: SampleSlice) throws -> NetworkInput {
-    let samples = try samples(step: slice.step, slice.range)
+    var samples = try samples(step: slice.step, slice.range)
+    if let branch = slice.branch { samples = samples.only(branch) }
     return NetworkInput(x: samples.x, at: provenance.steps[slice.step], conditioning: samples.conditioning)
   }
 }

@@ -109,8 +109,7 @@ extension QuantizationTask {
 extension ActivationQuantizers {
   /// The same ranges in fewer bits.
   func with(bits: Int) -> ActivationQuantizers {
-    ActivationQuantizers(
-      key: key,
+    replacing(
       rows: rows.map { row in
         if row.bits == bits { return row }
         let largest = (1 << bits) - 1

@@ -25,7 +25,7 @@ package final class TrajectoryRanges: Sendable {
   package init?(_ recipe: Recipe, graph: Graph, stepCount: Int) throws(QuantizationError) {
     guard let activations = recipe.activations, recipe.gathersRanges else { return nil }
     let selected = try recipe.selection(in: graph).activations
-    let known = Set(graph.probabilityQuantizers(of: selected).keys)
+    let known = Set(graph.probabilityQuantizers(of: selected, activations.probabilities).keys)
     let forms = recipe.forms(of: selected.filter { !known.contains($0) }, in: graph)
     let rows = recipe.activationTables == .all ? (stepCount + recipe.tableInterval - 1) / recipe.tableInterval : 1
     self.recipe = recipe
@@ -84,6 +84,6 @@ extension Recipe {
   var gathersRanges: Bool {
     guard let activations, case .uniform = calibration.distribution else { return false }
     return activations.upstream == .float && !activations.range.searches && activations.average == nil
-      && adaptiveRanges == nil && smoothing == nil && mixedPrecision == nil
+      && adaptiveRanges == nil && smoothing == nil && mixedPrecision == nil && branches == .shared
   }
 }

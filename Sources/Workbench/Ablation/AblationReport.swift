@@ -35,21 +35,23 @@ package struct AblationReport: Sendable {
   }
 
   package var table: Table {
-    var table = Table([
-      ("recipe", .left), ("bytes", .right), ("in float", .right), ("quantised in", .right), ("peak memory", .right),
-      ("epsilon SNR, dB", .right), ("PSNR, dB", .right), ("SSIM", .right), ("Fréchet distance", .right),
-      ("over float", .right), ("ms per image", .right),
-    ])
+    var table = Table(
+      [
+        ("recipe", .left), ("bytes", .right), ("in float", .right), ("quantised in", .right), ("peak memory", .right),
+        ("epsilon SNR, dB", .right), ("PSNR, dB", .right), ("SSIM", .right), ("Fréchet distance", .right),
+        ("over float", .right), ("ms per image", .right),
+      ] + DecoderFigures.columns(of: rows))
     for row in rows {
       let excess = row.recipe == nil ? nil : row.excess(over: rows[0])
-      table.add([
-        row.title, shown(bytes: row.bytes), row.inFloat, row.cost.map { "\(fixed($0.seconds, 1)) s" } ?? "",
-        row.cost?.peakMemory.map { shown(bytes: $0) } ?? "", row.epsilonSNR.map { fixed($0, 1) } ?? "",
-        row.psnr, row.pairs?.meanSimilarity.map { fixed($0, 4) } ?? "",
-        row.distance.map { Self.spread($0, digits: 3) } ?? "",
-        excess.map { Self.spread(($0.mean * 100, $0.deviation.map { $0 * 100 }), digits: 1) + " %" } ?? "",
-        fixed(row.milliseconds * Double(steps.count), 1),
-      ])
+      table.add(
+        [
+          row.title, shown(bytes: row.bytes), row.inFloat, row.cost.map { "\(fixed($0.seconds, 1)) s" } ?? "",
+          row.cost?.peakMemory.map { shown(bytes: $0) } ?? "", row.epsilonSNR.map { fixed($0, 1) } ?? "",
+          row.psnr, row.pairs?.meanSimilarity.map { fixed($0, 4) } ?? "",
+          row.distance.map { Self.spread($0, digits: 3) } ?? "",
+          excess.map { Self.spread(($0.mean * 100, $0.deviation.map { $0 * 100 }), digits: 1) + " %" } ?? "",
+          fixed(row.milliseconds * Double(steps.count), 1),
+        ] + DecoderFigures.cells(of: row))
     }
     return table
   }
@@ -79,7 +81,8 @@ package struct AblationReport: Sendable {
       error, which the few images that turn into others decide. Epsilon SNR: mean over steps, on the float model's states, \
       \(size.comparedImages) images.
       In float: share of the multiplications that are not integer. Quantised in: without the calibration set, which recipes share. ms per image: all steps; medians of \
-      \(size.timingRounds) interleaved rounds, \(kernels) kernels, \(threads) threads, \(Machine.current.processor).
+      \(size.timingRounds) interleaved rounds, \(kernels) kernels, \(threads) threads, \(Machine.current.processor).\
+      \(rows[0].decoding == nil ? "" : "\n" + DecoderFigures.legend)
 
       `\(command)`
       """
@@ -107,6 +110,8 @@ package struct AblationReport: Sendable {
       "frechet_distances": .list(row.distances.map { .number($0.distance) }),
       "frechet_distance_mean": number(row.distance?.mean),
       "frechet_distance_deviation": number(row.distance?.deviation),
+      "decoder_milliseconds_per_image": number(row.decoding?.milliseconds),
+      "decoder_psnr_mean_decibels": number(row.decoding?.quality?.meanDecibels),
       "psnr_pooled_decibels": row.pairs?.quality.pooled.value ?? .null,
       "psnr_mean_decibels": number(row.pairs?.quality.meanDecibels), "ssim_mean": number(row.pairs?.meanSimilarity),
       "epsilon_snr_mean_decibels": number(row.epsilonSNR),

@@ -5,15 +5,19 @@ import Tensors
 /// Models, sampler presets and recipes that come with the program, found by name.
 package struct Assets: Sendable {
   package enum Kind: String, Sendable, CaseIterable {
-    case model, sampler, recipe
+    case model, sampler, recipe, decoderRecipe
 
     package var folder: String {
       switch self {
       case .model: "models"
       case .sampler: "samplers"
       case .recipe: "calib"
+      case .decoderRecipe: "calib/decoders"
       }
     }
+
+    /// What messages call one.
+    fileprivate var title: String { self == .decoderRecipe ? "decoder's recipe" : rawValue }
 
     /// The command that lists them.
     fileprivate var listing: String {
@@ -21,6 +25,7 @@ package struct Assets: Sendable {
       case .model: "models"
       case .sampler: "samplers"
       case .recipe: "recipes"
+      case .decoderRecipe: "decoder-recipes"
       }
     }
 
@@ -30,7 +35,7 @@ package struct Assets: Sendable {
       case .model:
         file.hasSuffix(".safetensors")
           || ["unet/config.json", "config.json", "config.yaml"].contains { Folder.kind(of: joined(file, $0)) == .file }
-      case .sampler, .recipe: file.hasSuffix(".yaml")
+      case .sampler, .recipe, .decoderRecipe: file.hasSuffix(".yaml")
       }
     }
   }
@@ -60,7 +65,7 @@ package struct Assets: Sendable {
   }
 
   private static func holdsAssets(_ folder: String) -> Bool {
-    Kind.allCases.allSatisfy { Folder.kind(of: joined(folder, $0.folder)) == .folder }
+    [Kind.model, .sampler, .recipe].allSatisfy { Folder.kind(of: joined(folder, $0.folder)) == .folder }
   }
 
   package func folder(_ kind: Kind) -> String { joined(root, kind.folder) }
@@ -107,7 +112,7 @@ package enum AssetError: HalftoneError, Equatable {
     case .noHome(let executable):
       "no models, samplers and calib folders near \(printable(executable))"
     case .unknown(let kind, let text, let near, _):
-      "no \(kind.rawValue) \(printable(text)): neither a path nor a name"
+      "no \(kind.title) \(printable(text)): neither a path nor a name"
         + (near.map { " (did you mean \($0)?)" } ?? "")
     }
   }

@@ -9,6 +9,9 @@ package struct AblateCommand: Sendable {
   package var recipes: [String]
   package var preset: String?
   package var sampler: SamplerOptions
+  package var guidance: GuidanceOptions
+  /// Of the decoders of a latent model's variants; nil: they have the float model's.
+  package var decoderRecipe: String?
   package var effort: Effort
   package var size: VariantComparison.Size
   package var reference: String?
@@ -19,7 +22,8 @@ package struct AblateCommand: Sendable {
   package var json: Bool
 
   package init(
-    model: String, recipes: [String], preset: String?, sampler: SamplerOptions, effort: Effort,
+    model: String, recipes: [String], preset: String?, sampler: SamplerOptions, guidance: GuidanceOptions,
+    decoderRecipe: String?, effort: Effort,
     size: VariantComparison.Size,
     reference: String?, modelOptions: ModelOptions, out: String?, threads: Int, batch: Int, json: Bool
   ) {
@@ -27,6 +31,8 @@ package struct AblateCommand: Sendable {
     self.recipes = recipes
     self.preset = preset
     self.sampler = sampler
+    self.guidance = guidance
+    self.decoderRecipe = decoderRecipe
     self.effort = effort
     self.size = size
     self.reference = reference
@@ -46,15 +52,16 @@ package struct AblateCommand: Sendable {
     let prepared = try prepare(entries, for: float, session)
     let compute = try Compute(threads: threads, batch: batch)
     let sampler = prepared[0].recipe.sampler
+    let decoder = try decoderRecipe.map {
+      try PreparedRecipe(decoder: $0, for: float, sampler: self.sampler, assets: session.assets)
+    }
     let run = try RunFolder(
       out ?? joined("outputs", "ablate-\(float.name)-\(preset ?? "recipes")"), command: "ablate",
       // Recipes and counts may change between attempts: what is there is used for what it fits.
-      identity: [
-        "model": .string(float.digest), "sampler": sampler.configuration,
-        "instruction_set": .string(compute.kernels.name),
-      ], arguments: session.arguments)
+      identity: identity(float, sampler, compute, try guidance.setting(for: float)), arguments: session.arguments)
     let comparison = VariantComparison(
-      float: float, sampler: sampler, size: size, reference: reference ?? standardReference(float, session.assets),
+      float: float, sampler: sampler, guidance: guidance, decoder: decoder, size: size,
+      reference: reference ?? standardReference(float, session.assets),
       run: run, compute: compute, session: session)
     let variants = try comparison.variants(prepared)
     let report = AblationReport(
@@ -67,6 +74,16 @@ package struct AblateCommand: Sendable {
     if json { return try session.console.result(json: report.value) }
     try session.console.result(report.text)
     try session.console.result("Report: \(run.file("report.md")), \(run.file("report.json"))")
+  }
+
+  private func identity(
+    _ float: ModelSource, _ sampler: any Sampler, _ compute: Compute, _ guidance: GuidanceSetting?
+  ) -> ConfigurationValue {
+    let identity: ConfigurationValue = [
+      "model": .string(float.digest), "sampler": sampler.configuration,
+      "instruction_set": .string(compute.kernels.name),
+    ]
+    return guidance.map { identity.setting("guidance", $0.encode()) } ?? identity
   }
 
   /// `all` alone stands for every shipped recipe.
@@ -116,9 +133,12 @@ package struct AblateCommand: Sendable {
     return prepared
   }
 
-  /// The embedded model is measured against its test images.
+  /// The embedded models are measured against the test images of what they were trained on.
   private func standardReference(_ float: ModelSource, _ assets: Assets) -> String? {
     let folder = assets.folder(.model)
-    return float.path == joined(folder, DemoCommand.model) ? joined(folder, DemoCommand.reference) : nil
+    let isEmbedded = DemoPart.models.contains { name in
+      [float.path, parentFolder(of: float.path)].contains(joined(folder, name))
+    }
+    return isEmbedded ? joined(folder, DemoPart.reference) : nil
   }
 }

@@ -84,12 +84,27 @@ package struct CompareCommand: Sendable {
     let pairs = try stores[0].comparison(with: stores[1], images)
     let perceptual = try PerceptualComparison(
       stores[0], stores[1], images, options: options, session: session, compute: compute)
-    let measured = Measured(steps: plans[0].steps, errors: steps, drift: drift, pairs: pairs, perceptual: perceptual)
+    let measured = Measured(
+      steps: plans[0].steps, errors: steps, drift: drift, pairs: pairs, perceptual: perceptual,
+      latents: float.pipeline.firstStage == nil ? nil : drift.last,
+      decoder: try decoderQuality(samplers, session))
     try stores[0].writePairs(with: stores[1], images, to: run.file("grid.png"))
     let report = report(float, quantized, measured, notes)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     if json { return try session.console.result(json: report) }
     try printText(session, quantized, measured, run)
+  }
+
+  /// Of the decoder by itself, on the float model's latents; nil without two that differ.
+  private func decoderQuality(_ samplers: [ImageSampler], _ session: Session) throws -> PairedQuality? {
+    guard let float = samplers[0].decoder, let quantized = samplers[1].decoder,
+      float.network.digest != quantized.network.digest
+    else { return nil }
+    let latents = try DecoderFigures.latents(
+      of: samplers[0],
+      images: images.lowerBound...min(images.upperBound, images.lowerBound + DecoderFigures.mostLatents - 1),
+      session: session)
+    return try DecoderComparison(float: float, quantized: quantized).quality(latents)
   }
 
   private struct Measured {
@@ -99,6 +114,10 @@ package struct CompareCommand: Sendable {
     let drift: [SignalToNoise]
     let pairs: PairedComparison
     let perceptual: PerceptualComparison?
+    /// Of the latents that trajectories end in; nil for pixel models.
+    let latents: SignalToNoise?
+    /// Of the decoder by itself; nil where both have the same.
+    let decoder: PairedQuality?
   }
 
   private func report(
@@ -147,6 +166,13 @@ package struct CompareCommand: Sendable {
             "relative_squared_error": drift.relativeSquaredError.map { .number($0) } ?? .null,
           ]
         }),
+      "latents": measured.latents.map { ["snr_decibels": $0.ratio.value] } ?? .null,
+      "decoder": measured.decoder.map { decoder in
+        [
+          "mean_decibels": decoder.meanDecibels.map { .number($0) } ?? .null, "pooled_decibels": decoder.pooled.value,
+          "latents": .integer(decoder.images.count),
+        ]
+      } ?? .null,
       "notes": .list(notes.map { .string($0) }),
     ]
   }
@@ -177,6 +203,13 @@ package struct CompareCommand: Sendable {
     }
     try session.console.result(
       "epsilon SNR: mean over steps \(meanDecibels(of: measured.errors).map { fixed($0, 2) } ?? "identical") dB")
+    if let latents = measured.latents {
+      try session.console.result("latents: SNR \(latents.ratio.text) dB at the ends of trajectories")
+    }
+    if let decoder = measured.decoder {
+      try session.console.result(
+        "decoder by itself: PSNR \(decoder.shown) dB, on \(decoder.images.count) latents of the float model")
+    }
     try session.console.result("grid (float above quantised): \(run.file("grid.png"))")
     try session.console.result("report: \(run.file("report.json"))")
   }

@@ -1,9 +1,10 @@
 import Diffusion
 import Formats
 import Foundation
+import Quantization
 import Tensors
 
-/// `demo`: the whole point on the embedded model: quantise, sample at equal seeds, score, one table.
+/// `demo`: the whole point on the embedded models: quantise, sample at equal seeds, score, a table for each.
 package struct DemoCommand: Sendable {
   package var isQuick: Bool
   package var out: String?
@@ -19,53 +20,69 @@ package struct DemoCommand: Sendable {
     self.json = json
   }
 
-  static let model = "fashion-mnist-ddpm"
-  static let reference = "fashion-mnist-classifier/statistics-test.npz"
-  private static let recipes: [(title: String, recipe: String)] = [
-    ("W8A8, Halftone", "halftone-w8a8"), ("W4A8, Halftone", "halftone-w4a8"), ("W4A8, TFMQ-DM", "tfmq-w4a8"),
-    ("W4A8, round to nearest", "rtn-w4a8"),
-  ]
-  private static let gridColumns = 12
+  /// A part with everything that can be checked before long work.
+  private struct Prepared {
+    let part: DemoPart
+    let float: ModelSource
+    let recipes: [PreparedRecipe]
+    let decoder: PreparedRecipe?
+    let sampler: any Sampler
+  }
 
   package func run(_ session: Session) throws {
-    let size = isQuick ? DemoSize.quick : .full
     let compute = try Compute(threads: threads, batch: batch)
-    let float = try ModelSource.open(Self.model, assets: session.assets)
-    let recipes = try Self.recipes.map { try prepare($0.recipe, size, float, session.assets) }
-    let run = try openFolder(float, recipes, size, compute, session)
-
-    let sampler = try float.sampler(.named(size.sampler), assets: session.assets).sampler
-    let comparison = VariantComparison(
-      float: float, sampler: sampler, size: size.comparison,
-      reference: joined(session.assets.folder(.model), Self.reference), run: run, compute: compute, session: session)
-    let variants = try comparison.variants(zip(Self.recipes, recipes).map { ($0.title, $1) })
-    let report = DemoReport(
-      model: Self.model, size: size, steps: try sampler.steps(for: try float.process).count,
-      rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads)
-    try finish(report, variants, run, session)
+    let parts = try DemoPart.all(isQuick: isQuick).map { try prepare($0, session.assets) }
+    let run = try openFolder(parts, compute, session)
+    var reports: [DemoReport] = []
+    var pictures: [(path: String, what: String)] = []
+    for prepared in parts {
+      let part = prepared.part
+      let comparison = VariantComparison(
+        float: prepared.float, sampler: prepared.sampler, guidance: part.guidance, decoder: prepared.decoder,
+        size: part.size, reference: joined(session.assets.folder(.model), DemoPart.reference), run: run,
+        subfolder: part.subfolder, compute: compute, session: session)
+      let variants = try comparison.variants(zip(part.recipes, prepared.recipes).map { ($0.title, $1) })
+      reports.append(
+        DemoReport(
+          part: part, sampler: prepared.sampler,
+          steps: try prepared.sampler.plan(for: try prepared.float.process).stepCount,
+          rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads))
+      pictures += try draw(variants, of: part, run)
+    }
+    try finish(reports, pictures, run, session)
   }
 
   // MARK: Steps
 
-  private func prepare(
-    _ name: String, _ size: DemoSize, _ float: ModelSource, _ assets: Assets
-  ) throws -> PreparedRecipe {
-    var recipe = try PreparedRecipe(name, for: float, assets: assets).recipe
-    recipe.sampler = .named(size.sampler)
-    recipe = isQuick ? recipe.scaled(to: .fast).recipe : recipe.scaled(by: DemoSize.share).recipe
-    recipe.calibration.trajectories = size.calibrationTrajectories
-    return try PreparedRecipe(name: name, recipe, for: float, assets: assets)
+  private func prepare(_ part: DemoPart, _ assets: Assets) throws -> Prepared {
+    let float = try ModelSource.open(part.model, assets: assets)
+    let recipes = try part.recipes.map { entry in
+      var recipe = try NamedRecipe(entry.recipe, assets: assets).recipe
+      recipe = isQuick ? recipe.scaled(to: .fast).recipe : recipe.scaled(by: DemoPart.share).recipe
+      recipe.calibration.trajectories = part.calibrationTrajectories
+      return try PreparedRecipe(name: entry.recipe, recipe, for: float, sampler: part.sampler, assets: assets)
+    }
+    return Prepared(
+      part: part, float: float, recipes: recipes,
+      decoder: try part.decoderRecipe.map {
+        try PreparedRecipe(decoder: $0, for: float, sampler: part.sampler, assets: assets)
+      }, sampler: recipes[0].sampler)
   }
 
   /// The demo's folder. Results of another build or other settings are no use to it, so it begins anew over them.
-  private func openFolder(
-    _ float: ModelSource, _ recipes: [PreparedRecipe], _ size: DemoSize, _ compute: Compute, _ session: Session
-  ) throws -> RunFolder {
+  private func openFolder(_ parts: [Prepared], _ compute: Compute, _ session: Session) throws -> RunFolder {
     let path = out ?? joined("outputs", isQuick ? "demo-quick" : "demo")
     let identity: ConfigurationValue = [
-      "program": .string("sha256:" + (try Digest.sha256(file: executablePath))), "model": .string(float.digest),
-      "recipes": .map(recipes.map { .init($0.name, $0.recipe.encode()) }), "images": .integer(size.comparison.images),
-      "sampler": .string(size.sampler), "instruction_set": .string(compute.kernels.name),
+      "program": .string("sha256:" + (try Digest.sha256(file: executablePath))),
+      "parts": .list(
+        parts.map { prepared in
+          let recipes = prepared.recipes + (prepared.decoder.map { [$0] } ?? [])
+          return [
+            "model": .string(prepared.float.digest), "images": .integer(prepared.part.size.images),
+            "sampler": prepared.sampler.configuration,
+            "recipes": .map(recipes.map { .init($0.name, $0.recipe.encode()) }),
+          ]
+        }), "instruction_set": .string(compute.kernels.name),
     ]
     func open() throws -> RunFolder {
       try RunFolder(path, command: "demo", identity: identity, arguments: session.arguments)
@@ -79,27 +96,50 @@ package struct DemoCommand: Sendable {
     }
   }
 
-  private func finish(
-    _ report: DemoReport, _ variants: [VariantComparison.Variant], _ run: RunFolder, _ session: Session
-  ) throws {
-    let row = Array(0..<Self.gridColumns)
-    let comparison = try variants.flatMap { variant in try row.map(variant.stores[0].readShown) }
-    try PNG.write(
-      ImageGrid.compose(comparison, rows: variants.count, columns: Self.gridColumns), to: run.file("grid.png"))
+  /// A picture of all variants, and one of each.
+  private func draw(
+    _ variants: [VariantComparison.Variant], of part: DemoPart, _ run: RunFolder
+  ) throws -> [(path: String, what: String)] {
+    func file(_ name: String) -> String { run.file(part.subfolder.map { joined($0, name) } ?? name) }
+    let titles = variants.map(\.title).joined(separator: "; ")
+    let columns = part.gridColumns
+    let all = file("grid.png")
+    var made: [(path: String, what: String)] = []
+    if part.rowsAreClasses {
+      let classes = variants[0].source.conditioning.labels.count
+      // Image i is of class i modulo their number.
+      let cells = try (0..<classes).flatMap { label in
+        try variants.flatMap { variant in
+          try (0..<columns).map { try variant.stores[0].readShown(label + classes * $0) }
+        }
+      }
+      try PNG.write(ImageGrid.compose(cells, rows: classes, columns: columns * variants.count), to: all)
+      made.append((all, "a row for each class; \(columns) columns each: \(titles)"))
+    } else {
+      let cells = try variants.flatMap { variant in try (0..<columns).map(variant.stores[0].readShown) }
+      try PNG.write(ImageGrid.compose(cells, rows: variants.count, columns: columns), to: all)
+      made.append((all, "rows: \(titles)"))
+    }
     for variant in variants {
+      let path = file("grid-\(variant.name).png")
       try variant.stores[0].writeGrid(
-        of: 0...63, shape: GridShape(rows: 8, columns: 8), to: run.file("grid-\(variant.name).png"))
+        of: 0...(min(64, part.size.images) - 1), shape: GridShape(rows: 8, columns: 8), to: path)
+      made.append((path, variant.title))
     }
-    let text = report.table.markdown + "\n\n" + report.legend + "\n"
+    return made
+  }
+
+  private func finish(
+    _ reports: [DemoReport], _ pictures: [(path: String, what: String)], _ run: RunFolder, _ session: Session
+  ) throws {
+    let text = reports.map(\.text).joined(separator: "\n")
+    let value: ConfigurationValue = ["schema": 2, "parts": .list(reports.map(\.value))]
     try AtomicFile.write(text, to: run.file("report.md"))
-    try AtomicFile.write(JSONWriter.pretty(report.value), to: run.file("report.json"))
+    try AtomicFile.write(JSONWriter.pretty(value), to: run.file("report.json"))
     run.log.info("finished")
-    if json { return try session.console.result(json: report.value) }
+    if json { return try session.console.result(json: value) }
     try session.console.result(text)
-    try session.console.result("Rows of \(run.file("grid.png")): \(variants.map(\.title).joined(separator: "; ")).")
-    for variant in variants {
-      try session.console.result("\(variant.title): \(run.file("grid-\(variant.name).png"))")
-    }
+    for picture in pictures { try session.console.result("\(picture.path): \(picture.what)") }
     try session.console.result("Report: \(run.file("report.md")), \(run.file("report.json"))")
   }
 }

@@ -6,7 +6,11 @@ import Tensors
 
 /// `list`: the names that other commands take.
 package struct ListCommand: Sendable {
-  package enum Topic: String, Sendable, CaseIterable { case models, samplers, recipes, extractors, methods }
+  package enum Topic: String, Sendable, CaseIterable {
+    case models, samplers, recipes
+    case decoderRecipes = "decoder-recipes"
+    case extractors, methods
+  }
 
   /// nil: everything.
   package var topic: Topic?
@@ -35,6 +39,7 @@ package struct ListCommand: Sendable {
     case .models: assets.names(.model)
     case .samplers: assets.names(.sampler)
     case .recipes: assets.names(.recipe)
+    case .decoderRecipes: assets.names(.decoderRecipe)
     case .extractors: FeatureExtractorCatalog.names
     case .methods: Catalog.names
     }

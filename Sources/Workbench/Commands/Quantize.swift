@@ -8,8 +8,20 @@ package typealias QuantizationEffort = Effort
 
 /// `quantize`: makes an integer model.
 package struct QuantizeCommand: Sendable {
+  /// Which components of a latent model are quantised; the others go along as they are.
+  package enum Components: String, Sendable, CaseIterable {
+    case denoiser, decoder, all
+
+    package var includeDenoiser: Bool { self != .decoder }
+    package var includeDecoder: Bool { self != .denoiser }
+  }
+
   package var model: String
-  package var recipe: String
+  /// Of the denoiser; nil where it stays float.
+  package var recipe: String?
+  package var components: Components
+  /// Of the decoder.
+  package var decoderRecipe: String
   package var calibration: String?
   package var sampler: SamplerOptions
   package var guidance: GuidanceOptions
@@ -22,13 +34,15 @@ package struct QuantizeCommand: Sendable {
   package var batch: Int
 
   package init(
-    model: String, recipe: String, calibration: String?, sampler: SamplerOptions, guidance: GuidanceOptions,
-    modelOptions: ModelOptions,
+    model: String, recipe: String?, components: Components, decoderRecipe: String, calibration: String?,
+    sampler: SamplerOptions, guidance: GuidanceOptions, modelOptions: ModelOptions,
     out: String?, effort: Effort, time: WorkTime?, threads: Int,
     batch: Int
   ) {
     self.model = model
     self.recipe = recipe
+    self.components = components
+    self.decoderRecipe = decoderRecipe
     self.calibration = calibration
     self.sampler = sampler
     self.guidance = guidance
@@ -43,10 +57,20 @@ package struct QuantizeCommand: Sendable {
   package func run(_ session: Session) throws {
     if let out { try AtomicFile.prepareTarget(out) }
     let source = try session.open(model, modelOptions)
+    let compute = try Compute(threads: threads, batch: batch)
+    let decoder =
+      components.includeDecoder
+      ? try DecoderQuantizer(
+        source: source,
+        prepared: PreparedRecipe(decoder: decoderRecipe, for: source, sampler: sampler, assets: session.assets),
+        compute: compute, guidance: guidance) : nil
+    guard let recipe else {
+      if let decoder { try makeDecoderAlone(decoder, source, compute, session) }
+      return
+    }
     var prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets).scaled(
       to: effort, console: session.console)
     session.console.notes(try source.schedule.notes + prepared.notes)
-    let compute = try Compute(threads: threads, batch: batch)
     let planning = try TimePlanning(
       source, stepCount: prepared.steps.count, drawsSet: calibration == nil, compute: compute)
     if let time { prepared = planning.fitted(prepared, to: time, console: session.console) }
@@ -61,16 +85,42 @@ package struct QuantizeCommand: Sendable {
         try calibrating.openOrMake(
           joined(parentFolder(of: path), stem(of: path) + ".calibration.h5"), gathering: gatherer, session: session)
       }
-    let quantizer = Quantizer(source: source, prepared: prepared, compute: compute)
-    let quantized = try quantizer.make(path, set: set, gathered: gatherer, session: session)
-    if quantized.selfTest == nil {
+    let quantizer = Quantizer(source: source, prepared: prepared, compute: compute, decoder: decoder)
+    let made = try quantizer.make(path, set: set, gathered: gatherer, session: session)
+    if made.model.selfTest == nil {
       session.console.note("note: this recipe's tables cannot run in integers; the model is for simulation")
     }
+    try report(made, decoder, source, path, session)
+  }
+
+  /// The denoiser stays float: nothing is calibrated for it.
+  private func makeDecoderAlone(
+    _ decoder: DecoderQuantizer, _ source: ModelSource, _ compute: Compute, _ session: Session
+  ) throws {
+    session.console.notes(try source.schedule.notes + decoder.prepared.notes)
+    let path = out ?? joined("outputs", "\(source.name)-\(decoder.prepared.name).safetensors")
+    try AtomicFile.prepareTarget(path)
+    let prepared = decoder.prepared.replacing(
+      decoder.prepared.recipe.leavingEverythingFloat, name: decoder.prepared.name)
+    let quantizer = Quantizer(source: source, prepared: prepared, compute: compute, decoder: decoder)
+    try report(try quantizer.make(path, set: nil, session: session), decoder, source, path, session)
+  }
+
+  private func report(
+    _ made: Quantizer.Made, _ decoder: DecoderQuantizer?, _ source: ModelSource, _ path: String, _ session: Session
+  ) throws {
     let bytes = try InputFile(path).size
     // What goes along as it is counts on both sides.
-    let others = quantized.components.values.flatMap(\.parameters.values).reduce(0) { $0 + $1.bytes.count }
+    let others =
+      decoder?.floatBytes
+      ?? made.model.components.values.flatMap(\.parameters.values).reduce(0) { $0 + $1.bytes.count }
     let floatBytes = 4 * GraphSummary(source.model.graph).parameterCount + others
     try session.console.result(
       "\(path): \(shown(bytes: bytes)), \(fixed(Double(bytes) / Double(floatBytes), 3)) of the float weights")
+    guard let quality = made.decoderQuality else { return }
+    let mean = quality.meanDecibels.map { "mean \(fixed($0, 2)) dB" } ?? "identical"
+    try session.console.result(
+      "decoder: PSNR \(mean), of the mean error \(quality.pooled.text) dB, against the float decoder on "
+        + "\(quality.images.count) latents that it was not calibrated on")
   }
 }

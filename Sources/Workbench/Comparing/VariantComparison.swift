@@ -41,19 +41,29 @@ package struct VariantComparison {
 
   package let float: ModelSource
   package let sampler: any Sampler
+  /// Of all of them, and of the trajectories they are calibrated on.
+  package let guidance: GuidanceOptions
+  /// What quantises the decoders of a latent model's variants, too; nil: they have the float model's.
+  package let decoder: PreparedRecipe?
   package let size: Size
   /// Statistics or images that distances are measured to; nil measures none.
   package let reference: String?
   package let run: RunFolder
+  /// Where in the run's folder everything stands; nil: at its top.
+  package let subfolder: String?
   package let compute: Compute
   package let session: Session
 
   package init(
-    float: ModelSource, sampler: any Sampler, size: Size, reference: String?, run: RunFolder, compute: Compute,
-    session: Session
+    float: ModelSource, sampler: any Sampler, guidance: GuidanceOptions = GuidanceOptions(),
+    decoder: PreparedRecipe? = nil, size: Size, reference: String?, run: RunFolder, subfolder: String? = nil,
+    compute: Compute, session: Session
   ) {
     self.float = float
     self.sampler = sampler
+    self.guidance = guidance
+    self.decoder = decoder
+    self.subfolder = subfolder
     self.size = size
     self.reference = reference
     self.run = run
@@ -62,12 +72,15 @@ package struct VariantComparison {
   }
 
   private var images: ClosedRange<Int> { 0...(size.images - 1) }
+  private func inside(_ name: String) -> String { subfolder.map { joined($0, name) } ?? name }
+  private func file(_ name: String) -> String { run.file(inside(name)) }
 
   /// The float model and one variant per recipe, quantised where they are not yet.
   /// - Throws: `E-RUN-ARRAYS` when a distance is wanted of samples that are no images, before any work.
   package func variants(_ recipes: [(title: String, recipe: PreparedRecipe)]) throws -> [Variant] {
     let channels = float.imageShape.channels
     if reference != nil, !PNG.channelCounts.contains(channels) { throw RunError.arrays(channels: channels) }
+    if let subfolder { try Folder.create(run.file(subfolder)) }
     var variants = [try variant("float", recipe: nil, float, cost: nil)]
     for (title, recipe) in recipes {
       let (path, cost) = try artefact(recipe)
@@ -89,13 +102,14 @@ package struct VariantComparison {
     let times = try InterleavedTiming.medians(
       variants.map { $0.samplers[0] }, rounds: size.timingRounds, session: session)
     let distances = try distances(variants)
+    let decoding = try decoding(variants)
     return try variants.enumerated().map { position, variant in
       let isFloat = position == 0
       return VariantRow(
-        title: variant.title, recipe: variant.recipe, bytes: variant.source.weightsFileBytes,
+        title: variant.title, recipe: variant.recipe, bytes: try variant.source.drawingBytes,
         floatShare: variant.source.floatShare, cost: variant.cost,
         milliseconds: times[position], distances: distances[position],
-        pairs: isFloat ? nil : try pairs(variants[0], variant),
+        decoding: decoding.map { $0[position] }, pairs: isFloat ? nil : try pairs(variants[0], variant),
         stepErrors: isFloat ? nil : try stepErrors(variants[0], variant))
     }
   }
@@ -104,13 +118,17 @@ package struct VariantComparison {
 
   /// The artefact of a recipe, used again where it is what quantising would write.
   private func artefact(_ recipe: PreparedRecipe) throws -> (path: String, cost: WorkCost?) {
-    let calibration = try CalibrationRun(source: float, prepared: recipe, compute: compute)
+    let calibration = try CalibrationRun(source: float, prepared: recipe, compute: compute, guidance: guidance)
     let gatherer = try calibration.gatherer()
     let set = try calibration.openOrMake(
-      run.file("calibration-\(calibration.shortDigest).h5"), gathering: gatherer, session: session)
-    let path = run.file(recipe.name + ".safetensors")
-    let costPath = run.file(recipe.name + ".cost.json")
-    let quantizer = Quantizer(source: float, prepared: recipe, compute: compute)
+      file("calibration-\(calibration.shortDigest).h5"), gathering: gatherer, session: session)
+    let path = file(recipe.name + ".safetensors")
+    let costPath = file(recipe.name + ".cost.json")
+    let quantizer = Quantizer(
+      source: float, prepared: recipe, compute: compute,
+      decoder: try decoder.map {
+        try DecoderQuantizer(source: float, prepared: $0, compute: compute, guidance: guidance)
+      })
     if !quantizer.isDone(path, set: set) {
       session.console.note("quantising: \(recipe.name)")
       let (_, cost) = try WorkCost.measuring {
@@ -126,7 +144,8 @@ package struct VariantComparison {
     _ title: String, recipe: String?, _ source: ModelSource, cost: WorkCost?
   ) throws -> Variant {
     let plans = try size.seeds.map {
-      try SamplingPlan(source: source, sampler: sampler, executor: source.defaultExecutor, seed: $0)
+      try SamplingPlan(
+        source: source, sampler: sampler, executor: source.defaultExecutor, seed: $0, guidance: guidance)
     }
     let name = recipe ?? "float"
     return Variant(
@@ -135,7 +154,7 @@ package struct VariantComparison {
         try $0.imageSampler(last: IndexRange.limit, compute: compute, console: session.console)
       },
       stores: plans.map { plan in
-        plan.store(in: run, subfolder: size.seeds.count == 1 ? name : joined(name, "seed-\(plan.seed)"))
+        plan.store(in: run, subfolder: inside(size.seeds.count == 1 ? name : joined(name, "seed-\(plan.seed)")))
       })
   }
 
@@ -153,7 +172,17 @@ package struct VariantComparison {
     let errors = StepErrors(
       float: float.samplers[0], quantized: [("\(variant.name) \(variant.source.digest)", variant.samplers[0].denoiser)])
     return try errors.measure(
-      0...(size.comparedImages - 1), journal: run.file("\(variant.name).steps.jsonl"), session: session)[0]
+      0...(size.comparedImages - 1), journal: file("\(variant.name).steps.jsonl"), session: session)[0]
+  }
+
+  /// Of the decoders, on the ends of the float model's trajectories; nil for pixel models.
+  private func decoding(_ variants: [Variant]) throws -> [DecoderFigures]? {
+    let decoders = variants.compactMap(\.samplers[0].decoder)
+    guard decoders.count == variants.count else { return nil }
+    let latents = try DecoderFigures.latents(
+      of: variants[0].samplers[0], images: 0...(min(size.comparedImages, DecoderFigures.mostLatents) - 1),
+      session: session)
+    return try DecoderFigures.measure(decoders, on: latents, rounds: size.timingRounds, session: session)
   }
 
   /// By variant, then seed.

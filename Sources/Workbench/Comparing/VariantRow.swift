@@ -16,6 +16,8 @@ package struct VariantRow: Sendable {
   package let milliseconds: Double
   /// To the reference, one per seed; empty when there is no reference.
   package let distances: [FrechetDistance]
+  /// Of its decoder; nil for pixel models.
+  package let decoding: DecoderFigures?
   /// With the float model's images at equal seeds, all seeds together; nil for the float model.
   package let pairs: PairedComparison?
   /// Deviation of predicted noise at every step, on the float model's states; nil for the float model.
@@ -23,7 +25,7 @@ package struct VariantRow: Sendable {
 
   package init(
     title: String, recipe: String?, bytes: Int, floatShare: Double, cost: WorkCost?, milliseconds: Double,
-    distances: [FrechetDistance],
+    distances: [FrechetDistance], decoding: DecoderFigures?,
     pairs: PairedComparison?, stepErrors: [SignalToNoise]?
   ) {
     self.title = title
@@ -33,6 +35,7 @@ package struct VariantRow: Sendable {
     self.cost = cost
     self.milliseconds = milliseconds
     self.distances = distances
+    self.decoding = decoding
     self.pairs = pairs
     self.stepErrors = stepErrors
   }
@@ -45,8 +48,7 @@ package struct VariantRow: Sendable {
 
   /// Mean of the pairs' PSNR, in parentheses that of their mean squared error; empty for the float model.
   package var psnr: String {
-    guard let quality = pairs?.quality else { return "" }
-    return quality.meanDecibels.map { "\(fixed($0, 2)) (\(quality.pooled.text))" } ?? quality.pooled.text
+    pairs?.quality.shown ?? ""
   }
 
   /// Mean and standard deviation over seeds (of one seed: nil).

@@ -1,7 +1,7 @@
 import Diffusion
 import Tensors
 
-/// Time per image and step of several networks, measured in turns, so that a slow moment of the machine meets all of them.
+/// Times of several things, measured in turns, so that a slow moment of the machine meets all of them.
 package struct InterleavedTiming {
   /// Sampling steps of one turn, and images in its batch.
   private static let steps = 4
@@ -12,24 +12,38 @@ package struct InterleavedTiming {
   package static func medians(_ samplers: [ImageSampler], rounds: Int, session: Session) throws -> [Double] {
     let images = Array(0..<batch)
     let clock = ContinuousClock()
-    var turns = samplers.map { _ in [Double]() }
-    let progress = Progress("timing", unit: "rounds", total: rounds, console: session.console)
+    return try medians(
+      rounds: rounds, title: "timing", session: session,
+      turns: samplers.map { sampler in
+        {
+          var loop = try sampler.trajectory(images)
+          let began = clock.now
+          for _ in 0..<min(steps, loop.steps.count) { _ = try loop.next() }
+          return (clock.now - began) / .milliseconds(1) / Double(batch * loop.completed)
+        }
+      })
+  }
+
+  /// - Parameters: title: what progress calls the work; turns: each does its work once and says how long it took.
+  /// - Returns: medians of what the turns say, in their order.
+  static func medians(
+    rounds: Int, title: String, session: Session, turns: [() throws -> Double]
+  ) throws -> [Double] {
+    var found = turns.map { _ in [Double]() }
+    let progress = Progress(title, unit: "rounds", total: rounds, console: session.console)
     // Round 0 warms caches and is not counted.
     for round in 0...rounds {
-      for (position, sampler) in samplers.enumerated() {
+      for (position, turn) in turns.enumerated() {
         if let signal = Signals.pending {
           throw Stopped(signal: signal, progress: "no timings", command: session.command)
         }
-        var loop = try sampler.trajectory(images)
-        let began = clock.now
-        for _ in 0..<min(steps, loop.steps.count) { _ = try loop.next() }
-        let milliseconds = (clock.now - began) / .milliseconds(1)
-        if round > 0 { turns[position].append(milliseconds / Double(batch * loop.completed)) }
+        let time = try turn()
+        if round > 0 { found[position].append(time) }
       }
       progress.update(Double(round))
     }
     progress.finish(Double(rounds))
-    return turns.map(median)
+    return found.map(median)
   }
 
   /// The middle value; of an even number, the mean of the two middle ones. - Precondition: not empty.

@@ -17,6 +17,8 @@ package struct FirstStageNetwork: Sendable {
   /// By parameter; those that are codes of `table` are missing.
   private let parameters: [String: Tensor]
   private let coded: Set<String>
+  /// How it was quantised; nil for a float network.
+  private let origin: QuantizedModel.Component.Origin?
   /// The types that values had where they come from, of parameters whose type is not F32.
   private let types: [String: ElementType]
 
@@ -42,7 +44,20 @@ package struct FirstStageNetwork: Sendable {
       types[wanted.name] = type == .f16 || type == .bf16 ? type : .f32
     }
     self.init(
-      side, configuration, model.parameters, codebook: codebook, table: QuantizationTable(), coded: [], types: types)
+      side, configuration, model.parameters, codebook: codebook, table: QuantizationTable(), coded: [], types: types,
+      origin: nil)
+  }
+
+  /// This network after quantisation.
+  /// - Parameter network: of `model(latent:)` for any size.
+  func quantized(as network: QuantizedNetwork, recipe: Recipe) -> FirstStageNetwork {
+    let floats = QuantizedModel.floatParameters(of: network)
+    return FirstStageNetwork(
+      side, configuration, floats, codebook: codebook, table: network.table,
+      coded: Set(parameters.keys).subtracting(floats.keys),
+      // A corrected bias is a Float.
+      types: types.filter { name, _ in floats[name] == parameters[name] },
+      origin: .init(networkDigest: digest, recipe: recipe))
   }
 
   /// Takes the network out of an artefact.
@@ -62,13 +77,15 @@ package struct FirstStageNetwork: Sendable {
     let model = try component.model(graph: graph, name: side.rawValue, file: file)
     self.init(
       side, configuration, model.parameters, codebook: codebook, table: component.table, coded: model.coded,
-      types: types)
+      types: types, origin: component.origin)
   }
 
   private init(
     _ side: FirstStageSide, _ configuration: any FirstStageConfiguration, _ parameters: [String: Tensor],
-    codebook: Codebook?, table: QuantizationTable, coded: Set<String>, types: [String: ElementType]
+    codebook: Codebook?, table: QuantizationTable, coded: Set<String>, types: [String: ElementType],
+    origin: QuantizedModel.Component.Origin?
   ) {
+    self.origin = origin
     self.side = side
     self.configuration = configuration
     self.parameters = parameters
@@ -101,6 +118,12 @@ package struct FirstStageNetwork: Sendable {
 
   // MARK: Using it
 
+  /// Numbers that its weights and codebook are.
+  package var valueCount: Int {
+    parameters.values.reduce(codebook?.codes.count ?? 0) { $0 + $1.count }
+      + table.weights.values.reduce(0) { $0 + $1.codes.count }
+  }
+
   /// The network for latents of a size.
   package func model(latent: SampleSize) throws -> Model {
     Model(graph: try configuration.graph(side, latent: latent), parameters: parameters, coded: coded)
@@ -122,7 +145,7 @@ package struct FirstStageNetwork: Sendable {
           var conversion = ElementConversion(from: .f32, to: type)
           let bytes = conversion.convert(whole.bytes, 0..<whole.bytes.count)
           return (name, StoredTensor(type: type, dims: tensor.dims, bytes: bytes))
-        }))
+        }), origin: origin)
   }
 }
 

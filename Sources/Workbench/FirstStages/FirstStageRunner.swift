@@ -27,8 +27,7 @@ package struct FirstStageRunner: Sendable {
   ) throws {
     let configuration = network.configuration
     let geometry = TileArgument.geometry(tile, latent: latent)
-    let piece = SampleSize(height: min(geometry.size, latent.height), width: min(geometry.size, latent.width))
-    let model = try network.model(latent: piece)
+    let model = try network.model(latent: TileArgument.pieceSize(tile, latent: latent))
     let kind = Self.executor(for: executor, network.table)
     let made = try kind.executor(for: model, table: network.table, compute: compute)
     let (inScale, outScale) = network.side == .decoder ? (1, configuration.factor) : (configuration.factor, 1)
@@ -63,16 +62,26 @@ package struct FirstStageRunner: Sendable {
   ) throws -> Tensor {
     precondition(network.side == .decoder)
     try check(latents) { "\(name($0))'s latents" }
-    let configuration = network.configuration
-    var z = (configuration.scale ?? .identity).values(latents)
-    switch configuration.form {
-    case .gaussian: break
-    case .codebook: z = network.codebook?.quantized(z, pool: pool) ?? z
-    case .bounded(let bound): z = z.softlyBounded(by: bound)
-    }
-    let images = try tiles.run(z, tileDone: tileDone)
+    let images = try tiles.run(values(of: latents), tileDone: tileDone)
     try check(images) { "what the decoder makes of \(name($0))" }
     return images
+  }
+
+  /// What a decoder's network is given for latents in the denoiser's units: the first stage's values, as its form has made them.
+  private func values(of latents: Tensor) -> Tensor {
+    let configuration = network.configuration
+    let z = (configuration.scale ?? .identity).values(latents)
+    return switch configuration.form {
+    case .gaussian: z
+    case .codebook: network.codebook?.quantized(z, pool: pool) ?? z
+    case .bounded(let bound): z.softlyBounded(by: bound)
+    }
+  }
+
+  /// Everything that a decoder's network is given for some latents, tile by tile. - Precondition: this is a decoder.
+  func pieces(of latents: Tensor) -> Tensor {
+    precondition(network.side == .decoder)
+    return tiles.pieces(of: values(of: latents))
   }
 
   /// Latents of images in [-1, 1], in the denoiser's units. - Precondition: this is an encoder.

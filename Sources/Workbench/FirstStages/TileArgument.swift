@@ -33,6 +33,12 @@ package enum TileArgument: Sendable, Equatable {
     }
   }
 
+  /// Height and width of the largest pieces that are worked on, where nothing is said.
+  static func pieceSize(_ argument: TileArgument? = nil, latent: SampleSize) -> SampleSize {
+    let size = geometry(argument, latent: latent).size
+    return SampleSize(height: min(size, latent.height), width: min(size, latent.width))
+  }
+
   /// What decides the values of results: the tiles of latents; null where they are worked on as a whole.
   static func identity(_ argument: TileArgument?, latent: SampleSize) -> ConfigurationValue {
     let geometry = geometry(argument, latent: latent)

@@ -205,6 +205,8 @@ struct ModelDescription {
     switch quantizers.key {
     case .shared: "shared"
     case .step: "per step (\(quantizers.rows.count))"
+    case .branch: "per branch"
+    case .stepAndBranch: "per step and branch (\(quantizers.rows.count))"
     case .stepAndLabel: "per step and label (\(quantizers.rows.count))"
     }
   }

@@ -254,6 +254,15 @@ package struct ModelSource: Sendable {
   /// What drawing gives: the decoder's images, or samples where there is no decoder.
   package var imageShape: ImageShape { pipeline.imageShape(of: model.graph.imageShape) }
 
+  /// Bytes of the weights that drawing images takes: the files', or, where the files of a latent model hold more, its denoiser's and its
+  /// decoder's.
+  package var drawingBytes: Int {
+    get throws {
+      guard quantized == nil, let decoder = try pipeline.firstStage?.network(.decoder) else { return weightsFileBytes }
+      return 4 * (GraphSummary(model.graph).parameterCount + decoder.valueCount + (embedder?.table.count ?? 0))
+    }
+  }
+
   // MARK: Running it
 
   /// What images of the model are conditioned on.

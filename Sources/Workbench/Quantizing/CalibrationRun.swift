@@ -23,6 +23,14 @@ package struct PreparedRecipe {
     try self.init(name: named.name, named.recipe, for: source, sampler: sampler, assets: assets)
   }
 
+  /// A decoder's recipe.
+  package init(
+    decoder text: String, for source: ModelSource, sampler: SamplerOptions = SamplerOptions(), assets: Assets
+  ) throws {
+    let named = try NamedRecipe(decoder: text, assets: assets)
+    try self.init(name: named.name, named.recipe, for: source, sampler: sampler, assets: assets)
+  }
+
   /// - Parameter options: in place of the recipe's sampler, or of its number of steps; the recipe then says so.
   package init(
     name: String, _ recipe: Recipe, for source: ModelSource, sampler options: SamplerOptions = SamplerOptions(),
@@ -30,8 +38,10 @@ package struct PreparedRecipe {
   ) throws {
     var recipe = recipe
     if let chosen = options.name { recipe.sampler = .named(chosen) }
+    // A model without settings of its own has the standard sampler.
+    let choice = recipe.sampler == .named(ChosenSampler.ownName) ? nil : recipe.sampler
     let chosen = try source.sampler(
-      recipe.sampler, steps: options.steps, place: "\(name): sampler", assets: assets)
+      choice, steps: options.steps, place: "\(name): sampler", assets: assets)
     if options.steps != nil { recipe.sampler = .inline(chosen.sampler.configuration) }
     self.name = name
     self.recipe = recipe

@@ -10,6 +10,13 @@ package struct NamedRecipe: Sendable {
 
   private static let corrected = "+ptqd"
 
+  /// A recipe of a decoder.
+  package init(decoder text: String, assets: Assets) throws {
+    let path = try assets.path(.decoderRecipe, text)
+    name = stem(of: path)
+    recipe = try Recipe(YAML.read(path), file: path)
+  }
+
   package init(_ text: String, assets: Assets) throws {
     let isCorrected = text.hasSuffix(Self.corrected)
     let path = try assets.path(.recipe, isCorrected ? String(text.dropLast(Self.corrected.count)) : text)

@@ -1,7 +1,9 @@
 import Diffusion
+import Evaluation
 import Execution
 import Formats
 import Graphs
+import Networks
 import Quantization
 import Tensors
 
@@ -10,32 +12,48 @@ package struct Quantizer {
   package let source: ModelSource
   package let prepared: PreparedRecipe
   package let compute: Compute
+  /// What quantises the decoder, too; nil: it goes along as it is.
+  package let decoder: DecoderQuantizer?
 
-  package init(source: ModelSource, prepared: PreparedRecipe, compute: Compute) {
+  package init(
+    source: ModelSource, prepared: PreparedRecipe, compute: Compute, decoder: DecoderQuantizer? = nil
+  ) {
     self.source = source
     self.prepared = prepared
     self.compute = compute
+    self.decoder = decoder
+  }
+
+  /// What was made.
+  package struct Made {
+    package let model: QuantizedModel
+    /// Of the decoder's images; nil where the decoder goes along as it is.
+    package let decoderQuality: PairedQuality?
   }
 
   /// Whether `path` holds exactly what `make` would write from `set`, so that making it again can be spared.
   package func isDone(_ path: String, set: any CalibrationSource) -> Bool {
     guard let found = try? QuantizedModelFile.read(path) else { return false }
-    let components = try? source.pipeline.components(for: source.model.graph.imageShape)
-    return found.recipe == prepared.recipe && found.steps == prepared.steps && found.lineage == lineage(set)
-      && found.components == components
+    let same =
+      decoder.map { found.components[Self.decoderName]?.origin == $0.origin }
+      ?? (found.components == (try? source.pipeline.components(for: source.model.graph.imageShape)))
+    return same && found.recipe == prepared.recipe && found.steps == prepared.steps && found.lineage == lineage(set)
   }
 
+  private static let decoderName = FirstStageSide.decoder.rawValue
+
   /// - Throws: `Stopped` after a stop signal; `path` appears only when it is complete.
-  /// - Parameter gathered: ranges gathered while `set` was drawn.
+  /// - Parameters: set: nil where the recipe leaves the denoiser float; gathered: ranges gathered while `set` was drawn.
   package func make(
-    _ path: String, set: any CalibrationSource, gathered: TrajectoryRanges? = nil, session: Session
-  ) throws -> QuantizedModel {
+    _ path: String, set: (any CalibrationSource)?, gathered: TrajectoryRanges? = nil, session: Session
+  ) throws -> Made {
     let console = session.console
     let folder = ReconstructionFolder(
       beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
     let network = try network(
       set: set, gathered, session: session, journal: folder, folder: parentFolder(of: path))
-    let quantized = try artefact(of: network, set: set, name: path)
+    let decoded = try decoder?.make(folder: parentFolder(of: path), session: session)
+    let quantized = try artefact(of: network, decoder: decoded?.component, set: set, name: path)
     try QuantizedModelFile.write(quantized, to: path) { found in
       guard let test = found.selfTest else { return }
       let again = try selfTest(of: found, path: path)
@@ -51,22 +69,24 @@ package struct Quantizer {
       try AtomicFile.write(JSONWriter.pretty(report.value), to: base + ".json")
       session.console.note("why layers have the widths they have: \(base).md")
     }
-    return quantized
+    return Made(model: quantized, decoderQuality: decoded?.quality)
   }
 
-  /// The model in memory. - Parameter name: what errors call it.
+  /// The model in memory, its decoder as it is. - Parameter name: what errors call it.
   /// - Parameter gathered: as of `make`.
   package func quantized(
     set: any CalibrationSource, gathered: TrajectoryRanges? = nil, name: String, session: Session
   ) throws -> QuantizedModel {
-    try artefact(of: network(set: set, gathered, session: session, journal: nil, folder: nil), set: set, name: name)
+    try artefact(
+      of: network(set: set, gathered, session: session, journal: nil, folder: nil), decoder: nil, set: set, name: name)
   }
 
   /// - Parameters: journal: where finished regions are remembered; folder: where values lie that memory does not hold.
   private func network(
-    set: any CalibrationSource, _ gathered: TrajectoryRanges?, session: Session,
+    set: (any CalibrationSource)?, _ gathered: TrajectoryRanges?, session: Session,
     journal: (any ReconstructionJournal)?, folder: String?
   ) throws -> QuantizedNetwork {
+    guard let set else { return QuantizedNetwork(model: source.model) }
     try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let reporter = WorkReporter(session)
     let (pool, kernels) = (compute.pool, compute.kernels)
@@ -93,7 +113,7 @@ package struct Quantizer {
   }
 
   private func artefact(
-    of network: QuantizedNetwork, set: any CalibrationSource, name: String
+    of network: QuantizedNetwork, decoder: QuantizedModel.Component?, set: (any CalibrationSource)?, name: String
   ) throws -> QuantizedModel {
     var quantized = QuantizedModel(
       network: source.network, sampleShape: source.model.graph.imageShape, process: try source.process.configuration,
@@ -101,15 +121,16 @@ package struct Quantizer {
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
       parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction,
       conditioner: source.embedder, latentScale: source.scaleOfBareLatents)
-    quantized.components = try source.pipeline.components(for: source.model.graph.imageShape)
+    quantized.components =
+      try decoder.map { [Self.decoderName: $0] } ?? source.pipeline.components(for: source.model.graph.imageShape)
     quantized.selfTest = try selfTest(of: quantized, path: name)
     return quantized
   }
 
-  private func lineage(_ set: any CalibrationSource) -> QuantizedModel.Lineage {
+  private func lineage(_ set: (any CalibrationSource)?) -> QuantizedModel.Lineage {
     QuantizedModel.Lineage(
-      sourceDigest: source.digest, sourceName: source.name, calibrationDigest: set.digest,
-      calibration: set.provenance, program: "halftone \(halftoneVersion)")
+      sourceDigest: source.digest, sourceName: source.name, calibrationDigest: set?.digest,
+      calibration: set?.provenance, program: "halftone \(halftoneVersion)")
   }
 
   /// One call in integers at the middle step, on noise of its own stream; nil for tables that integers cannot execute.

@@ -22,6 +22,12 @@ struct Ablate: ParsableCommand {
   var recipes: String?
   @Option(help: ArgumentHelp("A paper's ablation instead of --recipes.", valueName: "NAME")) var preset: String?
   @OptionGroup var sampler: RecipeSamplerOptions
+  @OptionGroup var guidance: GuidanceArguments
+  @Option(
+    help: ArgumentHelp(
+      "Quantise the decoders of a latent model's variants, too, by this recipe, such as decoder-w8a8.",
+      valueName: "FILE|NAME"))
+  var decoderRecipe: String?
   @Option(
     help: "How many samples and iterations: the recipes' (balanced), fewer (fast), or as in the papers (paper).")
   var effort: QuantizationEffort = .balanced
@@ -53,7 +59,7 @@ struct Ablate: ParsableCommand {
   func run() throws {
     try AblateCommand(
       model: model, recipes: recipes?.split(separator: ",").map(String.init) ?? [], preset: preset,
-      sampler: sampler.options,
+      sampler: sampler.options, guidance: guidance.options, decoderRecipe: decoderRecipe,
       effort: effort,
       size: .init(
         images: count, seeds: (0..<seeds).map { UInt64($0) }, comparedImages: stepImages,

@@ -7,11 +7,20 @@ struct Quantize: ParsableCommand {
     discussion: """
       Examples:
         halftone quantize fashion-mnist-ddpm --recipe halftone-w8a8 --out w8a8.safetensors
+        halftone quantize fashion-mnist-ldm --recipe halftone-w8a8 --components all --guidance 1.5 --out ldm.safetensors
         halftone quantize path/to/ddpm-cifar10 --recipe my-recipe.yaml --calibration set.h5 --out cifar10.safetensors
       """)
 
   @Argument(help: "Float model.") var model: String
-  @Option(help: ArgumentHelp("Recipe by name or path.", valueName: "FILE|NAME")) var recipe: String
+  @Option(help: ArgumentHelp("Recipe of the denoiser, by name or path.", valueName: "FILE|NAME")) var recipe: String?
+  @Option(
+    help:
+      "What of a latent model is quantised: its denoiser (the default), its decoder, or all. The rest goes along as it is."
+  )
+  var components: QuantizeCommand.Components = .denoiser
+  @Option(
+    help: ArgumentHelp("Recipe of the decoder, by name or path (default: decoder-w8a8).", valueName: "FILE|NAME"))
+  var decoderRecipe: String?
   @Option(
     help: ArgumentHelp(
       "Calibration set (default: made beside the output, and used again if it is there).", valueName: "set.h5"))
@@ -37,15 +46,36 @@ struct Quantize: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if recipe == nil, components.includeDenoiser {
+      throw ValidationError("give --recipe, which quantises the denoiser")
+    }
+    if !components.includeDenoiser {
+      let idle = [
+        ("--recipe", recipe != nil), ("--calibration", calibration != nil), ("--effort", effort != nil),
+        ("--time", time != nil),
+      ]
+      .filter(\.1).map(\.0)
+      if !idle.isEmpty {
+        throw ValidationError(
+          "\(idle.joined(separator: ", ")): the denoiser is not quantised with --components decoder")
+      }
+    }
+    if decoderRecipe != nil, !components.includeDecoder {
+      throw ValidationError("--decoder-recipe needs --components decoder or all")
+    }
     if effort != nil, time != nil { throw ValidationError("--time and --effort exclude each other") }
   }
 
   func run() throws {
     try QuantizeCommand(
-      model: model, recipe: recipe, calibration: calibration, sampler: sampler.options, guidance: guidance.options,
+      model: model, recipe: recipe, components: components,
+      decoderRecipe: decoderRecipe ?? DecoderQuantizer.standardRecipe, calibration: calibration,
+      sampler: sampler.options, guidance: guidance.options,
       modelOptions: source.modelOptions,
       out: out, effort: effort ?? .balanced, time: time,
       threads: compute.threads, batch: compute.batch
     ).run(session(common))
   }
 }
+
+extension QuantizeCommand.Components: ExpressibleByArgument {}

@@ -219,7 +219,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
         "m: components.denoiser.activations[0].site: expected an activation's site such as conv1:input, found \"conv\""),
       Damage(
         "table", "steps",
-        "m: components.denoiser.activations[0].table: expected one of shared, step, step_label, found \"steps\" (did you mean \"step\"?)"
+        "m: components.denoiser.activations[0].table: expected one of shared, step, step_label, branch, step_branch, found \"steps\" (did you mean \"step\"?)"
       ),
       Damage("columns", 2, "m: components.denoiser.activations[0].columns: expected 1 for per_tensor, found 2"),
       Damage(

@@ -16,9 +16,14 @@ import Testing
 
   @Test("every key of every recipe is explained") func keys() throws {
     let text = try documentation()
-    let folder = root.appending(path: "calib").path
-    for file in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
-      let recipe = try YAML.read("\(folder)/\(file)")
+    let folders = ["calib", "calib/decoders"].map { root.appending(path: $0).path }
+    let files = try folders.flatMap { folder in
+      try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }.sorted()
+        .map { "\(folder)/\($0)" }
+    }
+    #expect(files.count > 40)
+    for file in files {
+      let recipe = try YAML.read(file)
       for key in Set(Self.keys(of: recipe)).sorted() { #expect(text.contains("`\(key)`"), "\(file): \(key)") }
     }
   }
@@ -28,7 +33,8 @@ import Testing
     let names =
       Catalog.names + RangeEstimator.allCases.map(\.rawValue) + Recipe.ActivationTables.allCases.map(\.rawValue)
       + Recipe.SplitInputs.allCases.map(\.rawValue) + Recipe.Upstream.allCases.map(\.rawValue)
-      + Recipe.AttentionProducts.allCases.map(\.rawValue) + Recipe.ColumnOrder.allCases.map(\.rawValue)
+      + Recipe.AttentionProducts.allCases.map(\.rawValue) + Recipe.Probabilities.allCases.map(\.rawValue)
+      + Recipe.Branches.allCases.map(\.rawValue) + Recipe.ColumnOrder.allCases.map(\.rawValue)
       + Recipe.RoundingUpstream.allCases.map(\.rawValue) + Recipe.Relaxation.allCases.map(\.rawValue)
       + Recipe.ReconstructionUpstream.allCases.map(\.rawValue) + Recipe.ReconstructionLoss.allCases.map(\.rawValue)
       + Recipe.Budget.allCases.map(\.rawValue) + Recipe.Distribution.Kind.allCases.map(\.rawValue)
