@@ -73,10 +73,10 @@ demo: build ## quantise, sample and score the embedded model; QUICK=1 for a shor
 
 # Python, used by nothing else here, in a folder of its own.
 PEERS := .build-peers
-peers: build ## time other engines beside this one (installs PyTorch, ONNX Runtime, OpenVINO in .build-peers)
+peers: build ## time other engines beside this one (installs PyTorch, ONNX Runtime, OpenVINO in .build-peers); MODEL=FOLDER of Benchmarks
 	test -x $(PEERS)/bin/pip || python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet -r Benchmarks/peers/requirements.txt
-	$(PEERS)/bin/python Benchmarks/peers/compare.py --json outputs/peers.json
+	$(PEERS)/bin/python Benchmarks/peers/compare.py --json outputs/peers.json $(if $(MODEL),--model $(MODEL)) $(PEERFLAGS)
 
 install: packages ## install the program and its models, samplers and recipes under PREFIX (default /usr/local)
 	$(INSTALL_BUILD)

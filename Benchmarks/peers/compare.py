@@ -1,6 +1,7 @@
 """Times Halftone and other engines on one network, taking turns in one run, and prints one table of ratios.
 
-The network is ../cifar10-ddpm with random weights: each engine gets the same architecture, not the same numbers.
+The network is a folder of this one's neighbours (--model), a U-Net or a first stage's decoder, with random weights: each engine gets
+the same architecture, not the same numbers.
 Every round visits every engine once, so a slow moment of the machine meets all of them; figures are medians over rounds
 in which the probe of the machine's peak rate, made by Halftone, reached 85% of the best.
 """
@@ -15,46 +16,80 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NETWORK = HERE.parent / "cifar10-ddpm"
 # Our float variants as the table calls them; every other one is the quantised network.
 OURS = {"winograd": "Halftone", "float": "Halftone direct"}
 
 
-def build_network():
-    """The diffusers network with random weights, as a module of (sample, timestep)."""
-    import torch
-    from diffusers import UNet2DModel
+class Subject:
+    """One network: its module, and its inputs by name."""
 
-    class Denoiser(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.unet = UNet2DModel.from_config(UNet2DModel.load_config(str(NETWORK)))
+    def __init__(self, folder, size):
+        self.folder = Path(folder)
+        self.config = json.loads((self.folder / "config.json").read_text())
+        self.kind = self.config["_class_name"]
+        self.is_decoder = self.kind in ("AutoencoderKL", "VQModel")
+        self.size = size
 
-        def forward(self, sample, timestep):
-            return self.unet(sample, timestep, return_dict=False)[0]
+    def network(self):
+        import diffusers
+        import torch
 
-    torch.manual_seed(0)
-    return Denoiser().eval()
+        kind = getattr(diffusers, self.kind)
+        whole = kind.from_config(kind.load_config(str(self.folder)))
+
+        class Denoiser(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.unet = whole
+
+            def forward(self, sample, timestep, context=None):
+                operands = () if context is None else (context,)
+                return self.unet(sample, timestep, *operands, return_dict=False)[0]
+
+        class Decoder(torch.nn.Module):
+            """What follows the nearest codes, as our decoder's graph does."""
+
+            def __init__(self):
+                super().__init__()
+                self.post_quant_conv = whole.post_quant_conv
+                self.decoder = whole.decoder
+
+            def forward(self, sample):
+                return self.decoder(self.post_quant_conv(sample))
+
+        torch.manual_seed(0)
+        return (Decoder() if self.is_decoder else Denoiser()).eval()
+
+    def shapes(self, batch):
+        config = self.config
+        if self.is_decoder:
+            side = self.size or 64
+            return {"sample": [batch, config["latent_channels"], side, side]}
+        side = self.size or config["sample_size"]
+        found = {"sample": [batch, config["in_channels"], side, side], "timestep": [batch]}
+        if self.kind == "UNet2DConditionModel":
+            found["context"] = [batch, 1, config["cross_attention_dim"]]
+        return found
+
+    def inputs(self, batch, seed=0):
+        import numpy as np
+
+        generator = np.random.default_rng(seed)
+        return {
+            name: np.full(shape, 500, "int64") if name == "timestep"
+            else generator.standard_normal(shape).astype("float32")
+            for name, shape in self.shapes(batch).items()
+        }
 
 
-def inputs(batch, seed=0):
-    import numpy as np
-
-    generator = np.random.default_rng(seed)
-    return {
-        "sample": generator.standard_normal((batch, 3, 32, 32)).astype("float32"),
-        "timestep": np.full(batch, 500, "int64"),
-    }
-
-
-def pytorch(network, threads):
+def pytorch(subject, network, threads):
     import torch
 
     torch.set_num_threads(threads)
     module = network.to(memory_format=torch.channels_last)
 
     def run(batch):
-        values = {name: torch.from_numpy(value) for name, value in inputs(batch).items()}
+        values = {name: torch.from_numpy(value) for name, value in subject.inputs(batch).items()}
         values["sample"] = values["sample"].to(memory_format=torch.channels_last)
         with torch.inference_mode():
             started = time.perf_counter()
@@ -64,18 +99,17 @@ def pytorch(network, threads):
     return run
 
 
-def export(network, path):
+def export(subject, network, path):
     import torch
 
-    values = {name: torch.from_numpy(value) for name, value in inputs(2).items()}
+    values = {name: torch.from_numpy(value) for name, value in subject.inputs(2).items()}
     # The older exporter: what the newer one writes, ONNX Runtime's quantiser turns into a graph that does not load.
     torch.onnx.export(
-        network, (values["sample"], values["timestep"]), str(path), input_names=["sample", "timestep"],
-        output_names=["noise"], dynamo=False, opset_version=17,
-        dynamic_axes={"sample": {0: "batch"}, "timestep": {0: "batch"}})
+        network, tuple(values.values()), str(path), input_names=list(values), output_names=["result"], dynamo=False,
+        opset_version=17, dynamic_axes={name: {0: "batch"} for name in values})
 
 
-def onnx_runtime(path, threads):
+def onnx_runtime(subject, path, threads):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -83,7 +117,7 @@ def onnx_runtime(path, threads):
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(batch):
-        values = inputs(batch)
+        values = subject.inputs(batch)
         started = time.perf_counter()
         session.run(None, values)
         return time.perf_counter() - started
@@ -91,13 +125,13 @@ def onnx_runtime(path, threads):
     return run
 
 
-def quantize_onnx(source, target):
+def quantize_onnx(subject, source, target):
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.batches = iter([inputs(1, seed) for seed in range(4)])
+            self.batches = iter([subject.inputs(1, seed) for seed in range(4)])
 
         def get_next(self):
             return next(self.batches, None)
@@ -109,28 +143,28 @@ def quantize_onnx(source, target):
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
 
 
-def openvino_models(path):
+def openvino_models(subject, path, samples):
     import nncf
     import openvino
 
     model = openvino.Core().read_model(str(path))
-    dataset = nncf.Dataset([inputs(1, seed) for seed in range(16)])
-    quantized = nncf.quantize(model, dataset, subset_size=16)
+    dataset = nncf.Dataset([subject.inputs(1, seed) for seed in range(samples)])
+    quantized = nncf.quantize(model, dataset, subset_size=samples)
     return model, quantized
 
 
-def openvino_engine(model, threads, batches):
+def openvino_engine(subject, model, threads, batches):
     import openvino
 
     core = openvino.Core()
     compiled = {}
     for batch in batches:
-        model.reshape({"sample": [batch, 3, 32, 32], "timestep": [batch]})
+        model.reshape(subject.shapes(batch))
         settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         compiled[batch] = core.compile_model(model, "CPU", settings).create_infer_request()
 
     def run(batch):
-        values = inputs(batch)
+        values = subject.inputs(batch)
         started = time.perf_counter()
         compiled[batch].infer(values)
         return time.perf_counter() - started
@@ -141,9 +175,16 @@ def openvino_engine(model, threads, batches):
 class Halftone:
     """`halftone bench --driven`: one round when asked."""
 
-    def __init__(self, program, recipe):
+    def __init__(self, program, recipe, subject):
+        options = ["--component", "decoder"] if subject.is_decoder else []
+        if subject.is_decoder and subject.size:
+            side = subject.size * 2 ** (len(subject.config["block_out_channels"]) - 1)
+            options += ["--size", f"{side}x{side}"]
+        elif subject.size:
+            options += ["--size", f"{subject.size}x{subject.size}"]
         self.process = subprocess.Popen(
-            [program, "bench", str(NETWORK), "--random-weights", "--quantized", recipe, "--driven", "--quiet"],
+            [program, "bench", str(subject.folder), "--random-weights", "--quantized", recipe, "--driven", "--quiet",
+             *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def round(self, threads, batch):
@@ -158,7 +199,10 @@ class Halftone:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--halftone", default=str(HERE.parent.parent / ".build/release/halftone"))
-    parser.add_argument("--recipe", default="rtn-w8a8")
+    parser.add_argument("--model", default=str(HERE.parent / "cifar10-ddpm"), help="a folder with config.json")
+    parser.add_argument("--size", type=int, help="side of images, of a decoder's latents")
+    parser.add_argument("--recipe", help="what our network is quantised by (default: rtn-w8a8, decoder-w8a8)")
+    parser.add_argument("--samples", type=int, default=16, help="that NNCF calibrates on")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--batch", default="1,8")
     parser.add_argument("--rounds", type=int, default=15)
@@ -168,26 +212,28 @@ def main():
     batches = [int(text) for text in arguments.batch.split(",")]
     skipped = arguments.skip.split(",")
 
-    halftone = Halftone(arguments.halftone, arguments.recipe)
+    subject = Subject(arguments.model, arguments.size)
+    recipe = arguments.recipe or ("decoder-w8a8" if subject.is_decoder else "rtn-w8a8")
+    halftone = Halftone(arguments.halftone, recipe, subject)
     engines = {}
     with tempfile.TemporaryDirectory() as folder:
-        network, exported = build_network(), Path(folder) / "network.onnx"
-        export(network, exported)
+        network, exported = subject.network(), Path(folder) / "network.onnx"
+        export(subject, network, exported)
         makers = {
-            "PyTorch": lambda: pytorch(network, arguments.threads),
-            "ONNX Runtime": lambda: onnx_runtime(exported, arguments.threads),
+            "PyTorch": lambda: pytorch(subject, network, arguments.threads),
+            "ONNX Runtime": lambda: onnx_runtime(subject, exported, arguments.threads),
         }
 
         def onnx_int8():
             target = Path(folder) / "int8.onnx"
-            quantize_onnx(exported, target)
-            return onnx_runtime(target, arguments.threads)
+            quantize_onnx(subject, exported, target)
+            return onnx_runtime(subject, target, arguments.threads)
 
         makers["ONNX Runtime int8"] = onnx_int8
         if not {"OpenVINO", "OpenVINO int8"} <= set(skipped):
-            model, quantized = openvino_models(exported)
-            makers["OpenVINO"] = lambda: openvino_engine(model, arguments.threads, batches)
-            makers["OpenVINO int8"] = lambda: openvino_engine(quantized, arguments.threads, batches)
+            model, quantized = openvino_models(subject, exported, arguments.samples)
+            makers["OpenVINO"] = lambda: openvino_engine(subject, model, arguments.threads, batches)
+            makers["OpenVINO int8"] = lambda: openvino_engine(subject, quantized, arguments.threads, batches)
         for name, make in makers.items():
             if name in skipped:
                 continue

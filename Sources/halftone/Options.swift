@@ -112,6 +112,12 @@ struct SourceOptions: ParsableArguments {
     help: "How a checkpoint's fused attention layers order queries, keys and values (new: use_new_attention_order).")
   var qkvOrder: CheckpointQKVOrder?
 
+  @Option(
+    help: ArgumentHelp(
+      "Row of a checkpoint's table of classes that stands for no class, for guidance (default: what its configuration says).",
+      valueName: "ROW|none"))
+  var unconditional: UnconditionalArgument?
+
   @OptionGroup var weights: WeightOptions
 
   func validate() throws {
@@ -135,6 +141,7 @@ struct SourceOptions: ParsableArguments {
         file: scheduler, curve: betaSchedule, start: betaStart, end: betaEnd, trainTimesteps: trainTimesteps,
         predictionType: predictionType, rescalesTimesteps: rescaleTimesteps),
       configuration: config, size: size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder,
+      unconditional: unconditional,
       weights: weights.options)
   }
 }
@@ -275,6 +282,9 @@ extension CheckpointQKVOrder: ExpressibleByArgument {}
 extension ExecutorKind: ExpressibleByArgument {}
 extension StageSide: ExpressibleByArgument {}
 
+extension UnconditionalArgument: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
 extension TileArgument: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }

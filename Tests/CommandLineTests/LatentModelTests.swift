@@ -150,6 +150,42 @@ import Testing
     #expect(compared.status == 0, "\(compared.errors)")
   }
 
+  @Test func anotherRowStandsForNoClass() throws {
+    let temporary = try TemporaryFolder()
+    func images(_ options: String...) throws -> (Finished, Data?) {
+      let folder = temporary.file("run\(options.joined())")
+      let run = try halftone.run(
+        [
+          "sample", Self.model, "--steps", "3", "--sampler", "own", "--labels", "2", "--count", "2", "--npz", "--out",
+          folder,
+        ]
+          + options)
+      return (run, FileManager.default.contents(atPath: folder + "/samples.npz"))
+    }
+    let own = try images("--guidance", "2")
+    #expect(own.0.status == 0, "\(own.0.errors)")
+    #expect(try images("--guidance", "2", "--unconditional", "10").1 == own.1)
+    #expect(try images("--guidance", "2", "--unconditional", "3").1 != own.1)
+    let none = try images("--guidance", "2", "--unconditional", "none").0
+    #expect(none.status == 2)
+    #expect(none.errors.contains("has no class that stands for none"), "\(none.errors)")
+    let beyond = try images("--unconditional", "11").0
+    #expect(beyond.status == 3)
+    #expect(beyond.errors.contains("--unconditional 11: the table has rows 0 to 10"), "\(beyond.errors)")
+    let pixels = try halftone.run(
+      "inspect", Fixtures.path("checkpoints/f2-guided-neworder/\(try checkpoint("f2-guided-neworder"))"),
+      "--unconditional", "0")
+    #expect(pixels.status == 3)
+    #expect(
+      pixels.errors.contains("--unconditional: no table of classes stands beside the network"), "\(pixels.errors)")
+  }
+
+  /// The one file of a case that holds weights.
+  private func checkpoint(_ name: String) throws -> String {
+    let files = try FileManager.default.contentsOfDirectory(atPath: Fixtures.path("checkpoints/\(name)"))
+    return try #require(files.first { $0.hasSuffix(".pt") || $0.hasSuffix(".ckpt") || $0.hasSuffix(".safetensors") })
+  }
+
   @Test(
     "guidance that has nothing to compare with is refused before any work",
     arguments: [

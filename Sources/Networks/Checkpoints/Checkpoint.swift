@@ -10,10 +10,14 @@ package struct CheckpointOptions: Sendable, Equatable {
   /// Channels of each attention head.
   package var headChannels: Int?
   package var qkvOrder: QKVOrder?
+  /// Which row of a table of classes stands for no class.
+  package var unconditional: UnconditionalRow?
 
   package init(
-    size: SampleSize? = nil, heads: Int? = nil, headChannels: Int? = nil, qkvOrder: QKVOrder? = nil
+    size: SampleSize? = nil, heads: Int? = nil, headChannels: Int? = nil, qkvOrder: QKVOrder? = nil,
+    unconditional: UnconditionalRow? = nil
   ) {
+    self.unconditional = unconditional
     self.size = size
     self.heads = heads
     self.headChannels = headChannels
@@ -24,8 +28,24 @@ package struct CheckpointOptions: Sendable, Equatable {
   package var said: [String] {
     [
       ("--size", size != nil), ("--heads", heads != nil), ("--head-channels", headChannels != nil),
-      ("--qkv-order", qkvOrder != nil),
+      ("--qkv-order", qkvOrder != nil), ("--unconditional", unconditional != nil),
     ].filter(\.1).map(\.0)
+  }
+}
+
+/// The row of a table of classes that stands for no class, as `--unconditional` says it: a number, or `none`.
+package enum UnconditionalRow: Sendable, Equatable {
+  case none
+  case row(Int)
+
+  package init?(_ text: String) {
+    if text == "none" {
+      self = .none
+    } else if let row = Int(text), row >= 0 {
+      self = .row(row)
+    } else {
+      return nil
+    }
   }
 }
 
@@ -148,6 +168,12 @@ package enum CheckpointCatalog {
         file: source.label, families: families.map { $0.name }, nearest: partial,
         examples: source.entries.prefix(5).map(\.name), count: source.entries.count)
     }
-    return try family.read(contents, document: document, options: options)
+    let reading = try family.read(contents, document: document, options: options)
+    if options.unconditional != nil, reading.conditioner == nil {
+      throw CheckpointError.hyperparameters(
+        file: source.label, family: family.name,
+        problems: ["--unconditional: no table of classes stands beside the network"])
+    }
+    return reading
   }
 }

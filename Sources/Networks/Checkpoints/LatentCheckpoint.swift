@@ -33,7 +33,7 @@ enum LatentCheckpoint: CheckpointFamily {
     }
     let heads = said.heads(
       options, standard: nil, differsUpward: weights.transformer == nil, &resolver)
-    let table = try classTable(contents, settings, &resolver)
+    let table = try classTable(contents, settings, options, &resolver)
     let context = context(weights, settings, table: table, &resolver)
     let scale = try scale(contents, settings, &resolver)
     var base: OpenAIUNetConfiguration?
@@ -121,7 +121,8 @@ enum LatentCheckpoint: CheckpointFamily {
 
   /// The conditioner's table, where the container has one.
   private static func classTable(
-    _ contents: CheckpointContents, _ settings: CompVisConfiguration?, _ resolver: inout HyperparameterResolver
+    _ contents: CheckpointContents, _ settings: CompVisConfiguration?, _ options: CheckpointOptions,
+    _ resolver: inout HyperparameterResolver
   ) throws -> ClassEmbedder? {
     guard let group = contents.groups["cond_stage_model"], let entry = group.entry("embedding.weight"),
       entry.dims.count == 2, entry.dims.allSatisfy({ $0 > 0 })
@@ -149,7 +150,22 @@ enum LatentCheckpoint: CheckpointFamily {
             count: table.values.count { !$0.isFinite })
         ])
     }
-    return ClassEmbedder(table, unconditional: last ? entry.dims[0] - 1 : nil)
+    return ClassEmbedder(
+      table, unconditional: unconditional(options.unconditional, of: entry.dims[0], isLast: last, &resolver))
+  }
+
+  /// The row that stands for no class.
+  private static func unconditional(
+    _ chosen: UnconditionalRow?, of classes: Int, isLast: Bool, _ resolver: inout HyperparameterResolver
+  ) -> Int? {
+    switch chosen {
+    case .some(.none): return nil
+    case .row(let row):
+      if row < classes { return row }
+      resolver.report("--unconditional \(row): the table has rows 0 to \(classes - 1)")
+      return nil
+    case nil: return isLast ? classes - 1 : nil
+    }
   }
 
   /// What the transformers look at; nil where they look at the image, where there are none and where something is wrong.

@@ -120,7 +120,7 @@ package struct Benchmark {
       variant: variant.name, executor: variant.executor, threads: threads, batch: batch,
       milliseconds: InterleavedTiming.median(times), fastest: times.min() ?? 0, slowest: times.max() ?? 0,
       cleanRounds: clean.count, isDisturbed: isDisturbed,
-      multiplyAccumulates: GraphSummary(variant.source.model.graph).multiplyAccumulates, peakRate: peak,
+      multiplyAccumulates: GraphSummary(variant.model.graph).multiplyAccumulates, peakRate: peak,
       weightBytes: runner.weightBytes,
       arenaBytes: runner.arenaBytes * (batch < threads ? 1 : min(batch, threads)), work: work)
   }

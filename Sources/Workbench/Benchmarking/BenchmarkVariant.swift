@@ -1,18 +1,41 @@
 import Diffusion
 import Execution
+import Graphs
+import Networks
 import Quantization
 import Tensors
 
 /// One network that is timed, in one arithmetic.
 package struct BenchmarkVariant: Sendable {
   package let name: String
-  package let source: ModelSource
+  package let model: Model
+  /// Empty for float networks.
+  package let table: QuantizationTable
   package let executor: ExecutorKind
+  /// When the network is called.
+  private let step: (timestep: Timestep, index: Int?)?
 
-  package init(name: String, source: ModelSource, executor: ExecutorKind? = nil) {
+  /// A denoiser, in the middle of the trajectory, where neither noise nor image dominates.
+  /// - Throws: when nothing says the noise schedule.
+  package init(name: String, source: ModelSource, executor: ExecutorKind? = nil) throws {
+    let middle = source.quantized?.steps.middle
+    let schedule = try source.process.schedule
+    step = (
+      middle?.networkTimestep ?? schedule.networkTimestep(of: Timestep(schedule.trainTimesteps / 2)), middle?.index
+    )
     self.name = name
-    self.source = source
+    model = source.model
+    table = source.quantized?.table ?? QuantizationTable()
     self.executor = executor ?? source.defaultExecutor
+  }
+
+  /// A decoder on latents of a size.
+  init(name: String, decoder: FirstStageNetwork, latent: SampleSize, executor: ExecutorKind? = nil) throws {
+    self.name = name
+    model = try decoder.model(latent: latent)
+    table = decoder.table
+    self.executor = executor ?? .integer
+    step = nil
   }
 
   package var isInteger: Bool { executor == .integer }
@@ -28,29 +51,26 @@ package struct BenchmarkVariant: Sendable {
     private let input: @Sendable (Int) -> NetworkInput
 
     init(_ variant: BenchmarkVariant, compute: Compute, profile: ExecutionProfile? = nil) throws {
-      let source = variant.source
-      if variant.isInteger, let quantized = source.quantized {
+      let model = variant.model
+      if variant.isInteger {
         let integer = try IntegerExecutor(
-          source.model, table: quantized.table, pool: compute.pool, kernels: compute.kernels, profile: profile)
+          model, table: variant.table, pool: compute.pool, kernels: compute.kernels, profile: profile)
         (executor, arenaBytes, weightBytes) = (integer, integer.arenaBytes, integer.weightBytes)
       } else {
         let float = try FloatExecutor(
-          source.model, winograd: variant.executor == .winograd, pool: compute.pool, kernels: compute.kernels,
+          model, winograd: variant.executor == .winograd, pool: compute.pool, kernels: compute.kernels,
           profile: profile)
         (executor, arenaBytes, weightBytes) = (float, float.arenaBytes, float.weightBytes)
       }
-      let (graph, steps) = (source.model.graph, source.quantized?.steps)
-      // The middle of the trajectory, where neither noise nor image dominates.
-      let step = steps.map { $0[$0.count / 2] }
-      let schedule = try source.process.schedule
-      let timestep = step?.networkTimestep ?? schedule.networkTimestep(of: Timestep(schedule.trainTimesteps / 2))
+      let (graph, step) = (model.graph, variant.step)
       shape = graph.imageShape
       let noise = NoiseSource(seed: 0, stream: .recipe)
       input = { batch in
-        NetworkInput(
-          x: noise.normals(images: Array(0..<batch), shape: graph.imageShape, draw: .initial),
-          timesteps: .init(repeating: timestep, count: batch),
-          conditioning: (0..<batch).map { graph.conditioning.example(label: $0) }, stepIndex: step?.index)
+        let x = noise.normals(images: Array(0..<batch), shape: graph.imageShape, draw: .initial)
+        guard let step else { return NetworkInput(images: x) }
+        return NetworkInput(
+          x: x, timesteps: .init(repeating: step.timestep, count: batch),
+          conditioning: (0..<batch).map { graph.conditioning.example(label: $0) }, stepIndex: step.index)
       }
     }
 
@@ -69,4 +89,8 @@ package struct BenchmarkVariant: Sendable {
       return input(batch)
     }
   }
+}
+
+extension [Step] {
+  fileprivate var middle: Step? { isEmpty ? nil : self[count / 2] }
 }

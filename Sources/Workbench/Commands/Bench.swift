@@ -6,8 +6,9 @@ import Tensors
 /// `bench`: speed of the float model and of quantised ones, side by side.
 package struct BenchCommand: Sendable {
   package var model: String
+  package var component: BenchmarkComponent
   package var randomWeights: Bool
-  /// Recipes, or files that `quantize` made.
+  /// Recipes (of decoders, where these are timed), or files that `quantize` made.
   package var quantized: [String]
   package var modelOptions: ModelOptions
   package var batches: [Int]
@@ -23,10 +24,12 @@ package struct BenchCommand: Sendable {
   package var requiredSpeedup: Double?
 
   package init(
-    model: String, randomWeights: Bool, quantized: [String], modelOptions: ModelOptions, batches: [Int], threads: [Int],
+    model: String, component: BenchmarkComponent, randomWeights: Bool, quantized: [String], modelOptions: ModelOptions,
+    batches: [Int], threads: [Int],
     rounds: Int, showsWork: Bool, timesGradients: Bool, json: Bool, isDriven: Bool, requiredSpeedup: Double?
   ) {
     self.model = model
+    self.component = component
     self.randomWeights = randomWeights
     self.quantized = quantized
     self.modelOptions = modelOptions
@@ -42,20 +45,12 @@ package struct BenchCommand: Sendable {
 
   /// - Returns: `gateFailed` when a quantised model misses the required speed-up.
   package func run(_ session: Session) throws -> ExitStatus {
-    let float =
-      randomWeights
-      ? try ModelSource.random(model, modelOptions, seed: 0, assets: session.assets)
-      : try session.open(model, modelOptions)
-    if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "bench") }
-    session.console.notes((try? float.schedule.notes) ?? [])
-    if timesGradients {
+    let subjects = try subjects(session)
+    if timesGradients, let float = subjects.denoiser {
       try showGradients(of: float, session)
       return .success
     }
-    var variants = [ExecutorKind.float, .winograd].map {
-      BenchmarkVariant(name: $0.rawValue, source: float, executor: $0)
-    }
-    for text in quantized { variants.append(try variant(text, of: float, session)) }
+    let variants = subjects.variants
     if isDriven {
       try DrivenBenchmark(variants: variants).serve(session)
       return .success
@@ -63,7 +58,7 @@ package struct BenchCommand: Sendable {
     let rows = try Benchmark(variants: variants, rounds: rounds).run(
       threads: threads, batches: batches, profiles: showsWork, session: session)
     let report = BenchmarkReport(
-      model: float.name, rows: rows, rounds: rounds, kernels: try KernelTable.selected().name,
+      model: subjects.name, rows: rows, rounds: rounds, kernels: try KernelTable.selected().name,
       peakMemory: Machine.peakMemory)
     try show(report, session)
     guard let requiredSpeedup else { return .success }
@@ -71,29 +66,21 @@ package struct BenchCommand: Sendable {
       ? .success : .gateFailed
   }
 
-  private func variant(_ text: String, of float: ModelSource, _ session: Session) throws -> BenchmarkVariant {
-    if text.hasSuffix(".safetensors") {
-      let source = try session.open(text)
-      try float.checkPair(with: source)
-      return BenchmarkVariant(name: source.name, source: source)
+  private func subjects(_ session: Session) throws -> BenchmarkSubjects {
+    let most = threads.max() ?? 1
+    switch component {
+    case .denoiser:
+      let float =
+        randomWeights
+        ? try ModelSource.random(model, modelOptions, seed: 0, assets: session.assets)
+        : try session.open(model, modelOptions)
+      return try BenchmarkSubjects(denoiser: float, quantized: quantized, threads: most, session: session)
+    case .decoder:
+      return try BenchmarkSubjects(
+        decoderOf: randomWeights
+          ? FirstStageSource.unread(model, assets: session.assets) : session.openFirstStage(model, modelOptions),
+        quantized: quantized, size: modelOptions.size, threads: most, session: session)
     }
-    // Speed does not depend on how good ranges and codes are, so the set is as small as the recipe allows.
-    var prepared = try PreparedRecipe(text, for: float, assets: session.assets)
-    var recipe = prepared.recipe
-    recipe.calibration.trajectories = max(1, recipe.activations?.average?.batch ?? 1)
-    recipe.reconstruction = nil
-    prepared = try PreparedRecipe(name: prepared.name, recipe, for: float, assets: session.assets)
-    let compute = try Compute(threads: threads.max() ?? 1, batch: 16)
-    session.console.note(
-      "quantising by \(prepared.name) on \(recipe.calibration.trajectories) trajectories, for its speed only")
-    let calibrating = try CalibrationRun(source: float, prepared: prepared, compute: compute)
-    let gatherer = try calibrating.gatherer()
-    let set = try calibrating.makeInMemory(gathering: gatherer, session: session)
-    let quantized = try Quantizer(source: float, prepared: prepared, compute: compute).quantized(
-      set: set, gathered: gatherer, name: prepared.name, session: session)
-    return BenchmarkVariant(
-      name: prepared.name,
-      source: try ModelSource(quantized, name: prepared.name, process: try float.process, graph: float.model.graph))
   }
 
   private func showGradients(of float: ModelSource, _ session: Session) throws {

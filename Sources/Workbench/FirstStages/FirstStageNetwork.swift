@@ -48,6 +48,15 @@ package struct FirstStageNetwork: Sendable {
       origin: nil)
   }
 
+  /// With weights drawn from a seed, for timing.
+  init(random side: FirstStageSide, _ configuration: any FirstStageConfiguration, seed: UInt64) throws {
+    let model = Model.random(graph: try Self.graph(side, configuration), seed: seed)
+    let codebook = side == .decoder ? configuration.codebook.map { Codebook(Tensor($0.dims)) } : nil
+    self.init(
+      side, configuration, model.parameters, codebook: codebook, table: QuantizationTable(), coded: [], types: [:],
+      origin: nil)
+  }
+
   /// This network after quantisation.
   /// - Parameter network: of `model(latent:)` for any size.
   func quantized(as network: QuantizedNetwork, recipe: Recipe) -> FirstStageNetwork {

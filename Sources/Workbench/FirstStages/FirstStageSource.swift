@@ -20,6 +20,8 @@ package struct FirstStageSource: Sendable {
 
   private enum Storage {
     case weights(any WeightSource, any WeightLayout)
+    /// A configuration alone.
+    case nothing
     /// Of an artefact: networks by side.
     case components([FirstStageSide: QuantizedModel.Component])
   }
@@ -41,6 +43,25 @@ package struct FirstStageSource: Sendable {
     storage = .weights(opened.weights, DiffusersLayout())
     checkpoint = nil
     notes = opened.notes
+  }
+
+  /// The configuration of a folder whose weights are not looked at: what speed depends on.
+  package static func unread(_ text: String, assets: Assets) throws -> FirstStageSource {
+    let path = try assets.path(.model, text)
+    guard let folder = try PipelineFolder(path)?.firstStage ?? PipelineFolder.ownFirstStage(path) else {
+      throw FirstStageError.missing(path: path, side: nil, holds: "no config.json of a first stage")
+    }
+    let file = joined(folder, "config.json")
+    return FirstStageSource(path: folder, configuration: try FirstStageCatalog.decode(JSON.read(file), file: file))
+  }
+
+  private init(path: String, configuration: any FirstStageConfiguration) {
+    self.path = path
+    self.configuration = configuration
+    family = type(of: configuration).className
+    storage = .nothing
+    checkpoint = nil
+    notes = []
   }
 
   /// Of a checkpoint: the first stage beside a denoiser, or by itself. nil where it has none.
@@ -136,9 +157,19 @@ package struct FirstStageSource: Sendable {
 
   // MARK: What it has
 
+  /// Height and width of the latents of images of a size; of the standard tile where none is given.
+  /// - Throws: when they are no whole numbers.
+  func latentSize(ofImages size: SampleSize?) throws(FirstStageError) -> SampleSize {
+    guard let size else { return SampleSize(height: TileArgument.standard, width: TileArgument.standard) }
+    guard let latent = configuration.latentSize(of: size) else {
+      throw .size(what: "--size", size: size, factor: configuration.factor)
+    }
+    return latent
+  }
+
   package var sides: [FirstStageSide] {
     switch storage {
-    case .weights: FirstStageSide.allCases
+    case .weights, .nothing: FirstStageSide.allCases
     case .components(let networks): FirstStageSide.allCases.filter { networks[$0] != nil }
     }
   }
@@ -151,6 +182,7 @@ package struct FirstStageSource: Sendable {
     switch storage {
     case .weights(let weights, let layout):
       network = try FirstStageNetwork(side, configuration, weights, layout)
+    case .nothing: network = try FirstStageNetwork(random: side, configuration, seed: 0)
     case .components(let networks):
       guard let component = networks[side] else {
         let holds = sides.map { "the \($0.rawValue)" }.joined(separator: " and ")
@@ -166,7 +198,7 @@ package struct FirstStageSource: Sendable {
   /// instruction set.
   package var defaultExecutor: ExecutorKind {
     switch storage {
-    case .weights: .winograd
+    case .weights, .nothing: .winograd
     case .components: .integer
     }
   }

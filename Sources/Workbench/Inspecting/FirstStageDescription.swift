@@ -22,11 +22,7 @@ struct FirstStageDescription {
   /// Of a first stage by itself.
   /// - Parameter size: of images; nil for latents of the standard tile.
   init(_ source: FirstStageSource, size: SampleSize?) throws {
-    let standard = SampleSize(height: TileArgument.standard, width: TileArgument.standard)
-    guard let latent = size.map(source.configuration.latentSize) ?? standard else {
-      throw FirstStageError.size(what: "--size", size: size ?? standard, factor: source.configuration.factor)
-    }
-    try self.init(source, latent: latent)
+    try self.init(source, latent: source.latentSize(ofImages: size))
   }
 
   private var form: String {

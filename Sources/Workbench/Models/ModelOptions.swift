@@ -14,13 +14,13 @@ package struct ModelOptions: Sendable {
   package init(
     schedule: ScheduleOptions = ScheduleOptions(), configuration: String? = nil, size: SizeArgument? = nil,
     heads: Int? = nil, headChannels: Int? = nil, qkvOrder: CheckpointQKVOrder? = nil,
-    weights: Checkpoint.Options = Checkpoint.Options()
+    unconditional: UnconditionalArgument? = nil, weights: Checkpoint.Options = Checkpoint.Options()
   ) {
     self.schedule = schedule
     self.configuration = configuration
     self.weights = weights
     checkpoint = CheckpointOptions(
-      size: size?.size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder)
+      size: size?.size, heads: heads, headChannels: headChannels, qkvOrder: qkvOrder, unconditional: unconditional)
   }
 
   /// Of images; nil: the model's own.
@@ -32,6 +32,8 @@ package struct ModelOptions: Sendable {
 
 /// How a checkpoint's fused attention layers order queries, keys and values.
 package typealias CheckpointQKVOrder = QKVOrder
+/// Which row of a checkpoint's table of classes stands for no class.
+package typealias UnconditionalArgument = UnconditionalRow
 
 /// Height and width as the command line takes them: `HxW`.
 package struct SizeArgument: Sendable {

@@ -1,8 +1,6 @@
 import Diffusion
 import Evaluation
-import Execution
 import Formats
-import Graphs
 import Networks
 import Quantization
 import Tensors
@@ -21,14 +19,13 @@ package struct DecoderQuantizer {
 
   package let source: ModelSource
   package let prepared: PreparedRecipe
-  package let compute: Compute
-  private let decoder: FirstStageNetwork
-  private let latent: SampleSize
+  private let quantization: FirstStageQuantization
   private let guidance: GuidanceSetting?
+  private var compute: Compute { quantization.compute }
 
   /// Latents that the result is measured on.
   private static let measured = 8
-  /// What stands for nobody's trajectory number among those of calibration sets.
+  /// Their numbers are those of no calibration set's trajectories.
   private static let firstMeasured = Recipe.largestTrajectoryCount
 
   /// - Throws: `E-MODEL-COMPONENT` for a model without a first stage; what a decoder's recipe may not say.
@@ -38,61 +35,37 @@ package struct DecoderQuantizer {
     guard let firstStage = source.pipeline.firstStage else {
       throw FirstStageError.missing(path: source.path, side: .decoder, holds: "a denoiser alone")
     }
-    try prepared.recipe.checkWithoutSteps(file: prepared.name)
     self.source = source
     self.prepared = prepared
-    self.compute = compute
     self.guidance = try guidance.setting(for: source)
-    decoder = try firstStage.network(.decoder)
     let shape = source.model.graph.imageShape
-    latent = SampleSize(height: shape.height, width: shape.width)
-    _ = try prepared.recipe.selection(in: try network().graph)
+    quantization = try FirstStageQuantization(
+      firstStage.network(.decoder), recipe: prepared.recipe, name: prepared.name,
+      latent: SampleSize(height: shape.height, width: shape.width), compute: compute)
   }
 
   /// How the component says it was made.
-  var origin: QuantizedModel.Component.Origin { .init(networkDigest: decoder.digest, recipe: prepared.recipe) }
+  var origin: QuantizedModel.Component.Origin {
+    .init(networkDigest: quantization.decoder.digest, recipe: prepared.recipe)
+  }
 
   /// Bytes of the float decoder.
-  var floatBytes: Int { 4 * decoder.valueCount }
+  var floatBytes: Int { 4 * quantization.decoder.valueCount }
 
   /// - Parameter folder: where values lie that memory does not hold.
   package func make(folder: String?, session: Session) throws -> Result {
-    let runner = try runner(decoder, .winograd)
     let count = prepared.recipe.calibration.trajectories
-    let latents = try latents(0..<count, "sampling latents", session)
-    let reporter = WorkReporter(session)
-    let (pool, kernels) = (compute.pool, compute.kernels)
-    let pieces = runner.pieces(of: latents)
-    let task = try QuantizationTask(
-      model: try network(), recipe: prepared.recipe,
-      set: InputSet(
-        pieces, networkDigest: decoder.digest, sampler: prepared.sampler.configuration,
-        calibration: prepared.recipe.calibration),
-      makeExecutor: { model, table, observer in
-        try FloatExecutor(
-          model, simulating: table, winograd: true, pool: pool, kernels: kernels, observer: observer)
-      }, pool: pool,
-      progress: { work in
-        try reporter.report(
-          WorkProgress(stage: "decoder: \(work.stage)", unit: work.unit, done: work.done, total: work.total))
-      }, folder: folder, note: { session.console.note($0) })
-    let made = try task.run()
-    reporter.finish()
-    let quantized = decoder.quantized(as: made, recipe: prepared.recipe)
+    let quantized = try quantization.make(
+      on: latents(0..<count, "sampling latents", session), sampler: prepared.sampler.configuration, folder: folder,
+      session: session)
+    let others = try latents(
+      Self.firstMeasured..<(Self.firstMeasured + Self.measured), "sampling other latents", session)
     return Result(
-      component: try quantized.component(latent: latent),
+      component: try quantized.component(latent: quantization.latent),
       quality: try DecoderComparison(
-        float: runner, quantized: try self.runner(quantized, .integer)
-      ).quality(
-        try self.latents(Self.firstMeasured..<(Self.firstMeasured + Self.measured), "sampling other latents", session)))
-  }
-
-  private func network() throws -> Model {
-    try decoder.model(latent: TileArgument.pieceSize(latent: latent))
-  }
-
-  private func runner(_ network: FirstStageNetwork, _ executor: ExecutorKind) throws -> FirstStageRunner {
-    try FirstStageRunner(network, latent: latent, tile: nil, executor: executor, compute: compute)
+        float: quantization.runner(quantization.decoder, .winograd),
+        quantized: quantization.runner(quantized, .integer)
+      ).quality(others))
   }
 
   /// Ends of trajectories of the float denoiser.

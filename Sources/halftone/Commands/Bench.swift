@@ -11,10 +11,13 @@ struct Bench: ParsableCommand {
 
       Examples:
         halftone bench fashion-mnist-ddpm --quantized rtn-w8a8
+        halftone bench fashion-mnist-ldm --component decoder --quantized decoder-w8a8
         halftone bench Benchmarks/cifar10-ddpm --random-weights --quantized rtn-w8a8 --batch 1,8 --threads 1,2 --ops
       """)
 
   @Argument(help: "Float model; with --random-weights, a folder with its config.json.") var model: String
+  @Option(help: "Which network of the model: its denoiser (the default), or a latent model's decoder.")
+  var component: BenchmarkComponent = .denoiser
   @Flag(help: "Draw the weights from a fixed seed instead of reading them.") var randomWeights = false
   @Option(
     help: ArgumentHelp("Recipe, or a file that 'quantize' made from MODEL; may be repeated.", valueName: "RECIPE|FILE"))
@@ -46,18 +49,21 @@ struct Bench: ParsableCommand {
     if let requireSpeedup, !(requireSpeedup > 0 && requireSpeedup.isFinite) {
       throw ValidationError("--require-speedup \(requireSpeedup): expected a positive number")
     }
-    if gradients, !quantized.isEmpty || ops || driven {
-      throw ValidationError("--gradients takes neither --quantized nor --ops nor --driven")
+    if gradients, !quantized.isEmpty || ops || driven || component != .denoiser {
+      throw ValidationError("--gradients takes neither --quantized nor --ops nor --driven, and times denoisers only")
     }
     if requireSpeedup != nil, quantized.isEmpty { throw ValidationError("--require-speedup needs --quantized") }
   }
 
   func run() throws {
     let status = try BenchCommand(
-      model: model, randomWeights: randomWeights, quantized: quantized, modelOptions: source.modelOptions,
+      model: model, component: component, randomWeights: randomWeights, quantized: quantized,
+      modelOptions: source.modelOptions,
       batches: batch.counts, threads: threads.counts, rounds: rounds, showsWork: ops,
       timesGradients: gradients, json: json, isDriven: driven, requiredSpeedup: requireSpeedup
     ).run(session(common))
     if status == .gateFailed { throw GateFailed() }
   }
 }
+
+extension BenchmarkComponent: ExpressibleByArgument {}

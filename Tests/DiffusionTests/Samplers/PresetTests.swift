@@ -24,7 +24,8 @@ struct PresetTests {
   func list() {
     #expect(
       Self.names == [
-        "compvis-ddim-20", "compvis-ddim-200", "compvis-ddim-50", "compvis-ddim-500", "ddim-10", "ddim-100",
+        "compvis-ddim-20", "compvis-ddim-200", "compvis-ddim-200-eta1", "compvis-ddim-50", "compvis-ddim-500",
+        "ddim-10", "ddim-100",
         "ddim-100-guided", "ddim-100-quad", "ddim-100-uniform", "ddim-20", "ddim-250-guided",
         "ddim-50", "ddim-50-guided", "ddim-50-trailing", "ddpm-100", "ddpm-1000", "ddpm-250-learned",
         "ddpm-4000-learned", "dpmpp-2m-20", "dpmpp-2m-karras-20", "dpmpp-2m-sde-20", "euler-20", "euler-ancestral-20",
