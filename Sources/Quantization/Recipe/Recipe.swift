@@ -105,14 +105,14 @@ package struct Recipe: Sendable, Equatable {
     case normalized
     /// Their numerators, e^(score - the row's largest score); a row is divided by the sum of what they became.
     case numerators
-    /// Numerators above 31 keys.
+    /// Numerators above 127 keys.
     case automatic = "auto"
 
     func areNumerators(of keys: Int) -> Bool {
       switch self {
       case .normalized: false
       case .numerators: true
-      case .automatic: keys > 31
+      case .automatic: keys > 127
       }
     }
   }
