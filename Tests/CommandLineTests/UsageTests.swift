@@ -5,6 +5,18 @@ import Testing
 @Suite struct UsageTests {
   let halftone = Launcher()
 
+  @Test func presetsHavePaths() throws {
+    let run = try halftone.run("list", "decoder-recipes", "--paths")
+    #expect(run.status == 0, "\(run.errors)")
+    let paths = run.output.split(separator: "\n").map(String.init)
+    #expect(!paths.isEmpty && paths.allSatisfy { $0.hasSuffix(".yaml") && FileManager.default.fileExists(atPath: $0) })
+    let refused = try halftone.run("list", "methods", "--paths")
+    #expect(refused.status == 2)
+    #expect(
+      refused.errors.contains(
+        "--paths needs a topic that stands in files: models, samplers, recipes or decoder-recipes"))
+  }
+
   @Test func versionGoesToStandardOutput() throws {
     let finished = try halftone.run("--version")
     #expect(finished.status == 0)

@@ -10,20 +10,34 @@ package struct ListCommand: Sendable {
     case models, samplers, recipes
     case decoderRecipes = "decoder-recipes"
     case extractors, methods
+
+    /// Of what stands in files.
+    package var asset: Assets.Kind? {
+      switch self {
+      case .models: .model
+      case .samplers: .sampler
+      case .recipes: .recipe
+      case .decoderRecipes: .decoderRecipe
+      case .extractors, .methods: nil
+      }
+    }
   }
 
   /// nil: everything.
   package var topic: Topic?
+  /// Whether paths are shown instead of names; of a topic that stands in files.
+  package var showsPaths: Bool
   package var json: Bool
 
-  package init(topic: Topic?, json: Bool) {
+  package init(topic: Topic?, showsPaths: Bool = false, json: Bool) {
     self.topic = topic
+    self.showsPaths = showsPaths
     self.json = json
   }
 
   package func run(_ session: Session) throws {
     let topics = topic.map { [$0] } ?? Topic.allCases
-    let lists = topics.map { ($0.rawValue, Self.names($0, session.assets)) }
+    let lists = try topics.map { ($0.rawValue, try names($0, session.assets)) }
     if json {
       let entries = lists.map { ConfigurationValue.Entry($0, .list($1.map { .string($0) })) }
       return try session.console.result(json: .map(entries))
@@ -34,14 +48,11 @@ package struct ListCommand: Sendable {
     }
   }
 
-  private static func names(_ topic: Topic, _ assets: Assets) -> [String] {
-    switch topic {
-    case .models: assets.names(.model)
-    case .samplers: assets.names(.sampler)
-    case .recipes: assets.names(.recipe)
-    case .decoderRecipes: assets.names(.decoderRecipe)
-    case .extractors: FeatureExtractorCatalog.names
-    case .methods: Catalog.names
+  private func names(_ topic: Topic, _ assets: Assets) throws -> [String] {
+    if let kind = topic.asset {
+      let names = assets.names(kind)
+      return showsPaths ? try names.map { try assets.path(kind, $0) } : names
     }
+    return topic == .extractors ? FeatureExtractorCatalog.names : Catalog.names
   }
 }

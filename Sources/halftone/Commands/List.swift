@@ -10,10 +10,17 @@ struct List: ParsableCommand {
       """)
 
   @Argument(help: "What to list (default: everything).") var topic: ListCommand.Topic?
+  @Flag(help: "Show the paths of files instead of names.") var paths = false
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var common: CommonOptions
 
-  func run() throws { try ListCommand(topic: topic, json: json).run(session(common)) }
+  func validate() throws {
+    if paths, topic?.asset == nil {
+      throw ValidationError("--paths needs a topic that stands in files: models, samplers, recipes or decoder-recipes")
+    }
+  }
+
+  func run() throws { try ListCommand(topic: topic, showsPaths: paths, json: json).run(session(common)) }
 }
 
 extension ListCommand.Topic: ExpressibleByArgument {}
