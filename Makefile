@@ -25,7 +25,7 @@ FORMATTED := Package.swift Sources Tests
 SECONDS ?= 60
 SEED ?= 1
 
-.PHONY: help packages build test fuzz fuzz-recipes demo peers install uninstall format lint clean
+.PHONY: help packages build test fuzz fuzz-recipes demo peers test-exports install uninstall format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -77,6 +77,13 @@ peers: build ## time other engines beside this one (installs PyTorch, ONNX Runti
 	test -x $(PEERS)/bin/pip || python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet -r Benchmarks/peers/requirements.txt
 	$(PEERS)/bin/python Benchmarks/peers/compare.py --json outputs/peers.json $(if $(MODEL),--model $(MODEL)) $(PEERFLAGS)
+
+# What other programs compute from exported files; Python again, in a folder of its own.
+EXPORTS := .build-exports
+test-exports: build ## run exported models in ONNX Runtime and OpenVINO (installed in .build-exports)
+	test -x $(EXPORTS)/bin/pip || python3 -m venv $(EXPORTS)
+	$(EXPORTS)/bin/pip install --quiet -r Benchmarks/exports/requirements.txt
+	$(EXPORTS)/bin/python Benchmarks/exports/check.py --json outputs/exports.json
 
 install: packages ## install the program and its models, samplers and recipes under PREFIX (default /usr/local)
 	$(INSTALL_BUILD)
