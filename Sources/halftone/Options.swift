@@ -294,3 +294,5 @@ extension WeightChoice: ExpressibleByArgument {}
 extension ConvertCommand.Layout: ExpressibleByArgument {}
 extension ConvertCommand.Precision: ExpressibleByArgument {}
 extension ExportCommand.Format: ExpressibleByArgument {}
+extension Preview: ExpressibleByArgument {}
+extension LayerOrder: ExpressibleByArgument {}

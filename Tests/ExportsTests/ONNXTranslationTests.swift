@@ -132,6 +132,42 @@ import Testing
     #expect(try narrow.floats("\(attention.keys).high") == [0.02 * 7])
   }
 
+  @Test func numeratorsAreDividedByTheirSums() throws {
+    let model = try Self.small()
+    var table = TableMaker.table(for: model)
+    for attention in model.graph.nodes.compactMap(\.op.facts.attention) {
+      table.activations[attention.probabilities] = ActivationQuantizers(
+        shared: AffineQuantizer(bits: 8, scale: 1 / 255, zeroPoint: 0), areNumerators: true)
+    }
+    let parsed = try graph(model, table, options: ONNXOptions(form: .quantized))
+    #expect(parsed.faults == [] && parsed.nodes("Softmax").isEmpty)
+    let attention = try #require(model.graph.nodes.lazy.compactMap(\.op.facts.attention).first)
+    let division = try #require(parsed.producer(of: "\(attention.values).normalized"))
+    #expect(division.input.first == attention.values)
+    #expect(parsed.producer(of: try #require(division.input.last))?.input.first == "\(attention.probabilities)")
+    // Float probabilities are those of a softmax.
+    #expect(try !graph(model, table, options: ONNXOptions(form: .float)).nodes("Softmax").isEmpty)
+  }
+
+  @Test func rowsOfBranchesAreChosenByImage() throws {
+    let model = try Self.small()
+    var table = TableMaker.table(for: model)
+    let site = Site(node: "conv_out", role: .input)
+    let row = try #require(table.activations[site]).rows[0]
+    let other = AffineQuantizer(bits: 8, scale: 0.5, zeroPoint: 3)
+    table.activations[site] = ActivationQuantizers(key: .branch, rows: [row, other])
+    let shared = try graph(model, table, options: ONNXOptions(form: .quantized))
+    #expect(shared.inputs == ["x", "t", "branch"] && shared.faults == [])
+    #expect(shared.arrays["\(site).scale"]?.dims == [2, 1, 1, 1])
+    #expect(shared.producer(of: "\(site).row_scale")?.input.last == "branch")
+    table.activations[site] = ActivationQuantizers(key: .stepAndBranch, rows: [row, other, other, row])
+    let steps = try graph(model, table, options: ONNXOptions(form: .quantized))
+    #expect(steps.inputs == ["x", "t", "branch", "step"] && steps.faults == [])
+    let one = try graph(model, table, options: ONNXOptions(form: .quantized, steps: 1...1))
+    #expect(one.inputs == ["x", "t", "branch"] && one.faults == [])
+    #expect(try one.floats("\(site).scale") == [other.scales[0], row.scales[0]])
+  }
+
   @Test func splitInputsAreSumsOfProducts() throws {
     let model = try Self.small()
     var table = TableMaker.table(for: model)

@@ -42,5 +42,7 @@ package enum ONNXName {
   package static let context = "context"
   /// The position in the sampler's order, one I64 for the call.
   package static let step = "step"
+  /// Which of guidance's two calls each image is for, I64 [batch]: 0 the conditional one, 1 the unconditional one.
+  package static let branch = "branch"
   package static let result = "y"
 }

@@ -22,10 +22,18 @@ extension ONNXTranslation {
     let k = coded(turned[1], at: attention.keys, .heads(channels: keys), signed: true)
     let scores = onnx.emit("MatMul", [q, k], as: attention.scores)
     let scaled = onnx.emit("Mul", [scores, onnx.number(attention.scale)], as: attention.scores + ".scaled")
-    let softmax = onnx.emit("Softmax", [scaled], as: path + ".probabilities", [("axis", .integer(-1))])
-    let probabilities = coded(softmax, at: attention.probabilities, .heads(channels: keys))
+    let areNumerators = isQuantized && table.activations[attention.probabilities]?.areNumerators == true
+    let weights =
+      areNumerators
+      ? numerators(scaled, as: path)
+      : onnx.emit("Softmax", [scaled], as: path + ".probabilities", [("axis", .integer(-1))])
+    let probabilities = coded(weights, at: attention.probabilities, .heads(channels: keys))
     let v = coded(turned[2], at: attention.valueOperand, .heads(channels: valueWidth), signed: true)
-    let mixed = onnx.emit("MatMul", [probabilities, v], as: attention.values)
+    var mixed = onnx.emit("MatMul", [probabilities, v], as: attention.values)
+    if areNumerators {
+      let sums = onnx.emit("ReduceSum", [probabilities, onnx.integers([-1])], as: path + ".sums")
+      mixed = onnx.emit("Div", [mixed, sums], as: attention.values + ".normalized")
+    }
     let rows = onnx.emit("Transpose", [mixed], as: path + ".rows", [("perm", .integers([0, 2, 1, 3]))])
     for site in [attention.queries, attention.keys, attention.probabilities, attention.valueOperand] {
       if table.activations[site]?.rows.contains(where: { $0.granularity != .perTensor }) == true, isQuantized {
@@ -33,5 +41,12 @@ extension ONNXTranslation {
       }
     }
     return onnx.reshape(rows, [0, node.shape.positions, node.shape.channels], as: path)
+  }
+
+  /// e^(score - the row's largest score): what is divided by its row's sum to be a probability.
+  private mutating func numerators(_ scores: String, as path: String) -> String {
+    let largest = onnx.emit("ReduceMax", [scores, onnx.integers([-1])], as: path + ".largest")
+    let differences = onnx.emit("Sub", [scores, largest], as: path + ".differences")
+    return onnx.emit("Exp", [differences], as: path + ".numerators")
   }
 }

@@ -44,7 +44,7 @@ extension ONNXTranslation {
     let offset = signed ? 1 << (first.bits - 1) : 0
     let bytes = signed ? -128..<128 : 0..<256
     let isPlain =
-      first.granularity == .perTensor && !quantizers.key.hasLabels
+      first.granularity == .perTensor && !quantizers.key.isPerImage
       && rows.allSatisfy { $0.zeroPoints.allSatisfy { bytes.contains($0 - offset) } }
     if !rows.allSatisfy({ $0.granularity == first.granularity && $0.bits == first.bits }) {
       problems.append("\(name): the quantisers of sampling steps differ in width or in what shares a scale")
@@ -116,5 +116,11 @@ extension ONNXTranslation {
 }
 
 extension ActivationQuantizers.Key {
-  fileprivate var hasLabels: Bool { if case .stepAndLabel = self { true } else { false } }
+  /// Whether images of one call may read different rows.
+  fileprivate var isPerImage: Bool {
+    switch self {
+    case .shared, .step: false
+    case .stepAndLabel, .branch, .stepAndBranch: true
+    }
+  }
 }

@@ -162,8 +162,7 @@ extension ONNXTranslation {
 extension ActivationQuantizers {
   /// The quantisers of a stretch of channels that one scale serves.
   fileprivate func part(from channels: Range<Int>) -> ActivationQuantizers {
-    ActivationQuantizers(
-      key: key,
+    replacing(
       rows: rows.map { row in
         let granule = row.granule(ofChannel: channels.lowerBound)
         if case .split = row.granularity {

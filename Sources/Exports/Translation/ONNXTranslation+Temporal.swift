@@ -56,8 +56,7 @@ extension ONNXTranslation {
 
   /// The rows that the file's steps read, of all rows of a table.
   func selected(_ key: ActivationQuantizers.Key, count: Int) -> Range<Int> {
-    guard let steps = options.steps, key != .shared else { return 0..<count }
-    let each = key.rowsPerStep
+    guard let steps = options.steps, let each = key.rowsPerStep else { return 0..<count }
     return (steps.lowerBound * each)..<min((steps.upperBound + 1) * each, count)
   }
 
@@ -71,7 +70,7 @@ extension ONNXTranslation {
     return onnx.emit("Gather", [table, rowIndex(key)], as: name, [("axis", .integer(0))])
   }
 
-  /// Which row a call reads: one number for tables by step, one an image for tables by step and label.
+  /// Which row a call reads: one number for tables by step, one an image where the label or the branch of guidance counts.
   private mutating func rowIndex(_ key: ActivationQuantizers.Key) -> String {
     if let known = rowIndices[key] { return known }
     let index: String
@@ -81,25 +80,18 @@ extension ONNXTranslation {
       let first = options.steps?.lowerBound ?? 0
       index =
         first == 0 ? ONNXName.step : onnx.emit("Sub", [ONNXName.step, onnx.integer(first)], as: "step.row")
-    case .stepAndLabel(let classes):
-      if options.steps?.count == 1 {
-        index = ONNXName.label
-      } else {
-        let start = onnx.emit("Mul", [rowIndex(.step), onnx.integer(classes)], as: "step.first_label")
-        index = onnx.emit("Add", [ONNXName.label, start], as: "step.label_row")
-      }
+    case .branch: index = ONNXName.branch
+    case .stepAndLabel: index = rowIndex(ofEach: ONNXName.label, key)
+    case .stepAndBranch: index = rowIndex(ofEach: ONNXName.branch, key)
     }
     rowIndices[key] = index
     return index
   }
-}
 
-extension ActivationQuantizers.Key {
-  /// Rows of a table that belong to one sampling step.
-  fileprivate var rowsPerStep: Int {
-    switch self {
-    case .shared, .step: 1
-    case .stepAndLabel(let classCount): classCount
-    }
+  /// The row of each image in a table by step and what `input` counts.
+  private mutating func rowIndex(ofEach input: String, _ key: ActivationQuantizers.Key) -> String {
+    guard let each = key.rowsPerStep, options.steps?.count != 1 else { return input }
+    let start = onnx.emit("Mul", [rowIndex(.step), onnx.integer(each)], as: "step.first_row_\(input)")
+    return onnx.emit("Add", [input, start], as: "step.row_\(input)")
   }
 }

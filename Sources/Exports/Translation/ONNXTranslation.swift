@@ -54,10 +54,9 @@ package struct ONNXTranslation {
     onnx = ONNXGraph(name: "halftone")
   }
 
-  /// Whether a call says which sampling step it is at.
-  private var readsStep: Bool {
-    let keys = (isQuantized ? table.activations.values.map(\.key) : []) + table.features.values.map(\.key)
-    return keys.contains { $0 != .shared } && options.steps?.count != 1
+  /// What the tables that are exported depend on.
+  private var keys: [ActivationQuantizers.Key] {
+    (isQuantized ? table.activations.values.map(\.key) : []) + table.features.values.map(\.key)
   }
 
   /// Declares the inputs that something reads, the sample first.
@@ -80,7 +79,13 @@ package struct ONNXTranslation {
       case .vector: values[node.index] = onnx.input(input.name, .float, dims: input.shape.dims)
       }
     }
-    if readsStep { _ = onnx.input(ONNXName.step, .int64, dims: nil) }
+    let keys = keys
+    if keys.contains(where: { $0 == .branch || $0 == .stepAndBranch }) {
+      _ = onnx.input(ONNXName.branch, .int64, dims: [])
+    }
+    if keys.contains(where: { $0.rowsPerStep != nil }), options.steps?.count != 1 {
+      _ = onnx.input(ONNXName.step, .int64, dims: nil)
+    }
   }
 
   /// The contexts of labels, one token an image: the label's row of the table.

@@ -1,3 +1,4 @@
+import Diffusion
 import Formats
 import Graphs
 import Quantization
@@ -48,9 +49,13 @@ struct CodesArchive {
   private func add(_ quantizers: ActivationQuantizers, at site: Site, to writer: NPZWriter) throws {
     let prefix = "activations/\(site)/"
     try add(quantizers.rows, stretches: quantizers.rows[0].scales.count, prefix, to: writer)
-    if case .stepAndLabel(let classes) = quantizers.key {
-      try writer.add(prefix + "classes", StoredTensor(dims: [], [Int64(classes)]))
+    switch quantizers.key {
+    case .shared, .step: break
+    case .stepAndLabel(let classes): try writer.add(prefix + "classes", StoredTensor(dims: [], [Int64(classes)]))
+    case .branch, .stepAndBranch:
+      try writer.add(prefix + "branches", StoredTensor(dims: [], [Int64(GuidanceBranch.allCases.count)]))
     }
+    if quantizers.areNumerators { try writer.add(prefix + "numerators", StoredTensor(dims: [], [Int64(1)])) }
   }
 
   /// Scales and zero points, a row per quantiser (of a weight: per output channel), a column per stretch.

@@ -73,7 +73,7 @@ struct ExportedNetwork {
   func steps(_ range: StepRange?, form: ONNXForm?) throws -> ClosedRange<Int>? {
     guard let range else { return nil }
     let rows = (form == .float ? [] : table.activations.values.map(\.key)) + table.features.values.map(\.key)
-    guard rows.contains(where: { $0 != .shared }), let count = source?.quantized?.steps.count else {
+    guard rows.contains(where: { $0.rowsPerStep != nil }), let count = source?.quantized?.steps.count else {
       throw ModelSourceError.idleOptions(
         path: path, options: ["--steps"], reason: "nothing that is exported depends on the sampling step")
     }
