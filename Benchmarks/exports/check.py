@@ -167,30 +167,35 @@ class Check:
         metadata = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
         timesteps = json.loads(metadata["halftone.timesteps"])
         first = int(metadata["halftone.first_step"])
-        chosen = sorted({0, len(timesteps) // 2, len(timesteps) - 1})
-        found = {name: [] for name in self.runtimes}
-        for step in chosen:
+        calls = []
+        for step in sorted({0, len(timesteps) // 2, len(timesteps) - 1}):
             t = np.full(len(x), timesteps[step], "f4")
             call = {"x": x, "t": t} | ({} if labels is None else {"labels": labels})
-            def ours(model, *options):
-                return self.halftone.predict(model, call, self.folder, *options).astype("f8")
+            calls.append((call, ["--step", first + step], feeds(path, x, t, labels, first + step)))
+        self.networks(what, path, float_model, model, calls)
 
-            at = ["--step", first + step]
-            integer, plain = ours(model, *at), ours(float_model)
-            simulated = [ours(model, *at, "--executor", kind) for kind in ("reference", "float")]
+    def quantised_decoder(self, what, float_model, model, z):
+        path = self.halftone.export(model, self.folder / "quantised.onnx", "--component", "decoder")
+        self.networks(what, path, float_model, model, [({"x": z}, [], {"x": z})], "--component", "decoder")
+
+    def networks(self, what, path, float_model, model, calls, *component):
+        found = {name: [] for name in self.runtimes}
+        for call, step, arrays in calls:
+            def ours(model, *options):
+                return self.halftone.predict(model, call, self.folder, *component, *options).astype("f8")
+
+            integer, plain = ours(model, *step), ours(float_model)
+            simulated = [ours(model, *step, "--executor", kind) for kind in ("reference", "float")]
             own = min(decibels(integer - plain, y - integer) for y in simulated)
-            arrays = feeds(path, x, t, labels, first + step)
             for name, runtime in self.runtimes.items():
                 y = runtime(path)(arrays).astype("f8")
-                found[name].append(
-                    (decibels(y - plain, integer - plain), decibels(integer - plain, y - integer), own))
+                found[name].append((decibels(y - plain, integer - plain), decibels(integer - plain, y - integer), own))
         for name, rows in found.items():
             figure = "; ".join(
                 f"error {error:+.2f} dB, {apart:.0f} dB above the difference (own {own:.0f})"
                 for error, apart, own in rows)
             holds = all(abs(error) <= ERROR_BAND and apart >= own - OWN_BAND for error, apart, own in rows)
             self.report(what, name, figure, rows, holds)
-        return path
 
     # Speed: milliseconds an image, medians.
 
@@ -293,6 +298,9 @@ def main():
         check.floats("float decoder of fashion-mnist-ldm", path, {"x": z}, images)
         small = folder / "latent.safetensors"
         halftone("quantize", latent, "--recipe", "rtn-w8a8", "--out", small, "-q")
+        decoder = folder / "decoder.safetensors"
+        halftone("quantize", latent, "--components", "decoder", "--out", decoder, "-q")
+        check.quantised_decoder("decoder-w8a8 of fashion-mnist-ldm", latent, decoder, z)
         labels = np.arange(8, dtype="i8")
         z = np.random.default_rng(2).standard_normal((8, 3, 14, 14)).astype("f4")
         check.quantised("rtn-w8a8 of fashion-mnist-ldm", latent, small, z, labels)

@@ -24,7 +24,8 @@ struct GraphPage {
     let boxes = drawing.boxes
     let height = (boxes.count + 1) * Self.pitch
     let texts = boxes.map { "\($0.path)  \($0.operation) \($0.shape)  \($0.quantization)" }
-    let width = Self.margin + 40 + 8 * (texts.map(\.count).max() ?? 0)
+    let letters = (texts.map(\.count).max() ?? 0) + (drawing.blocks.map(\.name.count).max() ?? 0)
+    let width = Self.margin + 40 + 8 * letters
     let body = bands(width) + boxes.flatMap(arcs) + boxes.flatMap(lines)
     return """
       <!DOCTYPE html>
