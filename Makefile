@@ -25,11 +25,11 @@ FORMATTED := Package.swift Sources Tests
 SECONDS ?= 60
 SEED ?= 1
 
-.PHONY: help packages build test fuzz fuzz-recipes demo peers install uninstall format lint clean
+.PHONY: help packages build test fuzz fuzz-recipes demo peers test-exports install uninstall deb format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
 
 packages: ## install the system packages that are missing (apt, as root or through sudo)
 	@missing=""; \
@@ -78,16 +78,47 @@ peers: build ## time other engines beside this one (installs PyTorch, ONNX Runti
 	$(PEERS)/bin/pip install --quiet -r Benchmarks/peers/requirements.txt
 	$(PEERS)/bin/python Benchmarks/peers/compare.py --json outputs/peers.json $(if $(MODEL),--model $(MODEL)) $(PEERFLAGS)
 
-install: packages ## install the program and its models, samplers and recipes under PREFIX (default /usr/local)
+# What other programs compute from exported files; Python again, in a folder of its own.
+EXPORTS := .build-exports
+test-exports: build ## run exported models in ONNX Runtime and OpenVINO (installed in .build-exports)
+	test -x $(EXPORTS)/bin/pip || python3 -m venv $(EXPORTS)
+	$(EXPORTS)/bin/pip install --quiet -r Benchmarks/exports/requirements.txt
+	$(EXPORTS)/bin/python Benchmarks/exports/check.py --json outputs/exports.json
+
+# For bash, zsh and fish.
+COMPLETIONS := share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d
+install: packages ## install the program, its models, presets, completions and manual under PREFIX (default /usr/local)
 	$(INSTALL_BUILD)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/halftone"
 	install -s -m 755 "$$($(INSTALL_BUILD) --show-bin-path)/halftone" "$(DESTDIR)$(PREFIX)/bin/halftone"
 	cp -R models samplers calib LICENSE NOTICE "$(DESTDIR)$(PREFIX)/share/halftone/"
+	install -d $(foreach folder,$(COMPLETIONS) share/man/man1,"$(DESTDIR)$(PREFIX)/$(folder)")
+	"$(DESTDIR)$(PREFIX)/bin/halftone" --generate-completion-script bash > "$(DESTDIR)$(PREFIX)/$(word 1,$(COMPLETIONS))/halftone"
+	"$(DESTDIR)$(PREFIX)/bin/halftone" --generate-completion-script zsh > "$(DESTDIR)$(PREFIX)/$(word 2,$(COMPLETIONS))/_halftone"
+	"$(DESTDIR)$(PREFIX)/bin/halftone" --generate-completion-script fish > "$(DESTDIR)$(PREFIX)/$(word 3,$(COMPLETIONS))/halftone.fish"
+	"$(DESTDIR)$(PREFIX)/bin/halftone" __manual > "$(DESTDIR)$(PREFIX)/share/man/man1/halftone.1"
 	@echo "Installed $(DESTDIR)$(PREFIX)/bin/halftone"
 
 uninstall: ## remove what `make install` with the same PREFIX put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/halftone"
 	rm -rf "$(DESTDIR)$(PREFIX)/share/halftone"
+	rm -f "$(DESTDIR)$(PREFIX)/$(word 1,$(COMPLETIONS))/halftone" "$(DESTDIR)$(PREFIX)/$(word 2,$(COMPLETIONS))/_halftone" \
+	  "$(DESTDIR)$(PREFIX)/$(word 3,$(COMPLETIONS))/halftone.fish" "$(DESTDIR)$(PREFIX)/share/man/man1/halftone.1"
+
+# Built with the libraries of the system that it is for; their packages are found by dpkg-shlibdeps (dpkg-dev).
+VERSION = $(shell sed -n 's/.*"\(.*\)".*/\1/p' Sources/Workbench/Version.swift)
+DEB := .build-deb
+deb: ## make a Debian package of the program, its models, presets, completions and manual page
+	rm -rf $(DEB)
+	$(MAKE) install PREFIX=/usr DESTDIR="$(CURDIR)/$(DEB)/root"
+	mkdir -p $(DEB)/debian $(DEB)/root/DEBIAN
+	printf 'Source: halftone\n\nPackage: halftone\nArchitecture: any\nDescription: -\n' > $(DEB)/debian/control
+	needs=$$(cd $(DEB) && dpkg-shlibdeps -O root/usr/bin/halftone | sed -n 's/^shlibs:Depends=//p'); \
+	printf '%s\n' 'Package: halftone' 'Version: $(VERSION)' "Architecture: $$(dpkg --print-architecture)" \
+	  'Maintainer: Halftone <halftone@localhost>' 'Section: science' 'Priority: optional' "Depends: $$needs" \
+	  "Installed-Size: $$(du -sk $(DEB)/root | cut -f1)" \
+	  'Description: quantise diffusion models and sample from them, on CPUs' > $(DEB)/root/DEBIAN/control
+	dpkg-deb --root-owner-group --build $(DEB)/root outputs/halftone_$(VERSION)_$$(dpkg --print-architecture).deb
 
 format: ## format all sources in place
 	$(SWIFT) format format --in-place --parallel --configuration .swift-format --recursive $(FORMATTED)
@@ -96,4 +127,4 @@ lint: ## check the format of all sources
 	$(SWIFT) format lint --strict --parallel --configuration .swift-format --recursive $(FORMATTED)
 
 clean: ## remove build products
-	rm -rf .build .build-install
+	rm -rf .build .build-install .build-deb

@@ -43,6 +43,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -67,11 +68,17 @@ let package = Package(
     module("Execution", ["Tensors", "Diffusion", "Graphs", "CKernels"]),
     module("Quantization", ["Tensors", "Diffusion", "Graphs", "Execution", "Networks"]),
     module("Evaluation", ["Tensors", "Graphs", "Networks", "Execution"]),
+    .target(
+      name: "Exports",
+      dependencies: [
+        "Tensors", "Formats", "Diffusion", "Graphs", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["ONNX/onnx.proto"], swiftSettings: settings),
     module(
       "Workbench",
       [
-        "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "CSystem",
-        .product(name: "Logging", package: "swift-log"),
+        "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "Exports",
+        "CSystem", .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
       name: "halftone",
@@ -100,8 +107,9 @@ let package = Package(
     tests("ExecutionTests", ["Execution", "Networks", "Formats"]),
     tests("QuantizationTests", ["Quantization", "Execution", "Networks", "Formats"]),
     tests("EvaluationTests", ["Evaluation", "Execution", "Networks", "Formats"]),
+    tests("ExportsTests", ["Exports", "Execution", "Networks", "Formats"]),
     tests("WorkbenchTests", ["Workbench"]),
-    tests("CommandLineTests", ["Workbench", "Formats"]),
+    tests("CommandLineTests", ["Workbench", "Formats", "Exports"]),
   ] + kernelTargets,
   swiftLanguageModes: [.v6]
 )

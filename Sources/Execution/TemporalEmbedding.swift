@@ -18,14 +18,11 @@ enum TemporalEmbedding {
     return parameters[table]!.rows(Int(number)..<(Int(number) + 1)).values
   }
 
-  /// sin and cos of t f_j, f_j = exp(-ln(10000) j / (half - shift)) (Vaswani et al. 2017, section 3.5; Ho et al. 2020);
+  /// sin and cos of t f_j, with the frequencies f_j of the embedding (Vaswani et al. 2017, section 3.5; Ho et al. 2020);
   /// an odd width ends in a zero.
   static func sinusoids(_ embedding: SinusoidalEmbedding, _ t: Float) -> [Float] {
-    let half = embedding.width / 2
-    let logPeriod = Float(-log(10000.0))
-    let divisor = Float(Double(half) - Double(embedding.frequencyShift))
-    let angles = (0..<half).map { j in t * expf(logPeriod * Float(j) / divisor) }
-    return arranged(angles, flipSinToCos: embedding.flipSinToCos) + (embedding.width % 2 == 1 ? [0] : [])
+    arranged(embedding.frequencies.map { t * $0 }, flipSinToCos: embedding.flipSinToCos)
+      + (embedding.width % 2 == 1 ? [0] : [])
   }
 
   /// sin and cos of 2 pi w ln t (Song et al. 2021, appendix C).

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The closed set of operations. Shapes omit the batch: images are [C, H, W], tokens [T, C], vectors [C].
 /// Parameters are named as in the graph's parameter table. Every executor switches over this without `default`.
 package enum Op: Sendable, Hashable {
@@ -154,6 +156,14 @@ package struct SinusoidalEmbedding: Sendable, Hashable {
     self.width = width
     self.flipSinToCos = flipSinToCos
     self.frequencyShift = frequencyShift
+  }
+
+  /// What the timestep is multiplied with: one number for each sine.
+  package var frequencies: [Float] {
+    let half = width / 2
+    let logPeriod = Float(-log(10000.0))
+    let divisor = Float(Double(half) - Double(frequencyShift))
+    return (0..<half).map { expf(logPeriod * Float($0) / divisor) }
   }
 }
 

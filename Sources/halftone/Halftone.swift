@@ -18,7 +18,7 @@ struct Halftone: ParsableCommand {
     subcommands: [
       Sample.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self, Compare.self, Ablate.self,
       Predict.self, Decode.self, Encode.self,
-      Inspect.self, Convert.self, List.self, Bench.self, Demo.self,
+      Inspect.self, Convert.self, Export.self, List.self, Bench.self, Demo.self, Doctor.self, Manual.self,
     ])
 }
 

@@ -293,3 +293,6 @@ extension StatsConvertCommand.Format: ExpressibleByArgument {}
 extension WeightChoice: ExpressibleByArgument {}
 extension ConvertCommand.Layout: ExpressibleByArgument {}
 extension ConvertCommand.Precision: ExpressibleByArgument {}
+extension ExportCommand.Format: ExpressibleByArgument {}
+extension Preview: ExpressibleByArgument {}
+extension LayerOrder: ExpressibleByArgument {}

@@ -50,7 +50,8 @@ import Testing
     #expect(array.dims == [4, 28, 28, 1])
     #expect(array.bytes == (try pixels(in: whole, count: 4)).flatMap { $0 })
     let grid = try PNG.read(parts + "/grid.png")
-    #expect((grid.height, grid.width) == (32, 122))
+    // Pixels three times as large; the first image's number beside the row, the others' distance above.
+    #expect((grid.height, grid.width) == (20 + 86, 16 + 4 * 86))
   }
 
   @Test func killedRunIsContinuedToTheSameImages() throws {

@@ -37,7 +37,11 @@ package struct KeptFeature: Sendable, Equatable {
 
   /// The feature of a call.
   package func values(stepIndex: Int, label: Int?) -> [Float] {
-    let row = key.row(stepIndex: stepIndex, label: label)
+    values(ofRow: key.row(stepIndex: stepIndex, label: label))
+  }
+
+  /// One row, as Floats. - Precondition: there is such a row.
+  package func values(ofRow row: Int) -> [Float] {
     let range = (row * width)..<((row + 1) * width)
     switch rows {
     case .floats(let values): return Array(values[range])

@@ -13,6 +13,12 @@ package enum OpenBLAS {
   /// What the library asks for on its first call in a thread. It asks again for ever where the system refuses.
   private static let bufferBytes = 160 << 20
 
+  /// What the library says of itself: its version and the processor whose kernels it chose.
+  package static var version: String {
+    let configuration = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")
+    return "\(configuration), kernels of \(String(cString: openblas_get_corename()))"
+  }
+
   /// Makes the library ready.
   static func prepare() { _ = singleThreaded }
 

@@ -19,14 +19,16 @@ package struct CompareCommand: Sendable {
   package var options: ScoringOptions
   package var threads: Int
   package var batch: Int
+  /// Shows the grid on the terminal; nil: no.
+  package var preview: Preview?
   package var json: Bool
 
   package init(
     float: String, quantized: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64,
     labels: LabelCycle?, guidance: GuidanceOptions, modelOptions: ModelOptions, out: String?, options: ScoringOptions,
-    threads: Int, batch: Int,
-    json: Bool
+    threads: Int, batch: Int, preview: Preview? = nil, json: Bool
   ) {
+    self.preview = preview
     self.float = float
     self.quantized = quantized
     self.sampler = sampler
@@ -88,11 +90,13 @@ package struct CompareCommand: Sendable {
       steps: plans[0].steps, errors: steps, drift: drift, pairs: pairs, perceptual: perceptual,
       latents: float.pipeline.firstStage == nil ? nil : drift.last,
       decoder: try decoderQuality(samplers, session))
-    try stores[0].writePairs(with: stores[1], images, to: run.file("grid.png"))
+    let picture = try stores[0].writePairs(
+      with: stores[1], images, names: ["float", quantized.name], to: run.file("grid.png"))
     let report = report(float, quantized, measured, notes)
     try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     if json { return try session.console.result(json: report) }
     try printText(session, quantized, measured, run)
+    try preview?.show(picture, file: run.file("grid.png"), console: session.console)
   }
 
   /// Of the decoder by itself, on the float model's latents; nil without two that differ.

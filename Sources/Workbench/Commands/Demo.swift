@@ -113,11 +113,18 @@ package struct DemoCommand: Sendable {
           try (0..<columns).map { try variant.stores[0].readShown(label + classes * $0) }
         }
       }
-      try PNG.write(ImageGrid.compose(cells, rows: classes, columns: columns * variants.count), to: all)
+      let names = variants.flatMap { [$0.title] + [String](repeating: "", count: columns - 1) }
+      let layout = GridLayout.shown(
+        cells[0].shape, rows: classes, columns: columns * variants.count, rowNames: (0..<classes).map { "\($0)" },
+        columnNames: names)
+      try PNG.write(ImageGrid.compose(cells, layout), to: all)
       made.append((all, "a row for each class; \(columns) columns each: \(titles)"))
     } else {
       let cells = try variants.flatMap { variant in try (0..<columns).map(variant.stores[0].readShown) }
-      try PNG.write(ImageGrid.compose(cells, rows: variants.count, columns: columns), to: all)
+      let layout = GridLayout.shown(
+        cells[0].shape, rows: variants.count, columns: columns, rowNames: variants.map(\.title),
+        columnNames: (0..<columns).map { "\($0)" })
+      try PNG.write(ImageGrid.compose(cells, layout), to: all)
       made.append((all, "rows: \(titles)"))
     }
     for variant in variants {

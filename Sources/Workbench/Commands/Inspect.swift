@@ -1,6 +1,7 @@
 import Diffusion
 import Execution
 import Formats
+import Graphs
 import Quantization
 import Tensors
 
@@ -11,12 +12,19 @@ package struct InspectCommand: Sendable {
   package var modelOptions: ModelOptions
   package var showsProcessor: Bool
   package var selfTests: Bool
+  /// Shows the layers alone, in this order; nil: the model.
+  package var layers: LayerOrder?
+  /// Where to write the network's graph instead; nil: nowhere.
+  package var graph: String?
   package var json: Bool
   package var threads: Int
 
   package init(
-    model: String?, modelOptions: ModelOptions, showsProcessor: Bool, selfTests: Bool, json: Bool, threads: Int
+    model: String?, modelOptions: ModelOptions, showsProcessor: Bool, selfTests: Bool, layers: LayerOrder? = nil,
+    graph: String? = nil, json: Bool, threads: Int
   ) {
+    self.layers = layers
+    self.graph = graph
     self.model = model
     self.modelOptions = modelOptions
     self.showsProcessor = showsProcessor
@@ -35,7 +43,9 @@ package struct InspectCommand: Sendable {
       report.append(.init("processor", entry))
       if !json { try session.console.result(Self.text(entry)) }
     }
-    if let model, !selfTests, let file = try FileDescription(model) {
+    if let model, layers != nil || graph != nil {
+      report += try view(session.open(model, modelOptions), compute, session)
+    } else if let model, !selfTests, let file = try FileDescription(model) {
       report += file.entries
       if !json { try session.console.result(file.text) }
     } else if let model, let stage = try FirstStageSource.alone(model, modelOptions) {
@@ -60,6 +70,26 @@ package struct InspectCommand: Sendable {
     return status
   }
 
+  /// The layers of a model as a table, or its graph as a file.
+  private func view(
+    _ source: ModelSource, _ compute: Compute, _ session: Session
+  ) throws -> [ConfigurationValue.Entry] {
+    if let graph {
+      guard let kind = GraphDrawing.Kind.allCases.first(where: { graph.hasSuffix("." + $0.rawValue) }) else {
+        throw InspectError.graphName(path: graph)
+      }
+      let drawing = GraphDrawing(
+        source.model.graph, table: source.quantized?.table ?? QuantizationTable(), title: source.name)
+      try AtomicFile.write(drawing.text(kind), to: graph)
+      if !json { try session.console.result("graph: \(graph)") }
+      return [.init("path", .string(source.path)), .init("graph", .string(graph))]
+    }
+    let list = try ModelDescription(source, compute: compute).layerList
+    let order = layers ?? .execution
+    if !json { try session.console.result(list.table(order).markdown) }
+    return [.init("path", .string(source.path)), .init("layers", list.value(order))]
+  }
+
   private static func processor(_ selected: KernelTable) -> ConfigurationValue {
     let machine = Machine.current
     return [
@@ -79,6 +109,19 @@ package struct InspectCommand: Sendable {
       case .null, .bool, .integer, .number, .map: "\(entry.key): \(entry.value.shown)"
       }
     }.joined(separator: "\n")
+  }
+}
+
+/// What `inspect` cannot do as it was told.
+package enum InspectError: HalftoneError, Equatable {
+  case graphName(path: String)
+
+  package var id: String { "E-INSPECT-GRAPH" }
+  package var exit: ExitStatus { .usage }
+  package var message: String {
+    switch self {
+    case .graphName(let path): "--graph \(printable(path)): expected a name that ends in .html, .dot or .json"
+    }
   }
 }
 

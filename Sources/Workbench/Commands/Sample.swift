@@ -22,14 +22,17 @@ package struct SampleCommand: Sendable {
   package var grid: GridShape?
   package var threads: Int
   package var batch: Int
+  /// Shows the grid on the terminal; nil: no.
+  package var preview: Preview?
   package var json: Bool
 
   package init(
     model: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
     executor: ExecutorKind?, modelOptions: ModelOptions, initialNoise: String?, out: String?, writesArray: Bool,
     latentsOnly: Bool = false, tile: TileArgument? = nil, guidance: GuidanceOptions = GuidanceOptions(),
-    grid: GridShape?, threads: Int, batch: Int, json: Bool
+    grid: GridShape?, threads: Int, batch: Int, preview: Preview? = nil, json: Bool
   ) {
+    self.preview = preview
     self.model = model
     self.sampler = sampler
     self.images = images
@@ -59,10 +62,10 @@ package struct SampleCommand: Sendable {
       initialNoise: initialNoise, latentsOnly: latentsOnly, tile: tile, guidance: guidance)
     let drawing = try plan.imageSampler(last: images.upperBound, compute: compute, console: session.console)
     let grid = grid ?? GridShape(showing: images.count)
-    try MemoryBudget.require(
-      ImageGrid.byteCount(
-        latentsOnly ? source.model.graph.imageShape : source.imageShape, rows: grid.rows, columns: grid.columns),
-      for: "a grid of \(grid) images")
+    let shape = latentsOnly ? source.model.graph.imageShape : source.imageShape
+    let layout = GridLayout.counted(
+      shape, rows: grid.rows, columns: grid.columns, from: images.lowerBound, count: images.count)
+    try MemoryBudget.require(layout.byteCount, for: "a grid of \(grid) images")
     let name = "\(source.name)-\(type(of: sampler).name)-\(plan.stepCount)-seed\(seed)"
     let folder = out ?? joined("outputs", name + (latentsOnly ? "-latents" : ""))
     let run = try RunFolder(
@@ -73,7 +76,7 @@ package struct SampleCommand: Sendable {
     session.console.notes(notes)
     let outcome = try drawing.draw(images, into: store, title: "sampling", session: session, log: run.log)
     let gridPath = run.file("grid.png")
-    try store.writeGrid(of: images, shape: grid, to: gridPath)
+    let picture = try store.writeGrid(of: images, shape: grid, to: gridPath)
     let arrayPath = writesArray ? run.file("samples.npz") : nil
     if let arrayPath { try store.writeArray(images, labels: labels, to: arrayPath) }
     let report = report(plan, outcome, compute, notes)
@@ -83,6 +86,7 @@ package struct SampleCommand: Sendable {
       "\(images.count) \(latentsOnly ? "latents" : "images") in \(store.folder) (\(outcome.drawn) drawn, \(outcome.kept) kept)"
     )
     try session.console.result("grid: \(gridPath)")
+    try preview?.show(picture, file: gridPath, console: session.console)
     if let arrayPath { try session.console.result("array: \(arrayPath)") }
   }
 

@@ -23,19 +23,29 @@ extension ImageStore {
   private static let pairsPerRow = 8
   private static let mostPairs = 32
 
-  /// A grid of the first images that it has room for.
-  package func writeGrid(of images: ClosedRange<Int>, shape: GridShape, to path: String) throws {
+  /// A grid of the first images that it has room for, with their numbers.
+  @discardableResult package func writeGrid(
+    of images: ClosedRange<Int>, shape: GridShape, to path: String
+  ) throws -> PixelImage {
     let shown = try images.prefix(shape.rows * shape.columns).map(readShown)
-    try PNG.write(ImageGrid.compose(shown, rows: shape.rows, columns: shape.columns), to: path)
+    let layout = GridLayout.counted(
+      shown[0].shape, rows: shape.rows, columns: shape.columns, from: images.lowerBound, count: shown.count)
+    let grid = ImageGrid.compose(shown, layout)
+    try PNG.write(grid, to: path)
+    return grid
   }
 
-  /// A grid whose odd rows are these images and whose even rows are `other`'s.
-  package func writePairs(with other: ImageStore, _ images: ClosedRange<Int>, to path: String) throws {
+  /// A grid whose odd rows are these images and whose even rows are `other`'s, named and numbered.
+  package func writePairs(
+    with other: ImageStore, _ images: ClosedRange<Int>, names: [String], to path: String
+  ) throws -> PixelImage {
     let shown = Array(images.prefix(Self.mostPairs))
     var rows: [PixelImage] = []
+    var rowNames: [String] = []
     for start in stride(from: 0, to: shown.count, by: Self.pairsPerRow) {
       let row = shown[start..<min(start + Self.pairsPerRow, shown.count)]
-      for store in [self, other] {
+      for (store, name) in zip([self, other], names) {
+        rowNames.append(shown.count > Self.pairsPerRow ? "\(name) \(row[start])+" : name)
         let images = try row.map(store.readShown)
         rows += images
         if shown.count > Self.pairsPerRow {
@@ -48,6 +58,12 @@ extension ImageStore {
       }
     }
     let columns = min(shown.count, Self.pairsPerRow)
-    try PNG.write(ImageGrid.compose(rows, rows: rows.count / columns, columns: columns), to: path)
+    let first = shown.count > Self.pairsPerRow ? nil : images.lowerBound
+    let layout = GridLayout.shown(
+      rows[0].shape, rows: rows.count / columns, columns: columns, rowNames: rowNames,
+      columnNames: (0..<columns).map { column in first.map { "\($0 + column)" } ?? "+\(column)" })
+    let grid = ImageGrid.compose(rows, layout)
+    try PNG.write(grid, to: path)
+    return grid
   }
 }

@@ -1,9 +1,10 @@
 import Diffusion
 import Formats
+import Graphs
 import Networks
 import Tensors
 
-/// A checkpoint of another program written as the diffusers folder of the same network.
+/// A checkpoint of another program, or what a quantised model's codes stand for, written as the diffusers folder of the same network.
 struct DiffusersFolder {
   private let source: ModelSource
   private let network: ConfigurationValue
@@ -16,6 +17,9 @@ struct DiffusersFolder {
     var problems: [String] = []
     if source.embedder != nil { problems.append("classes that reach the network through a context") }
     if source.pipeline.firstStage != nil || source.latent != nil { problems.append("a first stage") }
+    if source.quantized?.table.features.isEmpty == false {
+      problems.append("temporal features that are kept instead of computed")
+    }
     let schedule = try? source.schedule
     process = schedule?.process
     own = schedule?.configuration?.ownSampler()
@@ -50,9 +54,9 @@ struct DiffusersFolder {
     }
     try AtomicFile.write(JSONWriter.pretty(network), to: joined(unet, "config.json"))
     var converter = WeightConverter(type: type)
-    let archive = TensorArchive(tensors: source.model.parameters.mapValues { StoredTensor($0) })
-    try converter.write(
-      ArchivedWeights(archive, label: source.path), to: joined(unet, "diffusion_pytorch_model.safetensors"))
+    let weights = DequantizedWeights(
+      source.model, table: source.quantized?.table ?? QuantizationTable(), label: source.path)
+    try converter.write(weights, to: joined(unet, "diffusion_pytorch_model.safetensors"))
     // Last, so that a folder that was left halfway is no pipeline.
     try AtomicFile.write(JSONWriter.pretty(.map(index)), to: joined(out, "model_index.json"))
     return (converter.files, notes)

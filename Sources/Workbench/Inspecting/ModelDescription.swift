@@ -36,6 +36,9 @@ struct ModelDescription {
 
   private var graph: Graph { source.model.graph }
 
+  /// Every layer and attention product.
+  var layerList: LayerList { LayerList(source, arithmetics: arithmetics) }
+
   // MARK: For machines
 
   var entries: [ConfigurationValue.Entry] {
@@ -68,7 +71,7 @@ struct ModelDescription {
       .init("recipe", quantized.recipe.encode()), .init("sampler", quantized.sampler),
       .init("steps", .list(quantized.steps.map { .number($0.timestep.value) })),
       .init("depends_on_step", .bool(quantized.dependsOnStep)),
-      .init("layers", .list(layers.map(\.value))),
+      .init("layers", .list(layers.map(Self.value))),
       .init("lineage", lineage(quantized.lineage)),
     ]
     return entries
@@ -166,49 +169,19 @@ struct ModelDescription {
 
   // MARK: Layers of a quantised model
 
-  private struct Layer {
-    let path: String
-    let dims: [Int]
-    let weightBits: Int?
-    let inputBits: Int?
-    /// One quantiser, or one per step.
-    let inputTables: String
-    let arithmetic: String
-    /// Of the weight as stored, without scales.
-    let bytes: Int
-    var value: ConfigurationValue {
-      [
-        "path": .string(path), "shape": .list(dims.map { .integer($0) }),
-        "weight_bits": weightBits.map { .integer($0) } ?? .null, "input_bits": inputBits.map { .integer($0) } ?? .null,
-        "input_tables": .string(inputTables), "arithmetic": .string(arithmetic), "weight_bytes": .integer(bytes),
-      ]
-    }
+  /// Layers that run, without attention's products.
+  private var layers: [LayerList.Row] {
+    guard source.quantized != nil else { return [] }
+    return layerList.rows.filter { !$0.isProduct && !$0.isIdle }
   }
 
-  private var layers: [Layer] {
-    guard let table = source.quantized?.table, let arithmetics else { return [] }
-    let idle = graph.idleParameters(keeping: table.features.keys)
-    return graph.layerWeights.compactMap { path, name in
-      guard let parameter = graph.parameter(name), !idle.contains(name) else { return nil }
-      let weight = table.weights[path]
-      let input = table.activations[Site(node: path, role: .input)]
-      let rowLength = parameter.count / max(parameter.dims[0], 1)
-      let bytes = weight.map { $0.quantizer.bits <= 4 ? parameter.dims[0] * ((rowLength + 1) / 2) : parameter.count }
-      return Layer(
-        path: path, dims: parameter.dims, weightBits: weight?.quantizer.bits, inputBits: input?.rows[0].bits,
-        inputTables: input.map(Self.tables) ?? "float", arithmetic: arithmetics[path] ?? "simulation",
-        bytes: bytes ?? 4 * parameter.count)
-    }
-  }
-
-  private static func tables(_ quantizers: ActivationQuantizers) -> String {
-    switch quantizers.key {
-    case .shared: "shared"
-    case .step: "per step (\(quantizers.rows.count))"
-    case .branch: "per branch"
-    case .stepAndBranch: "per step and branch (\(quantizers.rows.count))"
-    case .stepAndLabel: "per step and label (\(quantizers.rows.count))"
-    }
+  private static func value(_ layer: LayerList.Row) -> ConfigurationValue {
+    [
+      "path": .string(layer.path), "shape": .list(layer.dims.map { .integer($0) }),
+      "weight_bits": layer.weightBits.map { .integer($0) } ?? .null,
+      "input_bits": layer.inputBits.map { .integer($0) } ?? .null, "input_tables": .string(layer.inputTables),
+      "arithmetic": .string(layer.arithmetic), "weight_bytes": .integer(layer.bytes),
+    ]
   }
 
   private var layerTable: Table {

@@ -29,11 +29,17 @@ struct Compare: ParsableCommand {
   @Option(help: ArgumentHelp("How it prepares pixels, as for 'fid'.", valueName: "MODE")) var mode: String?
   @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
+  @Option(
+    defaultAsFlag: .auto,
+    help: ArgumentHelp(
+      "Show the grid on the terminal, as it can, or as kitty, iterm2, sixel or half blocks.", valueName: "auto|…"))
+  var preview: Preview?
   @Flag(help: "Print the report as JSON.") var json = false
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if preview != nil, json { throw ValidationError("--preview and --json exclude each other") }
     guard (1...IndexRange.limit).contains(count) else { throw ValidationError("--count \(count): expected 1 or more") }
   }
 
@@ -42,7 +48,7 @@ struct Compare: ParsableCommand {
       float: model, quantized: quantised, sampler: SamplerOptions(name: sampler, steps: steps.steps),
       images: 0...(count - 1), seed: seed, labels: labels, guidance: guidance.options,
       modelOptions: source.modelOptions, out: out, options: ScoringOptions(features: features, mode: mode),
-      threads: compute.threads, batch: compute.batch, json: json
+      threads: compute.threads, batch: compute.batch, preview: preview, json: json
     ).run(session(common))
   }
 }

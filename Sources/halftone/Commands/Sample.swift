@@ -62,10 +62,16 @@ struct Sample: ParsableCommand {
 
   @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
+  @Option(
+    defaultAsFlag: .auto,
+    help: ArgumentHelp(
+      "Show the grid on the terminal, as it can, or as kitty, iterm2, sixel or half blocks.", valueName: "auto|…"))
+  var preview: Preview?
   @Flag(help: "Print the report as JSON.") var json = false
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if preview != nil, json { throw ValidationError("--preview and --json exclude each other") }
     if latentsOnly, tiles.tile != nil {
       throw ValidationError("--latents-only decodes nothing, so --tile means nothing")
     }
@@ -82,7 +88,7 @@ struct Sample: ParsableCommand {
       labels: labels, executor: executor,
       modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz,
       latentsOnly: latentsOnly, tile: tiles.tile, guidance: guidance.options, grid: grid,
-      threads: compute.threads, batch: compute.batch, json: json
+      threads: compute.threads, batch: compute.batch, preview: preview, json: json
     ).run(session(common))
   }
 }

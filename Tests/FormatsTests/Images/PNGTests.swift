@@ -89,7 +89,9 @@ import Testing
 
   @Test func gridsPlaceImagesRowByRow() {
     let images = [UInt8(1), 2, 3].map { PixelImage(height: 1, width: 2, channels: 1, pixels: [$0, $0]) }
-    let grid = ImageGrid.compose(images, rows: 2, columns: 2, padding: 1, background: 9)
+    var layout = GridLayout(images[0].shape, rows: 2, columns: 2)
+    layout.padding = 1
+    let grid = ImageGrid.compose(images, layout, background: 9)
     #expect(grid.shape == ImageShape(channels: 1, height: 5, width: 7))
     #expect(
       grid.pixels == [

@@ -19,9 +19,10 @@ import Testing
     "Execution": ["Tensors", "Diffusion", "Graphs", "CKernels"],
     "Quantization": ["Tensors", "Diffusion", "Graphs", "Networks", "Execution"],
     "Evaluation": ["Tensors", "Graphs", "Networks", "Execution"],
+    "Exports": ["Tensors", "Formats", "Diffusion", "Graphs", "SwiftProtobuf", "FoundationEssentials"],
     "Workbench": [
-      "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "CSystem",
-      "Logging",
+      "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "Exports",
+      "CSystem", "Logging",
     ],
     // Errors and exit statuses are Tensors'; the child process that reads HDF5 files is Formats'.
     "halftone": ["Workbench", "Tensors", "Formats", "ArgumentParser"],
