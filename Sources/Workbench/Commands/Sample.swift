@@ -20,6 +20,8 @@ package struct SampleCommand: Sendable {
   package var tile: TileArgument?
   package var guidance: GuidanceOptions
   package var grid: GridShape?
+  /// The part of the images that this process draws; nil: all.
+  package var shard: Shard?
   package var threads: Int
   package var batch: Int
   package var json: Bool
@@ -28,7 +30,7 @@ package struct SampleCommand: Sendable {
     model: String, sampler: SamplerOptions, images: ClosedRange<Int>, seed: UInt64, labels: LabelCycle?,
     executor: ExecutorKind?, modelOptions: ModelOptions, initialNoise: String?, out: String?, writesArray: Bool,
     latentsOnly: Bool = false, tile: TileArgument? = nil, guidance: GuidanceOptions = GuidanceOptions(),
-    grid: GridShape?, threads: Int, batch: Int, json: Bool
+    grid: GridShape?, shard: Shard? = nil, threads: Int, batch: Int, json: Bool
   ) {
     self.model = model
     self.sampler = sampler
@@ -44,12 +46,15 @@ package struct SampleCommand: Sendable {
     self.tile = tile
     self.guidance = guidance
     self.grid = grid
+    self.shard = shard
     self.threads = threads
     self.batch = batch
     self.json = json
   }
 
   package func run(_ session: Session) throws {
+    let wholeOnly = [writesArray ? "--npz" : nil, grid == nil ? nil : "--grid"].compactMap(\.self)
+    if shard != nil, !wholeOnly.isEmpty { throw ShardError.wholeOnly(options: wholeOnly) }
     let source = try session.open(model, modelOptions)
     let chosen = try source.sampler(sampler.name.map { .named($0) }, steps: sampler.steps, assets: session.assets)
     let sampler = chosen.sampler
@@ -66,11 +71,13 @@ package struct SampleCommand: Sendable {
     let name = "\(source.name)-\(type(of: sampler).name)-\(plan.stepCount)-seed\(seed)"
     let folder = out ?? joined("outputs", name + (latentsOnly ? "-latents" : ""))
     let run = try RunFolder(
-      folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments)
+      folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments,
+      shard: shard)
     let store = plan.store(in: run)
     var notes = try source.schedule.notes + chosen.notes
     notes += plan.stepNotes
     session.console.notes(notes)
+    if let shard { return try draw(shard, drawing, plan, store, run, compute, notes, session) }
     let outcome = try drawing.draw(images, into: store, title: "sampling", session: session, log: run.log)
     let gridPath = run.file("grid.png")
     try store.writeGrid(of: images, shape: grid, to: gridPath)
@@ -84,6 +91,26 @@ package struct SampleCommand: Sendable {
     )
     try session.console.result("grid: \(gridPath)")
     if let arrayPath { try session.console.result("array: \(arrayPath)") }
+  }
+
+  /// The shard's images; what a whole run leaves besides is made when they are gathered.
+  private func draw(
+    _ shard: Shard, _ sampler: ImageSampler, _ plan: SamplingPlan, _ store: ImageStore, _ run: RunFolder,
+    _ compute: Compute, _ notes: [String], _ session: Session
+  ) throws {
+    let units = WorkUnit.units(of: images, for: shard)
+    let outcome = try ShardedDrawing(units: units, sampler: sampler, store: store).draw(
+      title: "sampling", session: session, log: run.log)
+    let report = report(plan, outcome, compute, notes)
+    let count = outcome.kept + outcome.drawn
+    try ShardReport(
+      shard: shard, images: count, drawn: outcome.drawn, seconds: outcome.duration / .seconds(1),
+      host: Machine.current.hostName
+    ).write(inRun: run.path, with: report)
+    if json { return try session.console.result(json: report.setting("shard", .string(shard.description))) }
+    try session.console.result(
+      "shard \(shard): \(count) \(latentsOnly ? "latents" : "images") in \(store.folder) (\(outcome.drawn) drawn, \(outcome.kept) kept)"
+    )
   }
 
   private func report(

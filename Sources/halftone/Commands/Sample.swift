@@ -12,6 +12,7 @@ struct Sample: ParsableCommand {
         halftone sample fashion-mnist-ddpm
         halftone sample w8a8.safetensors --indices 0-49999 --seed 1 --out outputs/w8a8 --npz
         halftone sample path/to/ddpm-cifar10 --sampler ddpm-1000 --count 16 --grid 4x4
+        halftone sample w8a8.safetensors --count 50000 --out run --shard 3/64
       """)
 
   @Argument(help: "Float or quantised model.") var model: String
@@ -60,6 +61,7 @@ struct Sample: ParsableCommand {
   @Option(help: ArgumentHelp("Take x_T of image k from row k of the array x_T (N C H W).", valueName: "x_T.npz"))
   var initialNoise: String?
 
+  @OptionGroup var shard: ShardOptions
   @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
   @Flag(help: "Print the report as JSON.") var json = false
@@ -81,7 +83,7 @@ struct Sample: ParsableCommand {
       model: model, sampler: SamplerOptions(name: sampler, steps: steps.steps), images: images, seed: seed,
       labels: labels, executor: executor,
       modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz,
-      latentsOnly: latentsOnly, tile: tiles.tile, guidance: guidance.options, grid: grid,
+      latentsOnly: latentsOnly, tile: tiles.tile, guidance: guidance.options, grid: grid, shard: try shard.resolved(),
       threads: compute.threads, batch: compute.batch, json: json
     ).run(session(common))
   }
