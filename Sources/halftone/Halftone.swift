@@ -16,7 +16,8 @@ struct Halftone: ParsableCommand {
       """,
     version: "halftone \(halftoneVersion)",
     subcommands: [
-      Sample.self, Gather.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self, Compare.self,
+      Sample.self, Gather.self, Cluster.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self,
+      Compare.self,
       Ablate.self,
       Predict.self, Decode.self, Encode.self,
       Inspect.self, Convert.self, List.self, Bench.self, Demo.self,

@@ -67,12 +67,12 @@ import Workbench
 
   @Test(arguments: [0...0, 0...63, 0...64, 10...10, 63...64, 100...1000, 0...49_999])
   func shardsPartitionTheUnitsOfAnyRange(_ images: ClosedRange<Int>) throws {
-    let units = WorkUnit.units(of: images)
+    let units = WorkUnits(of: images)
     #expect(units.flatMap { Array($0.images) } == Array(images))
     #expect(units.allSatisfy { Set($0.images.map { $0 / 64 }) == [$0.number] })
     for count in [1, 2, 3, 7, 16, 1000] {
-      let parts = try (0..<count).map { WorkUnit.units(of: images, for: try Shard($0, of: count)) }
-      #expect(parts.flatMap(\.self) == units)
+      let parts = try (0..<count).map { WorkUnits(of: images, for: try Shard($0, of: count)) }
+      #expect(parts.flatMap(Array.init) == Array(units))
       let sizes = parts.map(\.count)
       #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
     }
@@ -85,7 +85,7 @@ import Workbench
     let folder = temporary.file("run")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let record = UnitRecord(
-      unit: WorkUnit.units(of: 70...72)[0], run: "sha256:aa", digests: ["a", "b", "c"])
+      unit: WorkUnits(of: 70...72)[0], run: "sha256:aa", digests: ["a", "b", "c"])
     try record.write(inRun: folder)
     #expect(try UnitRecord.read(1, inRun: folder) == record)
     #expect(try UnitRecord.read(0, inRun: folder) == nil)

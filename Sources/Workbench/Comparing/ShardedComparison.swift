@@ -35,7 +35,7 @@ struct ShardedComparison {
     return Outcome(recipes: own.map { recipes[$0].recipe.name }, images: images, drawn: drawn)
   }
 
-  private var units: [WorkUnit] { WorkUnit.units(of: comparison.images) }
+  private var units: WorkUnits { WorkUnits(of: comparison.images) }
 
   /// Positions among a variant's units, seed after seed, of those that are this shard's among the units of all variants.
   private func share(variant: Int, of count: Int) -> Range<Int> {
@@ -51,11 +51,13 @@ struct ShardedComparison {
     var (images, drawn) = (0, 0)
     for (position, seed) in comparison.size.seeds.enumerated() {
       let first = (number * comparison.size.seeds.count + position) * units.count
-      let own = share.clamped(to: first..<first + units.count).map { units[$0 - first] }
+      let own = share.clamped(to: first..<first + units.count)
       if own.isEmpty { continue }
-      let outcome = try ShardedDrawing(units: own, sampler: variant.samplers[position], store: variant.stores[position])
-        .draw(
-          title: "sampling \(variant.name), seed \(seed)", session: comparison.session, log: comparison.run.log)
+      let outcome = try ShardedDrawing(
+        units: units.part(own.lowerBound - first..<own.upperBound - first), sampler: variant.samplers[position],
+        store: variant.stores[position]
+      ).draw(
+        title: "sampling \(variant.name), seed \(seed)", session: comparison.session, log: comparison.run.log)
       (images, drawn) = (images + outcome.kept + outcome.drawn, drawn + outcome.drawn)
     }
     return (images, drawn)

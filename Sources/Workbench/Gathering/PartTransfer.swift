@@ -14,7 +14,7 @@ struct PartTransfer {
   func run(_ survey: RunParts.Survey, _ range: ClosedRange<Int>, session: Session) throws -> ImageStore? {
     var target: ImageStore?
     let progress = Progress("gathering", unit: "images", total: range.count, console: session.console)
-    for unit in WorkUnit.units(of: range) {
+    for unit in WorkUnits(of: range) {
       var digests: [String] = []
       for image in unit.images {
         let found = survey.images[image - range.lowerBound]
@@ -38,7 +38,7 @@ struct PartTransfer {
 
   /// A second name for the file where one file system has both places, else a copy.
   private func put(_ source: String, at path: String) throws {
-    try Folder.create(parentFolder(of: path))
+    try Folder.create(parentFolder(of: path), inside: folder)
     if link(source, path) == 0 { return }
     try AtomicFile.write(InputFile.contents(of: source, limit: 1 << 30), to: path)
   }

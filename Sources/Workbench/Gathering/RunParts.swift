@@ -77,7 +77,7 @@ package struct RunParts {
     }
     var survey = Survey()
     let progress = Progress("checking", unit: "images", total: expected.count, console: session.console)
-    for unit in WorkUnit.units(of: expected) {
+    for unit in WorkUnits(of: expected) {
       let records = parts.map { part in problems.record(of: unit.number, in: part.folder, run: part.store?.runDigest) }
       for image in unit.images {
         check(image, records, &survey, &problems)

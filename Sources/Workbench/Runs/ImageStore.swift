@@ -103,7 +103,7 @@ package struct ImageStore: Sendable {
 
   /// Writes one image. - Parameters: samples: N C H W, in [-1, 1]; row: which of them.
   package func write(_ samples: Tensor, row: Int, index: Int) throws {
-    try Folder.create(subfolder(of: index))
+    try Folder.create(subfolder(of: index), inside: base)
     if holdsArrays {
       try ArraySample.write(
         samples.rows(row..<(row + 1)).reshaped(shape.dims), texts: texts(of: index), to: path(of: index))

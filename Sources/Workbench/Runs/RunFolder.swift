@@ -53,7 +53,7 @@ package final class RunFolder {
       let differences = self.identity.differences(inFolder: RunIdentity(try Self.record(in: path)["identity"]!))
       if !differences.isEmpty { throw RunError.differs(folder: path, differences: differences) }
     }
-    if shard != nil { try Folder.create(joined(path, Self.shardFolderName)) }
+    if shard != nil { try Folder.create(joined(path, Self.shardFolderName), inside: path) }
     // Appending is only safe among processes of one machine, so every shard has a log of its own.
     let logName = shard.map { joined(Self.shardFolderName, $0.fileName + ".log.jsonl") } ?? "log.jsonl"
     log = try RunLog.logger(appendingTo: joined(path, logName))

@@ -46,9 +46,8 @@ extension ImageSelection {
   /// last.
   func part(_ shard: Shard, of indices: ClosedRange<Int>?) -> ImageSelection {
     let all = indices ?? index(at: positions.lowerBound)...index(at: positions.upperBound - 1)
-    let units = WorkUnit.units(of: all, for: shard)
-    guard let first = units.first, let last = units.last else { return ImageSelection(self, positions: 0..<0) }
-    let (low, high) = (first.images.lowerBound - offset, last.images.upperBound - offset)
+    guard let part = WorkUnits(of: all, for: shard).images else { return ImageSelection(self, positions: 0..<0) }
+    let (low, high) = (part.lowerBound - offset, part.upperBound - offset)
     let found = high < 0 ? 0..<0 : source.positions(of: max(low, 0)...high).clamped(to: positions)
     return ImageSelection(self, positions: found)
   }

@@ -30,7 +30,7 @@ struct CalibrationUnits {
     let all = 0...(plan.trajectoryCount - 1)
     let last = all.upperBound / WorkUnit.size
     var (made, kept) = (0, 0)
-    try UnitClaims(run: folder).forEach(WorkUnit.units(of: all, for: shard)) { unit in
+    try UnitClaims(run: folder).forEach(WorkUnits(of: all, for: shard)) { unit in
       if let found = try? open(unit.number), found.reader.provenance == provenance, found.facts.counts == plan.counts,
         (try? digest(of: found.reader)) == found.facts.digest
       {

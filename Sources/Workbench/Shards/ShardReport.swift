@@ -34,7 +34,7 @@ package struct ShardReport: Sendable, Equatable {
       .init("seconds", .number(seconds + (earlier?.seconds ?? 0))), .init("host", .string(host)),
       .init("report", report),
     ]
-    try Folder.create(parentFolder(of: path))
+    try Folder.create(parentFolder(of: path), inside: folder)
     try AtomicFile.write(JSONWriter.pretty(.map(own)), to: path)
   }
 

@@ -4,14 +4,14 @@ import Tensors
 
 /// Draws units of a run in a folder that other processes may share.
 struct ShardedDrawing {
-  let units: [WorkUnit]
+  let units: WorkUnits
   let sampler: ImageSampler
   let store: ImageStore
 
   /// Draws what is missing of the units' images; when it returns, they are all there, and each unit has a record.
   /// - Throws: `Stopped` after a stop signal; what is drawn by then is safe.
   func draw(title: String, session: Session, log: Logger) throws -> ImageSampler.Outcome {
-    let total = units.reduce(0) { $0 + $1.images.count }
+    let total = units.images?.count ?? 0
     var pass = DrawingPass(sampler, into: store, total: total, title: title, session: session, log: log)
     var left = units.count
     try UnitClaims(run: store.base).forEach(units) { unit in

@@ -16,16 +16,26 @@ struct UnitClaims {
 
   private func path(_ unit: Int) -> String { joined(folder, sixDigits(unit)) }
 
-  /// Whether another process that may be running says that it is at work on the unit.
+  /// Who says that it is at work on the unit; nil for nobody.
+  private func holder(_ unit: Int) -> LockHolder? {
+    (try? InputFile.contents(of: path(unit), limit: 512)).flatMap {
+      LockHolder(text: String(decoding: $0, as: UTF8.self))
+    }
+  }
+
+  /// Whether another process that may be running says so.
   private func isTaken(_ unit: Int) -> Bool {
-    guard let bytes = try? InputFile.contents(of: path(unit), limit: 512),
-      let holder = LockHolder(text: String(decoding: bytes, as: UTF8.self))
-    else { return false }
-    return holder != .current && holder.mayBeRunning
+    holder(unit).map { $0 != .current && $0.mayBeRunning } ?? false
+  }
+
+  /// All claims of processes that may be running, by unit.
+  var holders: [Int: LockHolder] {
+    let units = ((try? Folder.names(in: folder)) ?? []).compactMap(Shard.number)
+    return Dictionary(units.compactMap { unit in holder(unit).map { (unit, $0) } }) { $1 }.filter(\.value.mayBeRunning)
   }
 
   private func take(_ unit: Int) {
-    try? Folder.create(folder)
+    guard (try? Folder.create(folder, inside: parentFolder(of: folder))) != nil else { return }
     try? AtomicFile.write(LockHolder.current.text, to: path(unit))
   }
 
@@ -33,7 +43,7 @@ struct UnitClaims {
 
   /// Works on units one after another, those that another process is at work on last.
   /// - Parameter body: must find out by itself whether there is anything to do.
-  func forEach(_ units: [WorkUnit], _ body: (WorkUnit) throws -> Void) rethrows {
+  func forEach(_ units: WorkUnits, _ body: (WorkUnit) throws -> Void) rethrows {
     var later: [WorkUnit] = []
     func work(_ unit: WorkUnit) throws {
       take(unit.number)

@@ -37,7 +37,7 @@ package struct UnitRecord: Sendable, Equatable {
       "sha256": .list(digests.map { .string($0) }),
     ]
     let path = Self.path(unit.number, inRun: folder)
-    try Folder.create(parentFolder(of: path))
+    try Folder.create(parentFolder(of: path), inside: folder)
     try AtomicFile.write(JSONWriter.pretty(value), to: path)
   }
 

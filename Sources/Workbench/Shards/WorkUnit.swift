@@ -7,19 +7,48 @@ package struct WorkUnit: Sendable, Equatable {
   package let number: Int
   /// Those of the unit's images that are asked for.
   package let images: ClosedRange<Int>
+}
 
-  /// The units of a range of images, in order, of which the first and the last may be cut.
-  package static func units(of images: ClosedRange<Int>) -> [WorkUnit] {
-    let numbers = (images.lowerBound / size)...(images.upperBound / size)
-    return numbers.map { WorkUnit(number: $0, images: ($0 * size...($0 * size + size - 1)).clamped(to: images)) }
+/// Consecutive units of a range of images, in order, of which the first and the last of the range may be cut. None is made before it is
+/// looked at, so there may be any number.
+package struct WorkUnits: RandomAccessCollection, Sendable, Equatable {
+  /// The whole range.
+  private let all: ClosedRange<Int>
+  package let numbers: Range<Int>
+
+  /// All units of a range.
+  package init(of images: ClosedRange<Int>) {
+    all = images
+    numbers = (images.lowerBound / WorkUnit.size)..<(images.upperBound / WorkUnit.size + 1)
   }
 
-  /// Those of a shard, made without listing the others'.
-  package static func units(of images: ClosedRange<Int>, for shard: Shard) -> [WorkUnit] {
-    let first = images.lowerBound / size
-    let share = shard.share(of: images.upperBound / size - first + 1)
-    if share.isEmpty { return [] }
-    let (low, high) = ((first + share.lowerBound) * size, (first + share.upperBound) * size - 1)
-    return units(of: (low...high).clamped(to: images))
+  /// Those that fall to a shard.
+  package init(of images: ClosedRange<Int>, for shard: Shard) {
+    let whole = WorkUnits(of: images)
+    self = whole.part(shard.share(of: whole.count))
+  }
+
+  private init(all: ClosedRange<Int>, numbers: Range<Int>) {
+    self.all = all
+    self.numbers = numbers
+  }
+
+  /// - Precondition: positions of the collection.
+  func part(_ positions: Range<Int>) -> WorkUnits {
+    WorkUnits(all: all, numbers: numbers.lowerBound + positions.lowerBound..<numbers.lowerBound + positions.upperBound)
+  }
+
+  package var startIndex: Int { 0 }
+  package var endIndex: Int { numbers.count }
+
+  package subscript(position: Int) -> WorkUnit {
+    let number = numbers.lowerBound + position
+    let images = (number * WorkUnit.size)...(number * WorkUnit.size + WorkUnit.size - 1)
+    return WorkUnit(number: number, images: images.clamped(to: all))
+  }
+
+  /// From the first unit's first image to the last one's last; nil where there is no unit.
+  package var images: ClosedRange<Int>? {
+    isEmpty ? nil : self[0].images.lowerBound...self[count - 1].images.upperBound
   }
 }

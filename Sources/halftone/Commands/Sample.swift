@@ -77,14 +77,16 @@ struct Sample: ParsableCommand {
     }
   }
 
-  func run() throws {
+  func run() throws { try command().run(session(common)) }
+
+  /// What the arguments ask for.
+  func command() throws -> SampleCommand {
     let images = indices?.bounds ?? 0...((count ?? 64) - 1)
-    try SampleCommand(
+    return SampleCommand(
       model: model, sampler: SamplerOptions(name: sampler, steps: steps.steps), images: images, seed: seed,
       labels: labels, executor: executor,
       modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz,
       latentsOnly: latentsOnly, tile: tiles.tile, guidance: guidance.options, grid: grid, shard: try shard.resolved(),
-      threads: compute.threads, batch: compute.batch, json: json
-    ).run(session(common))
+      threads: compute.threads, batch: compute.batch, json: json)
   }
 }
