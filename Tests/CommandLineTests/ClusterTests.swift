@@ -77,6 +77,25 @@ import Testing
     #expect(try digest(run) == wholeDigest(temporary))
   }
 
+  @Test(arguments: [
+    ("slurm", "sh", "run", []), ("local", "sh", "run", []),
+    ("kubernetes", "job.yaml", "/data/run", ["--image", "halftone", "--volume-claim", "run"]),
+  ])
+  func examplesAreWhatTheCommandsWrite(_ kind: String, _ ending: String, _ out: String, _ options: [String]) throws {
+    let temporary = try TemporaryFolder()
+    let file = temporary.file("job")
+    let written = try halftone.run(
+      [
+        "cluster", kind, "--count", "50000", "--shards", "64", "--out", out, "--program", "halftone", "--time", "1h",
+        "--memory", "512", "--file", file,
+      ] + options + ["--", "fashion-mnist-ddpm", "--sampler", "ddim-50", "--threads", "2"])
+    #expect(written.status == 0, "\(written.errors)")
+    let name = ending == "sh" ? "fashion-mnist.\(kind).sh" : "fashion-mnist.\(ending)"
+    let example = try String(contentsOf: Launcher.checkout.appending(path: "cluster/examples/\(name)"), encoding: .utf8)
+    #expect(try String(contentsOfFile: file, encoding: .utf8) == example)
+    #expect(written.output == example + "\n")
+  }
+
   @Test func whatAJobCannotBeIsRefused() throws {
     let temporary = try TemporaryFolder()
     let run = temporary.file("run")

@@ -79,15 +79,18 @@ import Workbench
 
   @Test func limitsFollowFromWhatWasMeasured() throws {
     let rate = MeasuredRate(secondsPerImage: 2.5, peakBytes: 212_000_000, threads: 2, processor: "a processor")
-    let needs = ShardNeeds(measured: rate, images: 832, time: nil, memory: nil)
-    // 2080 s, half as much again and ten minutes: 3720 s; 265 MB and 64 MiB: 317 MiB.
+    let needs = ShardNeeds(measured: rate, images: 832, batch: 16, time: nil, memory: nil)
+    // 2080 s, half as much again, ten minutes and two: 3840 s; 265 MB and 64 MiB: 317 MiB.
     #expect(needs.seconds == 3900 && needs.bytes == 320 << 20)
     #expect(needs.clock == "01:05:00" && needs.mebibytes == 320)
     #expect(
       needs.summary
         == "Measured with 2 threads on a processor: 2.500 s an image, 212.00 MB of memory; at most 34:40 a shard.")
-    let given = ShardNeeds(measured: rate, images: 832, time: 60, memory: nil)
+    let given = ShardNeeds(measured: rate, images: 832, batch: 64, time: 60, memory: nil)
     #expect(given.seconds == 60 && given.bytes == needs.bytes)
+    // A batch of 16 takes 40 s, one of 64 takes 160; no shard is told before half of its time is over.
+    #expect(needs.notice == 120 && given.notice == 30)
+    #expect(ShardNeeds(measured: rate, images: 832, batch: 64, time: 3600, memory: nil).notice == 240)
     #expect(ClusterJob.largestShard(of: 50_000, shards: 64) == 832)
     #expect(ClusterJob.largestShard(of: 70, shards: 1) == 70)
   }

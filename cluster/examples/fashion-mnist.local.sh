@@ -26,7 +26,7 @@ shard() {
   export JOB_COMPLETION_INDEX=$1
   unset SLURM_ARRAY_TASK_ID OMPI_COMM_WORLD_RANK
   while :; do
-    work halftone sample fashion-mnist-ddpm --sampler ddim-50 --threads 2 --count 50000 --out run --threads 2 --quiet --shard auto/64
+    work halftone sample fashion-mnist-ddpm --sampler ddim-50 --threads 2 --count 50000 --out run --quiet --shard auto/64
     [ $status -eq 75 ] || return $status
     sleep 1
   done

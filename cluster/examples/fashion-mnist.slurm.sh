@@ -29,7 +29,7 @@ work() {
   trap - USR1 TERM INT
 }
 
-work halftone sample fashion-mnist-ddpm --sampler ddim-50 --threads 2 --count 50000 --out run --threads 2 --quiet --shard auto/64
+work halftone sample fashion-mnist-ddpm --sampler ddim-50 --threads 2 --count 50000 --out run --quiet --shard auto/64
 case $status in
   75 | 138 | 143)
     # Stopped at a safe point. What was cancelled stays cancelled.

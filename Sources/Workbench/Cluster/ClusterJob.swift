@@ -70,29 +70,39 @@ package struct ShardNeeds: Sendable, Equatable {
   /// Limits that are asked of the scheduler.
   package let seconds: Int
   package let bytes: Int
+  /// Seconds before the end at which a shard is told, so that it may finish the batch at hand.
+  package let notice: Int
   /// Where they come from.
   package let summary: String
 
-  package init(seconds: Int, bytes: Int, summary: String) {
+  private init(seconds: Int, bytes: Int, notice: Int, summary: String) {
     self.seconds = seconds
     self.bytes = bytes
+    self.notice = notice
     self.summary = summary
   }
 
+  private static let shortestNotice = 120
+  /// What Slurm counts to.
+  private static let longestNotice = 65_535
   private static let roundsToMinutes = 5
   private static let mebibyte = 1 << 20
   private static let roundsToMebibytes = 64
 
   /// Room for slower machines and for what else runs there: half as much time again and ten minutes, a quarter more memory and
   /// 64 MiB.
-  package init(measured rate: MeasuredRate, images: Int, time: Int?, memory: Int?) {
+  /// - Parameters: images: of the largest shard; batch: images that are drawn together; time, memory: limits that are given.
+  package init(measured rate: MeasuredRate, images: Int, batch: Int, time: Int?, memory: Int?) {
     let expected = rate.secondsPerImage * Double(images)
     let step = Double(Self.roundsToMinutes * 60)
-    let limit = ((min(expected, 1e9) * 1.5 + 600) / step).rounded(.up) * step
+    let notice = max(
+      Double(Self.shortestNotice), (min(rate.secondsPerImage * Double(min(batch, images)), 1e9) * 1.5).rounded(.up))
+    let limit = ((min(expected, 1e9) * 1.5 + 600 + notice) / step).rounded(.up) * step
     let unit = Double(Self.roundsToMebibytes * Self.mebibyte)
     let room = ((Double(rate.peakBytes) * 1.25 + unit) / unit).rounded(.up) * unit
+    let seconds = time ?? Int(limit)
     self.init(
-      seconds: time ?? Int(limit), bytes: memory ?? Int(room),
+      seconds: seconds, bytes: memory ?? Int(room), notice: min(Int(notice), seconds / 2, Self.longestNotice),
       summary:
         "Measured with \(rate.threads) threads on \(rate.processor): \(fixed(rate.secondsPerImage, 3)) s an image, "
         + "\(shown(bytes: rate.peakBytes)) of memory; at most \(Progress.shown(seconds: expected)) a shard.")
@@ -100,7 +110,9 @@ package struct ShardNeeds: Sendable, Equatable {
 
   /// As given, without a measurement.
   package init(time: Int, memory: Int) {
-    self.init(seconds: time, bytes: memory, summary: "Limits as given; nothing was measured.")
+    self.init(
+      seconds: time, bytes: memory, notice: min(Self.shortestNotice, time / 2),
+      summary: "Limits as given; nothing was measured.")
   }
 
   package var mebibytes: Int { (bytes + Self.mebibyte - 1) / Self.mebibyte }

@@ -1,4 +1,4 @@
-/// A job array of Slurm: one task a shard. A task that is told to stop (SIGUSR1 two minutes before its time is over, SIGTERM
+/// A job array of Slurm: one task a shard. A task that is told to stop (SIGUSR1 some time before the limit, SIGTERM
 /// when it is preempted), and one that ends with 75, puts itself back into the queue; one that was cancelled does not. The number of shards stands in
 /// the script, so that `sbatch --array=3,7` runs two of them.
 enum SlurmScript {
@@ -7,7 +7,8 @@ enum SlurmScript {
     let directives =
       [
         "--job-name=\(job.name)", "--array=0-\(job.shards - 1)\(limit)", "--ntasks=1", "--cpus-per-task=\(job.threads)",
-        "--mem=\(job.needs.mebibytes)M", "--time=\(job.needs.clock)", "--requeue", "--signal=B:USR1@120",
+        "--mem=\(job.needs.mebibytes)M", "--time=\(job.needs.clock)", "--requeue",
+        "--signal=B:USR1@\(job.needs.notice)",
         "--open-mode=append", "--output=\(job.name)-%a.log",
       ] + job.directives
     return """

@@ -50,7 +50,8 @@ package struct ClusterCommand: Sendable {
     let job = ClusterJob(
       name: Self.jobName(folder),
       command: [program, "sample"] + options
-        + ["--count", "\(sample.images.count)", "--out", folder, "--threads", "\(sample.threads)", "--quiet"],
+        + (saysThreads ? [] : ["--threads", "\(sample.threads)"])
+        + ["--count", "\(sample.images.count)", "--out", folder, "--quiet"],
       count: sample.images.count, shards: shards, threads: sample.threads, needs: try needs(session),
       directives: directives, parallel: parallel, container: container)
     let text = kind.text(of: job)
@@ -64,12 +65,16 @@ package struct ClusterCommand: Sendable {
     }
   }
 
+  /// Machines differ in processors, so the number of threads is written even where it was not typed.
+  private var saysThreads: Bool { options.contains { $0 == "--threads" || $0.hasPrefix("--threads=") } }
+
   private func needs(_ session: Session) throws -> ShardNeeds {
     if let time, let memory { return ShardNeeds(time: time, memory: memory) }
     let prepared = try sample.prepared(session)
     let rate = try MeasuredRate.measure(prepared.sampler, count: sample.images.count, compute: prepared.compute)
     return ShardNeeds(
-      measured: rate, images: ClusterJob.largestShard(of: sample.images.count, shards: shards), time: time,
+      measured: rate, images: ClusterJob.largestShard(of: sample.images.count, shards: shards), batch: sample.batch,
+      time: time,
       memory: memory)
   }
 
