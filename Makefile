@@ -19,17 +19,17 @@ TEST := $(SWIFT) test -c release --disable-testable-imports
 # The installed binary carries the Swift runtime, so it has a build folder of its own.
 INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-stdlib --scratch-path .build-install
 
-FORMATTED := Package.swift Sources Tests
+FORMATTED := Package.swift Sources Tests Fuzz
 
 # `make fuzz SECONDS=3600 SEED=7`: other inputs, for longer.
 SECONDS ?= 60
 SEED ?= 1
 
-.PHONY: help packages build test fuzz fuzz-recipes demo peers test-exports install uninstall deb format lint clean
+.PHONY: help packages build test ci-long fuzz fuzz-coverage fuzz-recipes demo peers test-exports install uninstall deb format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  %-13s %s\n", $$1, $$2}'
 
 packages: ## install the system packages that are missing (apt, as root or through sudo)
 	@missing=""; \
@@ -60,6 +60,10 @@ test: packages ## build and run all tests (release)
 	  echo "--- what failed:"; grep -E '✘|error:|fatal|Fatal' "$$log" | cut -c1-1000; exit 1; \
 	fi
 
+# What takes long or needs more of the system than tests do; parts that the machine has no packages for say so and are skipped.
+ci-long: build ## run the long checks: shards under a real Slurm (Debian's slurmctld, slurmd, munge)
+	cluster/test/slurm.sh
+
 # Cases of the recipe fuzzer, by number; each is the same on every machine.
 CASES ?= 0-2999
 fuzz-recipes: packages ## quantise tiny networks by drawn recipes; CASES=A-B
@@ -67,6 +71,25 @@ fuzz-recipes: packages ## quantise tiny networks by drawn recipes; CASES=A-B
 
 fuzz: build ## read changed files for SECONDS (60), inputs from SEED (1); those that fail are kept in outputs/fuzz
 	.build/release/halftone-fuzz --seconds $(SECONDS) --seed $(SEED)
+
+# libFuzzer as a library lies in the toolchain; its C++ is the system's.
+FUZZ_BUILD = HALFTONE_FUZZ_COVERAGE=1 $(SWIFT) build -c release --product halftone-fuzz-coverage --scratch-path .build-fuzz \
+  --sanitize=address -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp \
+  -Xlinker "$$(find "$$(dirname "$$(readlink -f "$$(command -v swift)")")/../lib/clang" -name 'libclang_rt.fuzzer_no_main-$(shell uname -m).a' | head -1)" \
+  -Xlinker -lstdc++
+READERS ?=
+fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each, or on READERS=A,B
+	$(FUZZ_BUILD)
+	@export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1; \
+	runner=.build-fuzz/release/halftone-fuzz-coverage; readers="$(READERS)"; failed=""; \
+	for reader in $${readers:+$${readers//,/ }} $$([ -n "$$readers" ] || $$runner --list); do \
+	  corpus=outputs/fuzz/corpus/$$reader; mkdir -p "$$corpus"; $$runner --seeds "$$reader" "$$corpus"; \
+	  echo "--- $$reader"; \
+	  $$runner "$$reader" -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=3000 -max_len=1048576 -print_final_stats=1 \
+	    -artifact_prefix="outputs/fuzz/$$reader-" "$$corpus" > "$$corpus.log" 2>&1 || failed="$$failed $$reader"; \
+	  grep -E 'stat::number_of_executed_units|^verdict|SUMMARY|ERROR' "$$corpus.log" || tail -3 "$$corpus.log"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed; inputs are in outputs/fuzz" >&2; exit 1; }
 
 demo: build ## quantise, sample and score the embedded model; QUICK=1 for a short run
 	.build/release/halftone demo $(if $(QUICK),--quick)

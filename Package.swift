@@ -113,3 +113,13 @@ let package = Package(
   ] + kernelTargets,
   swiftLanguageModes: [.v6]
 )
+
+// Coverage-guided fuzzing is linked with the toolchain's libFuzzer: `make fuzz-coverage` alone asks for it.
+if Context.environment["HALFTONE_FUZZ_COVERAGE"] != nil {
+  package.targets += [
+    .target(name: "CFuzzer", path: "Fuzz/CFuzzer"),
+    .executableTarget(
+      name: "halftone-fuzz-coverage", dependencies: ["CFuzzer", "Fuzzing"], path: "Fuzz/Runner",
+      swiftSettings: settings),
+  ]
+}

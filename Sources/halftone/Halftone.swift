@@ -16,7 +16,9 @@ struct Halftone: ParsableCommand {
       """,
     version: "halftone \(halftoneVersion)",
     subcommands: [
-      Sample.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self, Compare.self, Ablate.self,
+      Sample.self, Gather.self, Cluster.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self,
+      Compare.self,
+      Ablate.self,
       Predict.self, Decode.self, Encode.self,
       Inspect.self, Convert.self, Export.self, List.self, Bench.self, Demo.self, Doctor.self, Manual.self,
     ])

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import Foundation
 import Tensors
 import Workbench
 
@@ -30,6 +31,21 @@ struct ComputeOptions: ParsableArguments {
 
   func validate() throws {
     guard (1...4096).contains(batch) else { throw ValidationError("--batch \(batch): expected 1 to 4096") }
+  }
+}
+
+/// Option of commands whose work several processes may share.
+struct ShardOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Do part i of N of the work, counted from 0; or auto/N or auto, as a Slurm array, an indexed Kubernetes job or Open MPI says. "
+        + "'halftone gather' makes a whole of the parts.", valueName: "i/N"))
+  var shard: String?
+
+  /// nil: all of the work.
+  func resolved() throws(ShardError) -> Shard? {
+    guard let shard else { return nil }
+    return try Shard(shard, environment: ProcessInfo.processInfo.environment)
   }
 }
 

@@ -6,30 +6,12 @@ import Testing
 /// The comparison of recipes, on a tiny network: what it reuses, and what it refuses.
 @Suite(.serialized) struct AblateTests {
   let halftone = Launcher()
-  private static let model = Fixtures.golden("unet-ddpm")
+  private static let model = TinyRecipe.model
 
   private func recipe(_ folder: TemporaryFolder, _ name: String, bits: Int, sampler: String = "ddim-10") throws
     -> String
   {
-    let path = folder.file("\(name).yaml")
-    let text = """
-      method: rtn
-      weights: {bits: \(bits), symmetric: true, range: min_max, rounding: nearest, bias_correction: false}
-      activations: {bits: 8, symmetric: false, range: min_max, ema: none, upstream: float, attention_products: float}
-      adaptive_ranges: none
-      activation_tables: shared
-      temporal_features: computed
-      split_inputs: none
-      smoothing: none
-      reconstruction: none
-      mixed_precision: none
-      correction: none
-      sampler: \(sampler)
-      calibration: {distribution: uniform, every: 1, trajectories: 2, seed: 0, labels: balanced}
-      float_layers: [conv_in, conv_out]
-      """
-    try text.write(toFile: path, atomically: true, encoding: .utf8)
-    return path
+    try TinyRecipe.write(folder.file("\(name).yaml"), bits: bits, sampler: sampler)
   }
 
   private func ablate(_ recipes: [String], _ out: String, _ options: String...) -> [String] {

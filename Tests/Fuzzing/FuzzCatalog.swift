@@ -219,6 +219,17 @@ package enum FuzzCatalog {
         _ = try write(input, folder, "run.json")
         _ = try RunFolder(folder, command: "sample", identity: ["seed": 0], arguments: [])
       },
+      FuzzReader("unit-record", .text, seeds: [Array(Self.unitRecord.utf8)]) { input, folder in
+        try FileManager.default.createDirectory(atPath: folder + "/units", withIntermediateDirectories: true)
+        _ = try write(input, folder, "units/000001.json")
+        _ = try UnitRecord.read(1, inRun: folder)
+      },
+      FuzzReader("shard-report", .text, seeds: [Array(Self.shardReport.utf8)]) { input, folder in
+        _ = try ShardReport.read(write(input, folder, "3-of-16.json"))
+      },
+      FuzzReader("calibration-unit", .text, seeds: [Array(Self.calibrationUnit.utf8)]) { input, _ in
+        _ = try CalibrationUnitFacts(JSON.parse(input, file: "input"), file: "input")
+      },
       FuzzReader("latents", .zip(.npy), seeds: [try latent()]) { input, folder in
         try FileManager.default.createDirectory(atPath: folder + "/latents/000000", withIntermediateDirectories: true)
         let path = try write(input, folder, "latents/000000/000000.npz")
@@ -238,6 +249,12 @@ package enum FuzzCatalog {
       },
     ]
   }
+
+  private static let unitRecord =
+    #"{"schema": 1, "unit": 1, "first_image": 70, "run": "sha256:aa", "sha256": ["aa", "bb"]}"#
+  private static let shardReport =
+    #"{"schema": 1, "shard": 3, "shards": 16, "images": 64, "drawn": 60, "seconds": 1.5, "host": "a", "report": {}}"#
+  private static let calibrationUnit = #"{"schema": 1, "unit": 1, "units": 3, "counts": [64, 0, 6], "sha256": "aa"}"#
 
   /// One latent as a run keeps it.
   private static func latent() throws -> [UInt8] {

@@ -31,6 +31,31 @@ import Workbench
     #expect(log[1].contains("\"event\":\"continued\""))
   }
 
+  @Test func nothingIsWrittenThroughLinksInside() throws {
+    let path = newPath()
+    let run = try open(path)
+    let elsewhere = temporary.file("elsewhere")
+    try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: true)
+    for name in ["images", "units"] {
+      try FileManager.default.createSymbolicLink(atPath: run.file(name), withDestinationPath: elsewhere)
+    }
+    let store = ImageStore(
+      folder: path, shape: ImageShape(channels: 1, height: 2, width: 2), seed: 0, modelDigest: "m", runDigest: "r")
+    let refused = #expect(throws: FormatError.self) { try store.write(Tensor([1, 1, 2, 2]), row: 0, index: 0) }
+    #expect(
+      refused?.message == "\(path)/images: a symbolic link where a folder should be; nothing is written through it")
+    #expect(throws: FormatError.self) {
+      try UnitRecord(unit: WorkUnits(of: 0...0)[0], run: "r", digests: ["d"]).write(inRun: path)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: elsewhere).isEmpty)
+    // The run's own folder may be reached through a link.
+    let link = temporary.file("link")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: temporary.file("other"))
+    try FileManager.default.createDirectory(atPath: temporary.file("other"), withIntermediateDirectories: true)
+    try UnitRecord(unit: WorkUnits(of: 0...0)[0], run: "r", digests: ["d"]).write(inRun: link)
+    #expect(FileManager.default.fileExists(atPath: temporary.file("other/units/000000.json")))
+  }
+
   @Test func movedFolderIsContinued() throws {
     let (path, moved) = (newPath(), newPath("moved"))
     _ = try open(path)

@@ -32,23 +32,12 @@ package struct StatisticsMerger {
   {
     guard let total else { preconditionFailure("nothing was added") }
     if let expected {
-      let unexpected = total.images.ranges.flatMap { Self.outside($0, of: expected) }
+      let unexpected = total.images.outside(expected)
       if !unexpected.isEmpty { throw .imagesUnexpected(unexpected, expected: expected) }
     }
     let missing = total.images.missing(from: expected)
     if !allowsGaps && !missing.isEmpty { throw .imagesMissing(missing) }
     return total
-  }
-
-  private static func outside(_ range: ClosedRange<Int>, of expected: ClosedRange<Int>) -> [ClosedRange<Int>] {
-    var out: [ClosedRange<Int>] = []
-    if range.lowerBound < expected.lowerBound {
-      out.append(range.lowerBound...min(range.upperBound, expected.lowerBound - 1))
-    }
-    if range.upperBound > expected.upperBound {
-      out.append(max(range.lowerBound, expected.upperBound + 1)...range.upperBound)
-    }
-    return out
   }
 }
 
@@ -63,5 +52,19 @@ extension ImageIndexSet {
     }
     if next <= expected.upperBound { out.append(next...expected.upperBound) }
     return out
+  }
+
+  /// Indices of the set that lie before or behind `expected`, as inclusive ranges.
+  package func outside(_ expected: ClosedRange<Int>) -> [ClosedRange<Int>] {
+    ranges.flatMap { range in
+      var out: [ClosedRange<Int>] = []
+      if range.lowerBound < expected.lowerBound {
+        out.append(range.lowerBound...min(range.upperBound, expected.lowerBound - 1))
+      }
+      if range.upperBound > expected.upperBound {
+        out.append(max(range.lowerBound, expected.upperBound + 1)...range.upperBound)
+      }
+      return out
+    }
   }
 }

@@ -18,6 +18,8 @@ package enum FileProblem: FormatProblem {
   case notRegular(found: String)
   case permission(Operation)
   case linkLoop
+  /// A link where a run keeps a folder of its own.
+  case folderIsLink
   case badName(String)
   case tooLarge(size: Int, limit: Int)
   case changed(size: Int, at: Int)
@@ -29,7 +31,7 @@ package enum FileProblem: FormatProblem {
 
   package var exit: ExitStatus {
     switch self {
-    case .notFound, .notRegular, .linkLoop, .badName, .tooLarge, .changed: .refusedInput
+    case .notFound, .notRegular, .linkLoop, .folderIsLink, .badName, .tooLarge, .changed: .refusedInput
     case .permission(let operation): operation.writes ? .resource : .refusedInput
     case .beyondFileSize, .noSpace, .noDescriptors, .failed: .resource
     }
@@ -45,6 +47,11 @@ package enum FileProblem: FormatProblem {
       ("E-IO-PERMISSION", "no permission to \(operation.rawValue)", nil)
     case .linkLoop:
       ("E-IO-LINK", "the symbolic links form a loop", nil)
+    case .folderIsLink:
+      (
+        "E-IO-LINK", "a symbolic link where a folder should be; nothing is written through it",
+        "put a folder in its place, or give another folder"
+      )
     case .badName(let reason):
       ("E-IO-NAME", "not a usable file name: \(reason)", nil)
     case .tooLarge(let size, let limit):

@@ -75,6 +75,20 @@ package enum Folder {
     }
   }
 
+  /// Creates a folder inside another one, and those between them. None of them may be a link, which would lead what is written there to
+  /// somewhere else.
+  /// - Parameters: path: below `base`; base: taken as it is, links included.
+  package static func create(_ path: String, inside base: String) throws {
+    var place = path
+    while place.utf8.count > base.utf8.count {
+      if isLink(place) { throw FormatError.file(place, .folderIsLink) }
+      let above = AtomicFile.split(place).folder
+      if above == place { break }
+      place = above
+    }
+    try create(path)
+  }
+
   /// Bytes that an unprivileged writer can still put on the disk that holds `path`.
   package static func available(at path: String) -> Int? {
     var status = statvfs()

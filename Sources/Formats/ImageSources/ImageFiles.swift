@@ -22,6 +22,7 @@ package struct ImageFiles: ImageSource {
 
   package var count: Int { names.count }
   package var namesIndices: Bool { indices != nil }
+  package var isFiles: Bool { true }
   package func imageIndex(at position: Int) -> Int { indices?[position] ?? position }
 
   /// The images of a folder.

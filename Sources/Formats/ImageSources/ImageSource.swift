@@ -12,6 +12,8 @@ package protocol ImageSource: Sendable {
   func imageIndex(at position: Int) -> Int
   /// Whether the indices stand in the files' names, and are not just positions.
   var namesIndices: Bool { get }
+  /// Whether each image is a file by itself: they may differ in size where that was allowed, and any can be read first.
+  var isFiles: Bool { get }
   /// Hands over the images at `positions` in order, `size` at a time (the last batch may be smaller). Memory: one batch.
   func forEachBatch(of size: Int, in positions: Range<Int>, _ body: (ImageBatch) throws -> Void) throws
 }
@@ -22,6 +24,7 @@ extension ImageSource {
   /// Where nothing says otherwise, images are numbered as they come.
   package func imageIndex(at position: Int) -> Int { position }
   package var namesIndices: Bool { false }
+  package var isFiles: Bool { false }
 
   /// All images in order.
   package func forEachBatch(of size: Int, _ body: (ImageBatch) throws -> Void) throws {

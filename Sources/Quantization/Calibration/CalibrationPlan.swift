@@ -64,11 +64,30 @@ package struct CalibrationPlan: Sendable {
       let steps = shares.enumerated().flatMap { step, share in [Int](repeating: step, count: share) }
       trajectories = steps.enumerated().map { ($0, [$1]) }
     }
+    counts = Self.counts(trajectories, calibration, stepCount)
+  }
+
+  private static func counts(
+    _ trajectories: [(number: Int, positions: [Int])], _ calibration: Recipe.Calibration, _ stepCount: Int
+  ) -> [Int] {
     var counts = [Int](repeating: 0, count: stepCount)
     for (_, positions) in trajectories {
       for position in positions { counts[calibration.step(at: position, stepCount: stepCount)] += 1 }
     }
-    self.counts = counts
+    return counts
+  }
+
+  /// How many trajectories are sampled.
+  package var trajectoryCount: Int { trajectories.count }
+
+  /// The plan of consecutive trajectories alone, whose samples are those that the whole plan keeps of them.
+  /// - Parameter range: positions in the order in which trajectories are sampled.
+  package func part(_ range: ClosedRange<Int>) -> CalibrationPlan { CalibrationPlan(self, Array(trajectories[range])) }
+
+  private init(_ whole: CalibrationPlan, _ trajectories: [(number: Int, positions: [Int])]) {
+    (stepCount, calibration, source) = (whole.stepCount, whole.calibration, whole.source)
+    self.trajectories = trajectories
+    counts = Self.counts(trajectories, calibration, stepCount)
   }
 
   /// Bytes that a plan and its batches take at most, before they are made.

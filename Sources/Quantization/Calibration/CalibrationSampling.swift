@@ -44,19 +44,32 @@ package struct CalibrationSampling: Sendable {
       guidance: guidance)
   }
 
-  /// Samples the trajectories and hands every kept state to `sink`. Noise: `calibration.seed`, calibration stream,
-  /// trajectory number as image index; what is added to finished images, or stands for them: the numbers beyond the
-  /// trajectories', step by step.
-  /// - Parameter ranges: where ranges are gathered meanwhile; `denoiser` is then watched by its observer.
+  /// What is sampled. - Throws: when labels and network do not fit, before the first network call.
+  package func plan(_ calibration: Recipe.Calibration, progress: ProgressHandler) throws -> CalibrationPlan {
+    let provenance = try provenance(calibration)
+    _ = try calibration.conditioning(of: [0], form: denoiser.conditioning)
+    let weights = try weights(calibration, provenance.steps, progress)
+    return CalibrationPlan(calibration, stepCount: provenance.steps.count, weights: weights)
+  }
+
+  /// The whole set: plans it and samples the plan's trajectories.
   package func run(
     _ calibration: Recipe.Calibration, into sink: any CalibrationSink, gathering ranges: TrajectoryRanges? = nil,
     progress: ProgressHandler
   ) throws {
+    try run(plan(calibration, progress: progress), into: sink, gathering: ranges, progress: progress)
+  }
+
+  /// Samples the trajectories of a plan, or of a part of one, and hands every kept state to `sink`. Noise: `calibration.seed`,
+  /// calibration stream, trajectory number as image index; what is added to finished images, or stands for them: the numbers
+  /// beyond the trajectories', step by step.
+  /// - Parameter ranges: where ranges are gathered meanwhile; `denoiser` is then watched by its observer.
+  package func run(
+    _ plan: CalibrationPlan, into sink: any CalibrationSink, gathering ranges: TrajectoryRanges? = nil,
+    progress: ProgressHandler
+  ) throws {
+    let calibration = plan.calibration
     let provenance = try provenance(calibration)
-    // Refuse labels before the first network call.
-    _ = try calibration.conditioning(of: [0], form: denoiser.conditioning)
-    let weights = try weights(calibration, provenance.steps, progress)
-    let plan = CalibrationPlan(calibration, stepCount: provenance.steps.count, weights: weights)
     let noise = NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate)
     let batches = plan.batches(of: batch)
     // The last states are only kept, and the network sees them for the ranges' sake alone.

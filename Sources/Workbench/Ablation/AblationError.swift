@@ -8,6 +8,8 @@ package enum AblationError: HalftoneError, Equatable {
   case sameName([String])
   /// Recipes made for different samplers, and none was named. By recipe, its sampler.
   case samplersDiffer([String])
+  /// A shard has images to draw of artefacts that other shards have not made yet. Images: those that are done.
+  case waiting(recipes: [String], images: Int)
 
   package var id: String {
     switch self {
@@ -15,10 +17,11 @@ package enum AblationError: HalftoneError, Equatable {
     case .unknownPreset: "E-ABLATE-PRESET"
     case .sameName: "E-ABLATE-NAME"
     case .samplersDiffer: "E-ABLATE-SAMPLER"
+    case .waiting: "E-ABLATE-WAITING"
     }
   }
 
-  package var exit: ExitStatus { .usage }
+  package var exit: ExitStatus { if case .waiting = self { .resumable } else { .usage } }
 
   package var message: String {
     switch self {
@@ -28,6 +31,8 @@ package enum AblationError: HalftoneError, Equatable {
     case .sameName(let names): "recipes of the same name would overwrite each other: \(names.joined(separator: ", "))"
     case .samplersDiffer(let recipes):
       "the recipes name different samplers:\n  " + recipes.joined(separator: "\n  ")
+    case .waiting(let recipes, let images):
+      "\(images) images are done; other shards have not made the artefacts of \(recipes.joined(separator: ", ")) yet"
     }
   }
 
@@ -35,6 +40,7 @@ package enum AblationError: HalftoneError, Equatable {
     switch self {
     case .selection: "--recipes rtn-w8a8,halftone-w8a8, or --preset tfmq"
     case .unknownPreset, .sameName: nil
+    case .waiting: "the same command goes on when they have"
     case .samplersDiffer: "choose one for all of them with --sampler"
     }
   }

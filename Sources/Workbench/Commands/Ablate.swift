@@ -17,6 +17,8 @@ package struct AblateCommand: Sendable {
   package var reference: String?
   package var modelOptions: ModelOptions
   package var out: String?
+  /// The part of the artefacts and images that this process makes; nil: all, and the table.
+  package var shard: Shard?
   package var threads: Int
   package var batch: Int
   package var json: Bool
@@ -25,7 +27,8 @@ package struct AblateCommand: Sendable {
     model: String, recipes: [String], preset: String?, sampler: SamplerOptions, guidance: GuidanceOptions,
     decoderRecipe: String?, effort: Effort,
     size: VariantComparison.Size,
-    reference: String?, modelOptions: ModelOptions, out: String?, threads: Int, batch: Int, json: Bool
+    reference: String?, modelOptions: ModelOptions, out: String?, shard: Shard? = nil, threads: Int, batch: Int,
+    json: Bool
   ) {
     self.model = model
     self.recipes = recipes
@@ -38,6 +41,7 @@ package struct AblateCommand: Sendable {
     self.reference = reference
     self.modelOptions = modelOptions
     self.out = out
+    self.shard = shard
     self.threads = threads
     self.batch = batch
     self.json = json
@@ -58,11 +62,18 @@ package struct AblateCommand: Sendable {
     let run = try RunFolder(
       out ?? joined("outputs", "ablate-\(float.name)-\(preset ?? "recipes")"), command: "ablate",
       // Recipes and counts may change between attempts: what is there is used for what it fits.
-      identity: identity(float, sampler, compute, try guidance.setting(for: float)), arguments: session.arguments)
+      identity: identity(float, sampler, compute, try guidance.setting(for: float)), arguments: session.arguments,
+      shard: shard)
     let comparison = VariantComparison(
       float: float, sampler: sampler, guidance: guidance, decoder: decoder, size: size,
       reference: reference ?? standardReference(float, session.assets),
       run: run, compute: compute, session: session)
+    if let shard {
+      let outcome = try ShardedComparison(comparison: comparison, shard: shard).run(prepared)
+      let made = outcome.recipes.isEmpty ? "no artefacts" : outcome.recipes.joined(separator: ", ")
+      return try session.console.result(
+        "shard \(shard): \(made); \(outcome.images) images in \(run.path) (\(outcome.drawn) drawn)")
+    }
     let variants = try comparison.variants(prepared)
     let report = AblationReport(
       model: float.name, sampler: type(of: sampler).name, steps: try sampler.steps(for: try float.process), size: size,

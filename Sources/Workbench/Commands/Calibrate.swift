@@ -9,13 +9,14 @@ package struct CalibrateCommand: Sendable {
   package var guidance: GuidanceOptions
   package var modelOptions: ModelOptions
   package var out: String?
+  /// The part of the set that this process makes; nil: all of it.
+  package var shard: Shard?
   package var threads: Int
   package var batch: Int
 
   package init(
     model: String, recipe: String, sampler: SamplerOptions, guidance: GuidanceOptions, modelOptions: ModelOptions,
-    out: String?, threads: Int,
-    batch: Int
+    out: String?, shard: Shard? = nil, threads: Int, batch: Int
   ) {
     self.model = model
     self.recipe = recipe
@@ -23,6 +24,7 @@ package struct CalibrateCommand: Sendable {
     self.guidance = guidance
     self.modelOptions = modelOptions
     self.out = out
+    self.shard = shard
     self.threads = threads
     self.batch = batch
   }
@@ -39,6 +41,12 @@ package struct CalibrateCommand: Sendable {
     let sizes = calibration.sizes
     session.console.note(
       "calibration set: \(shown(bytes: sizes.file)) on disk, \(shown(bytes: sizes.memory)) of states in memory")
+    if let shard {
+      let (made, kept) = try calibration.make(shard, ofSet: path, session: session)
+      return try session.console.result(
+        "shard \(shard): \(made + kept) units of 64 trajectories in \(path)\(CalibrationUnits.suffix) (\(made) made, \(kept) kept)"
+      )
+    }
     let set = try calibration.make(path, session: session)
     try session.console.result(
       "\(path): \(shown(count: set.counts.reduce(0, +))) samples at \(set.counts.count { $0 > 0 }) of \(set.counts.count) steps"

@@ -14,13 +14,15 @@ package struct ScoreCommand: Sendable {
   /// Whether scores get intervals that cost more than they do.
   package var intervals: Bool
   package var seed: UInt64
+  /// The part of both sets whose features this process computes and keeps; nil: all, and the scores.
+  package var shard: Shard?
   package var json: Bool
   package var threads: Int
   package var batch: Int
 
   package init(
     generated: String, reference: String, metrics: [ScoreMetric]?, options: ScoringOptions, kernelSubsets: Int,
-    kernelSubsetSize: Int, intervals: Bool, seed: UInt64, json: Bool, threads: Int, batch: Int
+    kernelSubsetSize: Int, intervals: Bool, seed: UInt64, shard: Shard? = nil, json: Bool, threads: Int, batch: Int
   ) {
     self.generated = generated
     self.reference = reference
@@ -29,18 +31,21 @@ package struct ScoreCommand: Sendable {
     subsets = KernelDistance.Subsets(count: kernelSubsets, size: kernelSubsetSize)
     self.intervals = intervals
     self.seed = seed
+    self.shard = shard
     self.json = json
     self.threads = threads
     self.batch = batch
   }
 
   package func run(_ session: Session) throws {
+    if shard != nil, options.keptFeatures == nil { throw ShardError.needsKeptFeatures }
     let compute = try Compute(threads: threads, batch: batch)
     try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let scoring = try FeatureScoring(options, session: session, compute: compute)
     let wanted = metrics ?? ScoreMetric.standard
     let spatial = wanted.contains(.spatialFrechet)
     if spatial && scoring.extractor.spatial == nil { throw ScoreError.noSpatial(path: scoring.definition.name) }
+    if let shard { return try keep(features: shard, scoring, spatial: spatial, session) }
     func needs(_ metricNeeds: (ScoreMetric) -> Bool) -> ScoringNeeds {
       ScoringNeeds(
         features: wanted.contains { metricNeeds($0) || intervals && $0 == .frechet }, spatial: spatial,
@@ -54,6 +59,19 @@ package struct ScoreCommand: Sendable {
     for warning in report.warnings { session.console.warn("\(warning)") }
     if json { return try session.console.result(json: report.value) }
     try session.console.result((report.lines + [featureLine(a.statistics, b.statistics)]).joined(separator: "\n"))
+  }
+
+  /// Computes and keeps a shard's features of the sets that are images; the same command without a shard scores them.
+  private func keep(features shard: Shard, _ scoring: FeatureScoring, spatial: Bool, _ session: Session) throws {
+    for path in [generated, reference] {
+      guard try StatisticsFiles.content(path) == nil else {
+        session.console.note("note: \(path) has its features or statistics already")
+        continue
+      }
+      let selection = try ImageSelection(scoring.images(path))
+      try session.console.result(
+        scoring.keep(shard, of: selection, indices: nil, spatial: spatial, name: path, session: session))
+    }
   }
 
   /// The metrics that the inputs have enough for. - Throws: when one that was asked for by name is not among them.

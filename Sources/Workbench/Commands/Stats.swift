@@ -13,12 +13,14 @@ package struct StatsCommand: Sendable {
   package var out: String
   /// Where statistics of the spatial features go; nil: nowhere.
   package var spatialOut: String?
+  /// The part of the images whose features this process computes; nil: all, and their statistics.
+  package var shard: Shard?
   package var threads: Int
   package var batch: Int
 
   package init(
     images: String, options: ScoringOptions, indices: ClosedRange<Int>?, firstIndex: Int?, out: String,
-    spatialOut: String? = nil, threads: Int, batch: Int
+    spatialOut: String? = nil, shard: Shard? = nil, threads: Int, batch: Int
   ) {
     self.images = images
     self.options = options
@@ -26,18 +28,19 @@ package struct StatsCommand: Sendable {
     self.firstIndex = firstIndex
     self.out = out
     self.spatialOut = spatialOut
+    self.shard = shard
     self.threads = threads
     self.batch = batch
   }
 
   package func run(_ session: Session) throws {
-    for path in [out, spatialOut].compactMap(\.self) { try AtomicFile.checkTarget(path) }
-    // Unless features are to be kept for longer, they stand beside the result until it is there.
-    var options = options
-    options.temporaryFeatures = out + ".features"
-    let scoring = try FeatureScoring(
-      options, session: session, compute: Compute(threads: threads, batch: batch))
-    let selection = try ImageSelection(scoring.images(images), indices: indices, firstIndex: firstIndex)
+    let lines = try shard.map { [try keep(features: $0, session)] } ?? write(session)
+    try session.console.result(lines.joined(separator: "\n"))
+  }
+
+  /// Computes and writes the statistics. - Returns: a line about each file.
+  func write(_ session: Session) throws -> [String] {
+    let (scoring, selection) = try prepare(options, session)
     let found = try scoring.accumulate(selection, spatial: spatialOut != nil, session: session)
     let written =
       [(out, found.main)]
@@ -49,7 +52,27 @@ package struct StatsCommand: Sendable {
     for warning in try found.warnings + found.main.statistics().warnings(name: images) {
       session.console.warn("\(warning)")
     }
-    try session.console.result(
-      written.map { "\($0.0): \($0.1.images.count) images, \($0.1.extractor.name) features" }.joined(separator: "\n"))
+    return written.map { "\($0.0): \($0.1.images.count) images, \($0.1.extractor.name) features" }
+  }
+
+  /// Computes the features of a shard's images and keeps them for whoever writes the statistics.
+  private func keep(features shard: Shard, _ session: Session) throws -> String {
+    var options = options
+    options.keptFeatures = options.keptFeatures ?? temporaryFeatures
+    let (scoring, selection) = try prepare(options, session)
+    return try scoring.keep(
+      shard, of: selection, indices: indices, spatial: spatialOut != nil, name: images, session: session)
+  }
+
+  /// Unless features are to be kept for longer, they stand beside the result until it is there.
+  private var temporaryFeatures: String { out + ".features" }
+
+  private func prepare(_ options: ScoringOptions, _ session: Session) throws -> (FeatureScoring, ImageSelection) {
+    for path in [out, spatialOut].compactMap(\.self) { try AtomicFile.checkTarget(path) }
+    var options = options
+    options.temporaryFeatures = temporaryFeatures
+    let scoring = try FeatureScoring(
+      options, session: session, compute: Compute(threads: threads, batch: batch))
+    return (scoring, try ImageSelection(scoring.images(images), indices: indices, firstIndex: firstIndex))
   }
 }

@@ -71,23 +71,28 @@ package struct VariantComparison {
     self.session = session
   }
 
-  private var images: ClosedRange<Int> { 0...(size.images - 1) }
+  var images: ClosedRange<Int> { 0...(size.images - 1) }
   private func inside(_ name: String) -> String { subfolder.map { joined($0, name) } ?? name }
   private func file(_ name: String) -> String { run.file(inside(name)) }
 
   /// The float model and one variant per recipe, quantised where they are not yet.
   /// - Throws: `E-RUN-ARRAYS` when a distance is wanted of samples that are no images, before any work.
   package func variants(_ recipes: [(title: String, recipe: PreparedRecipe)]) throws -> [Variant] {
-    let channels = float.imageShape.channels
-    if reference != nil, !PNG.channelCounts.contains(channels) { throw RunError.arrays(channels: channels) }
     if let subfolder { try Folder.create(run.file(subfolder)) }
-    var variants = [try variant("float", recipe: nil, float, cost: nil)]
+    var variants = [try floatVariant()]
     for (title, recipe) in recipes {
       let (path, cost) = try artefact(recipe)
       let source = try ModelSource.open(path, assets: session.assets)
       variants.append(try variant(title, recipe: recipe.name, source, cost: cost))
     }
     return variants
+  }
+
+  /// The float model itself. - Throws: as `variants`.
+  func floatVariant() throws -> Variant {
+    let channels = float.imageShape.channels
+    if reference != nil, !PNG.channelCounts.contains(channels) { throw RunError.arrays(channels: channels) }
+    return try variant("float", recipe: nil, float, cost: nil)
   }
 
   /// Draws and measures. - Parameter variants: the float model first.
@@ -116,19 +121,37 @@ package struct VariantComparison {
 
   // MARK: Making
 
-  /// The artefact of a recipe, used again where it is what quantising would write.
-  private func artefact(_ recipe: PreparedRecipe) throws -> (path: String, cost: WorkCost?) {
+  /// A recipe's work in the run's folder: its calibration set, shared by recipes that draw alike, and its artefact.
+  private func place(
+    of recipe: PreparedRecipe
+  ) throws -> (calibration: CalibrationRun, set: String, quantizer: Quantizer, artefact: String) {
     let calibration = try CalibrationRun(source: float, prepared: recipe, compute: compute, guidance: guidance)
-    let gatherer = try calibration.gatherer()
-    let set = try calibration.openOrMake(
-      file("calibration-\(calibration.shortDigest).h5"), gathering: gatherer, session: session)
-    let path = file(recipe.name + ".safetensors")
-    let costPath = file(recipe.name + ".cost.json")
     let quantizer = Quantizer(
       source: float, prepared: recipe, compute: compute,
       decoder: try decoder.map {
         try DecoderQuantizer(source: float, prepared: $0, compute: compute, guidance: guidance)
       })
+    return (
+      calibration, file("calibration-\(calibration.shortDigest).h5"), quantizer, file(recipe.name + ".safetensors")
+    )
+  }
+
+  /// The artefact of a recipe where it is finished; nil where it, or its set, is still to be made.
+  func finished(_ title: String, _ recipe: PreparedRecipe) throws -> Variant? {
+    let place = try place(of: recipe)
+    guard let set = try? place.calibration.open(place.set), place.quantizer.isDone(place.artefact, set: set) else {
+      return nil
+    }
+    return try variant(
+      title, recipe: recipe.name, ModelSource.open(place.artefact, assets: session.assets), cost: nil)
+  }
+
+  /// The artefact of a recipe, used again where it is what quantising would write.
+  func artefact(_ recipe: PreparedRecipe) throws -> (path: String, cost: WorkCost?) {
+    let (calibration, setPath, quantizer, path) = try place(of: recipe)
+    let gatherer = try calibration.gatherer()
+    let set = try calibration.openOrMake(setPath, gathering: gatherer, session: session)
+    let costPath = file(recipe.name + ".cost.json")
     if !quantizer.isDone(path, set: set) {
       session.console.note("quantising: \(recipe.name)")
       let (_, cost) = try WorkCost.measuring {

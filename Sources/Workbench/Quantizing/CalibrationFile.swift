@@ -15,15 +15,21 @@ package enum CalibrationFile {
   /// Creates `path` from the samples that `body` hands to the sink. Samples go to the disk as they come: what is in memory
   /// is one batch. Interrupted writing leaves nothing, so it is started again.
   package static func write(to path: String, _ body: (any CalibrationSink) throws -> Void) throws {
-    try HDF5.write(to: path) { try body(Sink($0)) }
+    try HDF5.write(to: path) { try body(Sink($0, provenanceIn: provenanceAttribute)) }
   }
 
-  private final class Sink: CalibrationSink {
+  final class Sink: CalibrationSink {
     private let writer: HDF5Writer
-    init(_ writer: HDF5Writer) { self.writer = writer }
+    private let attribute: String
+
+    /// - Parameter attribute: what the file says its provenance under.
+    init(_ writer: HDF5Writer, provenanceIn attribute: String) {
+      self.writer = writer
+      self.attribute = attribute
+    }
 
     func begin(_ provenance: CalibrationProvenance, counts: [Int]) throws {
-      try writer.attribute(provenanceAttribute, JSONWriter.compact(provenance.encode()))
+      try writer.attribute(attribute, JSONWriter.compact(provenance.encode()))
       for (step, count) in counts.enumerated() where count > 0 {
         try writer.create(
           dataset("x", step: step), type: .f32, rowDims: provenance.imageShape.dims, rows: count)
@@ -55,12 +61,18 @@ package enum CalibrationFile {
     private let file: HDF5File
 
     /// - Throws: when the file is no calibration set, or its datasets do not fit its provenance.
-    package init(_ path: String) throws {
+    package init(_ path: String) throws { try self.init(path, provenanceIn: provenanceAttribute) }
+
+    /// A text that the file says of itself; nil where it does not.
+    func text(_ attribute: String) -> String? { file.attributes[attribute] }
+
+    /// - Parameter attribute: what the file says its provenance under.
+    init(_ path: String, provenanceIn attribute: String) throws {
       self.path = path
       digest = "sha256:" + (try Digest.sha256(file: path))
       file = try HDF5File(path)
-      guard let text = file.attributes[provenanceAttribute] else { throw QuantizationError.notASet(file: path) }
-      let named = "\(path): \(provenanceAttribute)"
+      guard let text = file.attributes[attribute] else { throw QuantizationError.notASet(file: path) }
+      let named = "\(path): \(attribute)"
       provenance = try CalibrationProvenance(JSON.parse(Array(text.utf8), file: named), file: named)
       counts = try Self.checkedCounts(file, provenance)
     }

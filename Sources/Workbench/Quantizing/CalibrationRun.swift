@@ -126,14 +126,28 @@ package struct CalibrationRun {
     try TrajectoryRanges(prepared.recipe, graph: source.model.graph, stepCount: prepared.steps.count)
   }
 
-  private func sample(
-    into sink: any CalibrationSink, gathering ranges: TrajectoryRanges?, session: Session
-  ) throws {
-    let sampling = CalibrationSampling(
+  /// Samples a shard's units of the set at `path`, into files beside it.
+  /// - Returns: how many units were made and how many were there.
+  func make(_ shard: Shard, ofSet path: String, session: Session) throws -> (made: Int, kept: Int) {
+    let sampling = try sampling(gathering: nil)
+    let reporter = WorkReporter(session)
+    let plan = try sampling.plan(prepared.recipe.calibration, progress: reporter.report)
+    reporter.finish()
+    return try CalibrationUnits(beside: path).make(shard, of: plan, with: sampling, session: session)
+  }
+
+  private func sampling(gathering ranges: TrajectoryRanges?) throws -> CalibrationSampling {
+    CalibrationSampling(
       denoiser: try source.denoiser(guidance: guidance, compute: compute, observer: ranges?.observer),
       schedule: try source.process.schedule,
       sampler: prepared.sampler, modelDigest: source.digest, batch: compute.batch, guidance: guidance,
       probe: try probe())
+  }
+
+  private func sample(
+    into sink: any CalibrationSink, gathering ranges: TrajectoryRanges?, session: Session
+  ) throws {
+    let sampling = try sampling(gathering: ranges)
     let reporter = WorkReporter(session)
     try sampling.run(prepared.recipe.calibration, into: sink, gathering: ranges, progress: reporter.report)
     reporter.finish()

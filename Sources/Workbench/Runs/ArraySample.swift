@@ -15,19 +15,23 @@ enum ArraySample {
     try NPZ.write(archive, to: path)
   }
 
-  /// The texts and the shape, after reading everything, so that the checksums are looked at.
-  static func facts(_ path: String) throws -> (texts: [String: String], shape: ImageShape) {
+  /// What a sample's file says of itself, and what it holds: values as stored.
+  typealias Facts = (texts: [String: String], shape: ImageShape, content: [UInt8])
+
+  /// Reads everything, so that the checksums are looked at.
+  static func facts(_ path: String) throws -> Facts {
     let archive = try NPZ.read(path)
-    let dims = archive.tensors[values]?.dims ?? []
-    guard dims.count == 3 else {
-      throw InputArrayError.shape(file: path, name: values, expected: "C H W", found: dims)
+    guard let sample = archive.tensors[values], sample.dims.count == 3 else {
+      let found = archive.tensors[values]?.dims ?? []
+      throw InputArrayError.shape(file: path, name: values, expected: "C H W", found: found)
     }
+    let dims = sample.dims
     var texts: [String: String] = [:]
     for (key, stored) in archive.tensors where key != values && stored.type == .u8 && stored.bytes.count <= longestText
     {
       texts[key] = String(validating: stored.bytes, as: UTF8.self)
     }
-    return (texts, ImageShape(channels: dims[0], height: dims[1], width: dims[2]))
+    return (texts, ImageShape(channels: dims[0], height: dims[1], width: dims[2]), sample.bytes)
   }
 
   /// C H W. - Throws: when the file holds something else.

@@ -1,4 +1,5 @@
 import Formats
+import Foundation
 import Tensors
 
 /// The images of a run, each saying which image of which run it is, so that a file put in the wrong place, damaged or left
@@ -8,14 +9,16 @@ import Tensors
 /// number of channels are `arrays/000123/123456.npz` with their values as they are, and the words as arrays beside them. Latents are
 /// kept as arrays whatever their channels, in `latents/`.
 package struct ImageStore: Sendable {
+  /// What the images lie in, and the folder of the run or of one of its models, which that stands in.
   package let folder: String
+  package let base: String
   package let shape: ImageShape
   /// Whether samples are kept as arrays, because no image file holds so many channels.
   package let holdsArrays: Bool
   /// nil where nothing was drawn: images of given latents.
   private let seed: UInt64?
   private let modelDigest: String
-  private let runDigest: String
+  package let runDigest: String
 
   /// What a sample is.
   package enum Content: Sendable {
@@ -31,28 +34,30 @@ package struct ImageStore: Sendable {
     holdsArrays = content == .latents || !PNG.channelCounts.contains(shape.channels)
     let name = content == .latents ? Self.latentFolderName : holdsArrays ? Self.arrayFolderName : Self.folderName
     self.folder = joined(folder, name)
+    base = folder
     self.shape = shape
     self.seed = seed
     self.modelDigest = modelDigest
     self.runDigest = runDigest
   }
 
+  /// `other` with images in another folder.
+  init(_ other: ImageStore, base: String) {
+    folder = joined(base, (other.folder as NSString).lastPathComponent)
+    self.base = base
+    (shape, holdsArrays, seed) = (other.shape, other.holdsArrays, other.seed)
+    (modelDigest, runDigest) = (other.modelDigest, other.runDigest)
+  }
+
   package static let folderName = "images"
   package static let arrayFolderName = "arrays"
   package static let latentFolderName = "latents"
-  private static let imagesPerFolder = 1000
+  static let imagesPerFolder = 1000
 
-  private func subfolder(of index: Int) -> String {
-    joined(folder, Self.sixDigits(index / Self.imagesPerFolder))
-  }
+  private func subfolder(of index: Int) -> String { joined(folder, sixDigits(index / Self.imagesPerFolder)) }
 
   package func path(of index: Int) -> String {
-    joined(subfolder(of: index), Self.sixDigits(index) + (holdsArrays ? ".npz" : ".png"))
-  }
-
-  private static func sixDigits(_ number: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    joined(subfolder(of: index), sixDigits(index) + (holdsArrays ? ".npz" : ".png"))
   }
 
   /// What the file of image `index` says of itself.
@@ -71,30 +76,34 @@ package struct ImageStore: Sendable {
   }
 
   /// Decodes the file: a truncated or flipped file fails its checksums.
-  package func state(of index: Int) -> State {
+  package func state(of index: Int) -> State { examine(index).state }
+
+  /// The same, with what an intact image holds: 8-bit samples H W C, or the values C H W of an array, as stored.
+  package func examine(_ index: Int) -> (state: State, content: [UInt8]?) {
     let path = path(of: index)
-    guard Folder.kind(of: path) != nil else { return .absent }
+    guard Folder.kind(of: path) != nil else { return (.absent, nil) }
     do {
-      let (found, shape) = try holdsArrays ? ArraySample.facts(path) : Self.facts(ofImage: path)
-      if shape != self.shape { return .unusable(reason: "it is \(shape), expected \(self.shape)") }
-      for (key, value) in texts(of: index) where found[key] != value {
-        return .unusable(reason: "its \(key) is \(found[key].map { printable($0) } ?? "absent"), expected \(value)")
+      let found = try holdsArrays ? ArraySample.facts(path) : Self.facts(ofImage: path)
+      if found.shape != shape { return (.unusable(reason: "it is \(found.shape), expected \(shape)"), nil) }
+      for (key, value) in texts(of: index) where found.texts[key] != value {
+        let said = found.texts[key].map { printable($0) } ?? "absent"
+        return (.unusable(reason: "its \(key) is \(said), expected \(value)"), nil)
       }
-      return .intact
+      return (.intact, found.content)
     } catch {
-      return .unusable(reason: (error as? any HalftoneError)?.message ?? "\(error)")
+      return (.unusable(reason: (error as? any HalftoneError)?.message ?? "\(error)"), nil)
     }
   }
 
-  private static func facts(ofImage path: String) throws -> (texts: [String: String], shape: ImageShape) {
+  private static func facts(ofImage path: String) throws -> ArraySample.Facts {
     let bytes = try InputFile.contents(of: path, limit: 1 << 30)
     let image = try PNG.decode(bytes, file: path)
-    return (try PNG.texts(of: bytes, file: path), image.shape)
+    return (try PNG.texts(of: bytes, file: path), image.shape, image.pixels)
   }
 
   /// Writes one image. - Parameters: samples: N C H W, in [-1, 1]; row: which of them.
   package func write(_ samples: Tensor, row: Int, index: Int) throws {
-    try Folder.create(subfolder(of: index))
+    try Folder.create(subfolder(of: index), inside: base)
     if holdsArrays {
       try ArraySample.write(
         samples.rows(row..<(row + 1)).reshaped(shape.dims), texts: texts(of: index), to: path(of: index))

@@ -10,17 +10,25 @@ import Tensors
 package final class RunFolder {
   package static let schema = 1
   package static let recordName = "run.json"
+  /// Where shards put their reports and logs.
+  package static let shardFolderName = "shards"
 
   package let path: String
   package let identity: RunIdentity
   package let log: Logger
   /// Whether an earlier process began this run.
   package let isContinued: Bool
-  private let lock: RunLock
+  /// nil where several processes share the folder: whatever they write twice is equal, and appears by renaming.
+  private let lock: RunLock?
 
-  /// - Parameters: command: the command's name, part of the identity; arguments: the command line, for the record.
+  /// - Parameters:
+  ///   - command: the command's name, part of the identity.
+  ///   - arguments: the command line, for the record.
+  ///   - shard: the part of the run that is this process's; nil: all of it, and no other process may work here.
   /// - Throws: `RunError` when the folder is another run's, another process's or no run folder.
-  package init(_ path: String, command: String, identity: ConfigurationValue, arguments: [String]) throws {
+  package init(
+    _ path: String, command: String, identity: ConfigurationValue, arguments: [String], shard: Shard? = nil
+  ) throws {
     try Folder.create(path)
     let record = joined(path, Self.recordName)
     let exists = Folder.kind(of: record) != nil
@@ -31,20 +39,25 @@ package final class RunFolder {
         throw RunError.foreign(folder: path, example: example)
       }
     }
-    lock = try RunLock(folder: path)
+    lock = shard == nil ? try RunLock(folder: path) : nil
     try TemporaryFiles.removeStale(in: path)
     self.path = path
     self.identity = RunIdentity(["command": .string(command), "configuration": identity])
     // Looked at again under the lock: another process may have begun and ended in between.
     isContinued = Folder.kind(of: record) != nil
-    if isContinued {
-      let differences = self.identity.differences(inFolder: RunIdentity(try Self.record(in: path)["identity"]!))
-      if !differences.isEmpty { throw RunError.differs(folder: path, differences: differences) }
-    } else {
+    if !isContinued {
       try AtomicFile.write(JSONWriter.pretty(Self.record(self.identity, arguments: arguments)), to: record)
     }
-    log = try RunLog.logger(appendingTo: joined(path, "log.jsonl"))
-    if let holder = lock.replaced {
+    // Where processes share the folder, one that was asked for something else may have put its record here just now.
+    if isContinued || shard != nil {
+      let differences = self.identity.differences(inFolder: RunIdentity(try Self.record(in: path)["identity"]!))
+      if !differences.isEmpty { throw RunError.differs(folder: path, differences: differences) }
+    }
+    if shard != nil { try Folder.create(joined(path, Self.shardFolderName), inside: path) }
+    // Appending is only safe among processes of one machine, so every shard has a log of its own.
+    let logName = shard.map { joined(Self.shardFolderName, $0.fileName + ".log.jsonl") } ?? "log.jsonl"
+    log = try RunLog.logger(appendingTo: joined(path, logName))
+    if let holder = lock?.replaced {
       log.warning(
         "took over the lock of a process that ended",
         metadata: ["host": "\(holder.host)", "process": "\(holder.process)"])
@@ -55,7 +68,7 @@ package final class RunFolder {
   /// The path of something inside.
   package func file(_ name: String) -> String { joined(path, name) }
 
-  private static let ownNames: Set<String> = ["lock", "log.jsonl"]
+  private static let ownNames: Set<String> = ["lock", "log.jsonl", shardFolderName]
 
   private static func record(_ identity: RunIdentity, arguments: [String]) -> ConfigurationValue {
     let machine = Machine.current

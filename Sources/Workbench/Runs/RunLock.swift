@@ -19,6 +19,12 @@ package struct LockHolder: Sendable, Equatable {
     guard words.count == 2, let process = Int32(words[1]), process > 0 else { return nil }
     self.init(host: String(words[0]), process: process)
   }
+
+  /// Whether the holder may still be at work; a holder on another host cannot be asked and counts as running.
+  var mayBeRunning: Bool {
+    guard host == Machine.current.hostName else { return true }
+    return kill(process, 0) == 0 || errno != ESRCH
+  }
 }
 
 /// Guards a run folder against a second process: the file `lock` names host and process, and an advisory lock on it
@@ -45,7 +51,7 @@ package final class RunLock {
         close(descriptor)
         if code == EINTR { continue }
         let isContended = code == EWOULDBLOCK
-        if isContended || holder.map(Self.isRunning) == true { throw RunError.locked(folder: folder, holder: holder) }
+        if isContended || holder?.mayBeRunning == true { throw RunError.locked(folder: folder, holder: holder) }
         self.descriptor = -1
         self.replaced = holder
         try AtomicFile.write(LockHolder.current.text, to: path)
@@ -80,11 +86,5 @@ package final class RunLock {
     var (held, named) = (stat(), stat())
     return fstat(descriptor, &held) == 0 && stat(path, &named) == 0
       && held.st_ino == named.st_ino && held.st_dev == named.st_dev
-  }
-
-  /// Whether the holder may still be at work; a holder on another host cannot be asked and counts as running.
-  private static func isRunning(_ holder: LockHolder) -> Bool {
-    guard holder.host == Machine.current.hostName else { return true }
-    return kill(holder.process, 0) == 0 || errno != ESRCH
   }
 }

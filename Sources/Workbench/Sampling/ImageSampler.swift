@@ -45,61 +45,9 @@ package struct ImageSampler {
     _ range: ClosedRange<Int>, into store: ImageStore, title: String, session: Session, log: Logger
   ) throws -> Outcome {
     try store.removeStale()
-    var (outcome, rest) = (Outcome(), range.makeIterator())
-    let progress = Progress(title, unit: "images", total: range.count, console: session.console)
-    let clock = ContinuousClock()
-    while true {
-      let kept = outcome.kept
-      let images = store.missing(batch, from: &rest, outcome: &outcome, session: session, log: log)
-      progress.inherit(outcome.kept - kept)
-      if images.isEmpty { break }
-      let done = outcome.kept + outcome.drawn
-      let began = clock.now
-      var loop = try trajectory(images)
-      while try loop.next() != nil {
-        if let signal = Signals.pending, !signal.finishesBatch {
-          progress.finish(Double(done))
-          throw stopped(signal, done, range.count, session)
-        }
-        progress.update(Double(done) + Double(images.count * loop.completed) / Double(loop.steps.count))
-      }
-      outcome.duration += clock.now - began
-      try write(loop.x, images, to: store, session: session) { signal in
-        progress.finish(Double(done))
-        return stopped(signal, done, range.count, session)
-      }
-      outcome.drawn += images.count
-      if let signal = Signals.pending, outcome.kept + outcome.drawn < range.count {
-        progress.finish(Double(done + images.count))
-        throw stopped(signal, done + images.count, range.count, session)
-      }
-    }
-    if outcome.drawn > 0 { progress.finish(Double(range.count)) }
-    log.info(
-      "images", metadata: ["kept": "\(outcome.kept)", "drawn": "\(outcome.drawn)", "replaced": "\(outcome.replaced)"])
-    return outcome
-  }
-
-  /// Writes a batch of samples, or the images that the decoder makes of them, a few at a time.
-  /// - Parameter stop: what a stop signal ends the work with.
-  private func write(
-    _ samples: Tensor, _ images: [Int], to store: ImageStore, session: Session, stop: (StopSignal) -> Stopped
-  ) throws {
-    guard let decoder else {
-      for (row, index) in images.enumerated() { try store.write(samples, row: row, index: index) }
-      return
-    }
-    let progress = Progress("decoding", unit: "images", total: images.count, console: session.console)
-    var tiles = 0
-    for start in stride(from: 0, to: images.count, by: decoder.batch) {
-      let rows = start..<min(start + decoder.batch, images.count)
-      let decoded = try decoder.decode(samples.rows(rows), name: { "image \(images[start + $0])" }) {
-        tiles += 1
-        progress.update(Double(tiles) / Double(decoder.tileCount))
-        if let signal = Signals.pending, !signal.finishesBatch { throw stop(signal) }
-      }
-      for (row, position) in rows.enumerated() { try store.write(decoded, row: row, index: images[position]) }
-    }
+    var pass = DrawingPass(self, into: store, total: range.count, title: title, session: session, log: log)
+    try pass.draw(range)
+    return pass.finish()
   }
 
   /// The trajectory of a batch of images.
@@ -107,9 +55,5 @@ package struct ImageSampler {
     try SamplingLoop(
       denoiser: denoiser, schedule: process.schedule, sampler: sampler, images: images,
       conditioning: conditioning(images), noise: noise)
-  }
-
-  private func stopped(_ signal: StopSignal, _ done: Int, _ total: Int, _ session: Session) -> Stopped {
-    Stopped(signal: signal, progress: "\(done) of \(total) images", command: session.command)
   }
 }

@@ -56,10 +56,10 @@ package struct FeatureScoring {
   ) throws -> [String] {
     let source = selection.source
     let leaf = KeptFeatures.leafSize(source.shape)
-    let kept = selection.count > leaf || self.kept?.isTemporary == false ? self.kept : nil
+    let kept = self.kept.flatMap { selection.count > leaf || !$0.isTemporary || $0.exists ? $0 : nil }
     let progress = Progress("extracting features", unit: "images", total: selection.count, console: session.console)
     var (done, survey) = (0, ImageSurvey(source, depth: depth))
-    try source.forEachBatch(of: leaf, in: selection.positions) { images in
+    try selection.forEachBatch(of: leaf) { images in
       survey.add(images)
       let key = kept.map { _ in KeptFeatures.key(images, extractor.identity) }
       let indices = (images.start..<(images.start + images.count)).map(selection.index)
@@ -75,6 +75,19 @@ package struct FeatureScoring {
     }
     progress.finish(Double(selection.count))
     return survey.warnings
+  }
+
+  /// Computes the features of a shard's images and keeps them, in the leaves in which a pass over all images looks for them.
+  /// - Parameters: indices: of the whole set, where they were asked for; name: what the result calls the set.
+  /// - Returns: a line about it.
+  func keep(
+    _ shard: Shard, of selection: ImageSelection, indices: ClosedRange<Int>?, spatial: Bool, name: String,
+    session: Session
+  ) throws -> String {
+    let part = selection.part(shard, of: indices)
+    let warnings = try forEachLeaf(of: part, spatial: spatial, session: session) { _, _, _ in }
+    for warning in warnings { session.console.warn("\(warning)") }
+    return "shard \(shard): features of \(part.count) images of \(name) in \(kept?.folder ?? "")"
   }
 
   /// A leaf's features, a network call at a time. - Throws: `Stopped` after a stop signal.

@@ -12,11 +12,14 @@ struct KeptFeatures {
   let isTemporary: Bool
 
   private static let bytesPerLeaf = 32 << 20
-  /// A few seconds of Inception on two cores: what a stop costs at most.
-  private static let mostImages = 64
 
-  /// Images of a leaf: the same for every set of images of this size.
-  static func leafSize(_ shape: ImageShape) -> Int { max(1, min(mostImages, bytesPerLeaf / shape.count)) }
+  /// Images of a leaf: the same for every set of images of this size. A unit of work, a few seconds of Inception on two cores, or
+  /// the half of it, a quarter and so on, so that leaves do not depend on where a shard's images begin.
+  static func leafSize(_ shape: ImageShape) -> Int {
+    var size = WorkUnit.size
+    while size > 1, size > bytesPerLeaf / shape.count { size /= 2 }
+    return size
+  }
 
   static func key(_ images: ImageBatch, _ extractor: FeatureExtractorIdentity) -> String {
     let texts = [extractor.name, extractor.mode, extractor.digest, "\(images.shape)"]
@@ -36,9 +39,11 @@ struct KeptFeatures {
     return (features, found)
   }
 
+  var exists: Bool { Folder.kind(of: folder) == .folder }
+
   /// Removes the leaves, and the folder if nothing else is in it.
   func discard() {
-    guard Folder.kind(of: folder) == .folder, let names = try? Folder.names(in: folder) else { return }
+    guard exists, let names = try? Folder.names(in: folder) else { return }
     for name in names where name.hasSuffix(".npz") && name.utf8.count == 68 { unlink(joined(folder, name)) }
     rmdir(folder)
   }

@@ -13,6 +13,8 @@ struct Ablate: ParsableCommand {
       Presets: tfmq, the parts of TFMQ-DM (recipe tfmq-w4a8 with and without them); ptq4dm, PTQ4DM's calibration sets and
       range metrics (changes of recipe ptq4dm-w8a8).
 
+      A shard makes the artefacts of some recipes and draws some of all images; the same command without --shard measures them.
+
       Example:
         halftone ablate fashion-mnist-ddpm --recipes rtn-w4a8,halftone-w4a8 --count 500 --seeds 3
       """)
@@ -40,6 +42,7 @@ struct Ablate: ParsableCommand {
       valueName: "PATH"))
   var reference: String?
   @Option(help: ArgumentHelp("Run folder (default: outputs/ablate-MODEL-PRESET).", valueName: "DIR")) var out: String?
+  @OptionGroup var shard: ShardOptions
   @OptionGroup var source: SourceOptions
   @Flag(help: "Print the report as JSON.") var json = false
   @OptionGroup var compute: ComputeOptions
@@ -49,6 +52,7 @@ struct Ablate: ParsableCommand {
   private static let timingRounds = 9
 
   func validate() throws {
+    if shard.shard != nil, json { throw ValidationError("--json means nothing for one shard, which measures nothing") }
     guard (1...IndexRange.limit).contains(count) else { throw ValidationError("--count \(count): expected 1 or more") }
     guard (1...1000).contains(seeds) else { throw ValidationError("--seeds \(seeds): expected 1 to 1000") }
     guard (1...65536).contains(stepImages) else {
@@ -64,8 +68,9 @@ struct Ablate: ParsableCommand {
       size: .init(
         images: count, seeds: (0..<seeds).map { UInt64($0) }, comparedImages: stepImages,
         timingRounds: Self.timingRounds),
-      reference: reference, modelOptions: source.modelOptions, out: out, threads: compute.threads, batch: compute.batch,
-      json: json
+      reference: reference, modelOptions: source.modelOptions, out: out, shard: try shard.resolved(),
+      threads: compute.threads,
+      batch: compute.batch, json: json
     ).run(session(common))
   }
 }

@@ -9,6 +9,8 @@ struct Calibrate: ParsableCommand {
 
       Example:
         halftone calibrate fashion-mnist-ddpm --recipe halftone-w8a8 --out set.h5
+
+      A shard makes its units of the set in set.h5.units; 'halftone gather set.h5.units --out set.h5' makes the set of all units.
       """)
 
   @Argument(help: "Float model.") var model: String
@@ -16,6 +18,7 @@ struct Calibrate: ParsableCommand {
   @Option(
     help: ArgumentHelp("Where to write the set (default: outputs/MODEL-RECIPE.calibration.h5).", valueName: "set.h5"))
   var out: String?
+  @OptionGroup var shard: ShardOptions
   @OptionGroup var sampler: RecipeSamplerOptions
   @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
@@ -25,8 +28,7 @@ struct Calibrate: ParsableCommand {
   func run() throws {
     try CalibrateCommand(
       model: model, recipe: recipe, sampler: sampler.options, guidance: guidance.options,
-      modelOptions: source.modelOptions, out: out,
-      threads: compute.threads,
+      modelOptions: source.modelOptions, out: out, shard: try shard.resolved(), threads: compute.threads,
       batch: compute.batch
     ).run(session(common))
   }

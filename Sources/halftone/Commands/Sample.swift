@@ -12,6 +12,7 @@ struct Sample: ParsableCommand {
         halftone sample fashion-mnist-ddpm
         halftone sample w8a8.safetensors --indices 0-49999 --seed 1 --out outputs/w8a8 --npz
         halftone sample path/to/ddpm-cifar10 --sampler ddpm-1000 --count 16 --grid 4x4
+        halftone sample w8a8.safetensors --count 50000 --out run --shard 3/64
       """)
 
   @Argument(help: "Float or quantised model.") var model: String
@@ -60,6 +61,7 @@ struct Sample: ParsableCommand {
   @Option(help: ArgumentHelp("Take x_T of image k from row k of the array x_T (N C H W).", valueName: "x_T.npz"))
   var initialNoise: String?
 
+  @OptionGroup var shard: ShardOptions
   @OptionGroup var guidance: GuidanceArguments
   @OptionGroup var source: SourceOptions
   @Option(
@@ -81,14 +83,16 @@ struct Sample: ParsableCommand {
     }
   }
 
-  func run() throws {
+  func run() throws { try command().run(session(common)) }
+
+  /// What the arguments ask for.
+  func command() throws -> SampleCommand {
     let images = indices?.bounds ?? 0...((count ?? 64) - 1)
-    try SampleCommand(
+    return SampleCommand(
       model: model, sampler: SamplerOptions(name: sampler, steps: steps.steps), images: images, seed: seed,
       labels: labels, executor: executor,
       modelOptions: source.modelOptions, initialNoise: initialNoise, out: out, writesArray: npz,
-      latentsOnly: latentsOnly, tile: tiles.tile, guidance: guidance.options, grid: grid,
-      threads: compute.threads, batch: compute.batch, preview: preview, json: json
-    ).run(session(common))
+      latentsOnly: latentsOnly, tile: tiles.tile, guidance: guidance.options, grid: grid, shard: try shard.resolved(),
+      threads: compute.threads, batch: compute.batch, preview: preview, json: json)
   }
 }

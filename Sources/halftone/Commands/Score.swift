@@ -28,11 +28,13 @@ struct Score: ParsableCommand {
   )
   var intervals = false
   @Option(help: ArgumentHelp("Seed of random subsets, splits and tenths.", valueName: "S")) var seed: UInt64 = 0
+  @OptionGroup var shard: ShardOptions
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if shard.shard != nil, json { throw ValidationError("--json means nothing for one shard, which scores nothing") }
     guard (1...100_000).contains(kidSubsets) else {
       throw ValidationError("--kid-subsets \(kidSubsets): expected 1 to 100000")
     }
@@ -44,7 +46,9 @@ struct Score: ParsableCommand {
   func run() throws {
     try ScoreCommand(
       generated: generated, reference: reference, metrics: metrics?.metrics, options: features.scoring,
-      kernelSubsets: kidSubsets, kernelSubsetSize: kidSubsetSize, intervals: intervals, seed: seed, json: json,
+      kernelSubsets: kidSubsets, kernelSubsetSize: kidSubsetSize, intervals: intervals, seed: seed,
+      shard: try shard.resolved(),
+      json: json,
       threads: compute.threads,
       batch: compute.batch
     ).run(session(common))

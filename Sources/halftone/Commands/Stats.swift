@@ -24,6 +24,10 @@ struct Stats: ParsableCommand {
 
         Example:
           halftone stats outputs/w8a8 --indices 0-24999 --out first-half.npz
+          halftone stats outputs/w8a8 --out w8a8.npz --shard 3/64
+
+        A shard computes the features of its images, in w8a8.npz.features or --keep-features; the same command without --shard finds \
+        them there and writes the statistics.
         """)
 
     @Argument(help: "Set of images.") var path: String
@@ -37,6 +41,7 @@ struct Stats: ParsableCommand {
       help: ArgumentHelp(
         "Where to write statistics of the spatial features, of --features inception.", valueName: "spatial.npz"))
     var spatialOut: String?
+    @OptionGroup var shard: ShardOptions
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var common: CommonOptions
 
@@ -49,7 +54,7 @@ struct Stats: ParsableCommand {
     func run() throws {
       try StatsCommand(
         images: path, options: features.scoring, indices: indices?.bounds, firstIndex: firstIndex, out: out,
-        spatialOut: spatialOut, threads: compute.threads, batch: compute.batch
+        spatialOut: spatialOut, shard: try shard.resolved(), threads: compute.threads, batch: compute.batch
       ).run(session(common))
     }
   }

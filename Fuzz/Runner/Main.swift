@@ -1,0 +1,68 @@
+import CFuzzer
+import Foundation
+import Fuzzing
+import Synchronization
+
+/// `halftone-fuzz-coverage`: the readers of the fuzz catalogue under libFuzzer, which changes inputs by what code they reach.
+///
+///     halftone-fuzz-coverage --list                 names of readers, those that start a process for each input apart
+///     halftone-fuzz-coverage --seeds READER FOLDER  writes the reader's valid files there
+///     halftone-fuzz-coverage READER OPTIONS…        libFuzzer, with its own options and corpora
+@main enum Program {
+  static func main() throws {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    switch arguments.first {
+    case "--list":
+      for reader in try FuzzCatalog.readers() where !reader.startsProcesses { print(reader.name) }
+    case "--seeds" where arguments.count == 3:
+      for (number, seed) in try reader(arguments[1]).seeds.enumerated() {
+        try Data(seed).write(to: URL(fileURLWithPath: "\(arguments[2])/seed-\(number)"))
+      }
+    case let name?:
+      let reader = try reader(name)
+      CurrentReader.set(reader)
+      run(arguments.dropFirst().map { $0 })
+    case nil: throw UnknownReader(name: "")
+    }
+  }
+
+  private static func reader(_ name: String) throws -> FuzzReader {
+    guard let found = try FuzzCatalog.readers().first(where: { $0.name == name }) else {
+      throw UnknownReader(name: name)
+    }
+    return found
+  }
+
+  /// libFuzzer sees the command line without the reader's name.
+  private static func run(_ options: [String]) {
+    var strings: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments[0]] + options).map { strdup($0) }
+    var count = CInt(strings.count)
+    strings.append(nil)
+    strings.withUnsafeMutableBufferPointer { buffer in
+      var arguments = buffer.baseAddress
+      exit(
+        LLVMFuzzerRunDriver(&count, &arguments) { bytes, size in
+          CurrentReader.read(Array(UnsafeBufferPointer(start: bytes, count: size)))
+          return 0
+        })
+    }
+  }
+}
+
+struct UnknownReader: Error {
+  let name: String
+}
+
+/// The reader that inputs go to: libFuzzer's callback takes no context.
+enum CurrentReader {
+  private static let reader = Mutex<FuzzReader?>(nil)
+
+  static func set(_ reader: FuzzReader) { Self.reader.withLock { $0 = reader } }
+
+  /// Ends the process, so that libFuzzer keeps the input, when a reader does neither read it nor refuse it as a user would see.
+  static func read(_ input: [UInt8]) {
+    guard let verdict = reader.withLock({ $0 })?.verdict(on: input) else { return }
+    FileHandle.standardError.write(Data("verdict: \(verdict.prefix(1000))\n".utf8))
+    abort()
+  }
+}

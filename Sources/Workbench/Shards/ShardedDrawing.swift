@@ -1,0 +1,40 @@
+import Formats
+import Logging
+import Tensors
+
+/// Draws units of a run in a folder that other processes may share.
+struct ShardedDrawing {
+  let units: WorkUnits
+  let sampler: ImageSampler
+  let store: ImageStore
+
+  /// Draws what is missing of the units' images; when it returns, they are all there, and each unit has a record.
+  /// - Throws: `Stopped` after a stop signal; what is drawn by then is safe.
+  func draw(title: String, session: Session, log: Logger) throws -> ImageSampler.Outcome {
+    let total = units.images?.count ?? 0
+    var pass = DrawingPass(sampler, into: store, total: total, title: title, session: session, log: log)
+    var left = units.count
+    try UnitClaims(run: store.base).forEach(units) { unit in
+      try pass.draw(unit.images)
+      try record(unit)
+      left -= 1
+      if left > 0, let signal = Signals.pending { throw pass.stopped(signal) }
+    }
+    return pass.finish()
+  }
+
+  /// Writes what the unit's images are, unless it is written; a record that cannot be read is written again.
+  private func record(_ unit: WorkUnit) throws {
+    if let known = try? UnitRecord.read(unit.number, inRun: store.base), known.run == store.runDigest,
+      unit.images.allSatisfy({ known.digest(of: $0) != nil })
+    {
+      return
+    }
+    let digests = try unit.images.map { image in
+      let (state, content) = store.examine(image)
+      guard let content else { throw ShardError.changed(path: store.path(of: image), found: state) }
+      return Digest.sha256(content)
+    }
+    try UnitRecord(unit: unit, run: store.runDigest, digests: digests).write(inRun: store.base)
+  }
+}
