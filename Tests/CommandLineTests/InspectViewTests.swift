@@ -95,7 +95,7 @@ import Testing
     #expect(both.status == 2 && both.errors.contains("--preview and --json exclude each other"))
     // On a terminal that `script` makes.
     let line = (["$halftone"] + command.map { "'\($0)'" } + ["--preview", "blocks"]).joined(separator: " ")
-    let shown = try halftone.shell("TERM=xterm script -qec \"\(line)\" /dev/null").wait()
+    let shown = try halftone.shell("TERM=xterm NO_COLOR= COLORTERM= script -qec \"\(line)\" /dev/null").wait()
     #expect(shown.output.contains("\u{1B}[38;5;") && shown.output.contains("▀"), "\(shown.output)\(shown.errors)")
   }
 }

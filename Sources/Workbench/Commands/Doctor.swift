@@ -38,8 +38,20 @@ struct Examination {
     examine(assets)
     examineProcessor()
     examineMemory()
+    examineLibraries()
+  }
+
+  /// Kernels of OpenBLAS that it takes for processors it does not know.
+  private static let oldKernels = ["Prescott", "Core2", "Generic"]
+
+  private mutating func examineLibraries() {
     let libraries = Libraries.versions.map { "\($0.name) \($0.version)" } + [OpenBLAS.version]
     facts.append(("libraries", libraries.joined(separator: "; ")))
+    if KernelTable.available().count > 1, let old = Self.oldKernels.first(where: OpenBLAS.version.hasSuffix) {
+      slow.append(
+        "OpenBLAS does not know this processor and took the kernels of \(old): rounding by second moments and Fréchet distances take "
+          + "longer; OPENBLAS_CORETYPE=Haswell chooses others, whose last bits differ")
+    }
   }
 
   private mutating func examine(_ assets: Result<Assets, any Error>) {
