@@ -17,6 +17,7 @@ struct Halftone: ParsableCommand {
     version: "halftone \(halftoneVersion)",
     subcommands: [
       Sample.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self, Compare.self, Ablate.self,
+      Report.self,
       Predict.self, Decode.self, Encode.self,
       Inspect.self, Convert.self, List.self, Bench.self, Demo.self,
     ])

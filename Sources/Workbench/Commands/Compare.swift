@@ -90,7 +90,10 @@ package struct CompareCommand: Sendable {
       decoder: try decoderQuality(samplers, session))
     try stores[0].writePairs(with: stores[1], images, to: run.file("grid.png"))
     let report = report(float, quantized, measured, notes)
-    try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
+    let page = ReportBuilder(session, compute: compute, floats: [float])
+    try page.add(run.path, own: report)
+    try page.addStrip([("float", samplers[0]), (quantized.name, samplers[1])])
+    try page.write(run.file("report.html"), own: report)
     if json { return try session.console.result(json: report) }
     try printText(session, quantized, measured, run)
   }
@@ -127,6 +130,8 @@ package struct CompareCommand: Sendable {
     let quality = pairs.quality
     return [
       "schema": 1, "float": .string(float.name), "float_digest": .string(float.digest),
+      "float_bytes": .integer(float.weightsFileBytes), "float_path": .string(float.path),
+      "quantized_path": .string(quantized.path),
       "quantized": .string(quantized.name), "quantized_digest": .string(quantized.digest),
       "first_image": .integer(images.lowerBound), "last_image": .integer(images.upperBound),
       "psnr": [
@@ -211,7 +216,7 @@ package struct CompareCommand: Sendable {
         "decoder by itself: PSNR \(decoder.shown) dB, on \(decoder.images.count) latents of the float model")
     }
     try session.console.result("grid (float above quantised): \(run.file("grid.png"))")
-    try session.console.result("report: \(run.file("report.json"))")
+    try session.console.result("report: \(run.file("report.html")), \(run.file("report.json"))")
   }
 }
 

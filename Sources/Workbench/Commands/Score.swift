@@ -14,13 +14,15 @@ package struct ScoreCommand: Sendable {
   /// Whether scores get intervals that cost more than they do.
   package var intervals: Bool
   package var seed: UInt64
+  /// Where the page goes; nil: into the generated images' folder where that is a run of ours, else nowhere.
+  package var page: String?
   package var json: Bool
   package var threads: Int
   package var batch: Int
 
   package init(
     generated: String, reference: String, metrics: [ScoreMetric]?, options: ScoringOptions, kernelSubsets: Int,
-    kernelSubsetSize: Int, intervals: Bool, seed: UInt64, json: Bool, threads: Int, batch: Int
+    kernelSubsetSize: Int, intervals: Bool, seed: UInt64, page: String?, json: Bool, threads: Int, batch: Int
   ) {
     self.generated = generated
     self.reference = reference
@@ -29,12 +31,14 @@ package struct ScoreCommand: Sendable {
     subsets = KernelDistance.Subsets(count: kernelSubsets, size: kernelSubsetSize)
     self.intervals = intervals
     self.seed = seed
+    self.page = page
     self.json = json
     self.threads = threads
     self.batch = batch
   }
 
   package func run(_ session: Session) throws {
+    if let page { try AtomicFile.prepareTarget(page) }
     let compute = try Compute(threads: threads, batch: batch)
     try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let scoring = try FeatureScoring(options, session: session, compute: compute)
@@ -52,8 +56,35 @@ package struct ScoreCommand: Sendable {
     var report = ScoreReport(a, b, seed: seed)
     for metric in feasible { try add(metric, to: &report, a, b, scoring, compute) }
     for warning in report.warnings { session.console.warn("\(warning)") }
+    try writePage(report, session)
     if json { return try session.console.result(json: report.value) }
     try session.console.result((report.lines + [featureLine(a.statistics, b.statistics)]).joined(separator: "\n"))
+  }
+
+  /// What the page of a run's scores is called, and its data.
+  static let pageName = "score.html"
+  static let dataName = "score.json"
+
+  /// One page of the scores, with some of the generated images.
+  private func writePage(_ report: ScoreReport, _ session: Session) throws {
+    let isRun = Folder.kind(of: joined(generated, RunFolder.recordName)) == .file
+    guard let page = page ?? (isRun ? joined(generated, Self.pageName) : nil) else { return }
+    var document = ReportDocument(
+      title: "\(fileName(of: generated)) against \(fileName(of: reference))", commands: ["score"])
+    document.scores = report.scores
+    document.notes = report.warnings
+    if let images = StoredImages(in: generated) {
+      document.galleries = GalleryMaker.gallery(fileName(of: generated), models: [("image", images)]).map { [$0] } ?? []
+    }
+    document.provenance = [
+      .init(
+        title: "score", command: session.command,
+        facts: [
+          .init("generated", generated), .init("reference", reference), .init("program", "halftone \(halftoneVersion)"),
+        ])
+    ]
+    try ReportFile.write(document, recipes: [], own: report.value, page: page)
+    session.console.note("report: \(page)")
   }
 
   /// The metrics that the inputs have enough for. - Throws: when one that was asked for by name is not among them.

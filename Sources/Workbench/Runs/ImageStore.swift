@@ -42,12 +42,15 @@ package struct ImageStore: Sendable {
   package static let latentFolderName = "latents"
   private static let imagesPerFolder = 1000
 
-  private func subfolder(of index: Int) -> String {
-    joined(folder, Self.sixDigits(index / Self.imagesPerFolder))
-  }
+  private func subfolder(of index: Int) -> String { parentFolder(of: path(of: index)) }
 
   package func path(of index: Int) -> String {
-    joined(subfolder(of: index), Self.sixDigits(index) + (holdsArrays ? ".npz" : ".png"))
+    Self.path(of: index, in: folder, ending: holdsArrays ? ".npz" : ".png")
+  }
+
+  /// Where image `index` lies in a store's folder.
+  static func path(of index: Int, in folder: String, ending: String) -> String {
+    joined(joined(folder, sixDigits(index / imagesPerFolder)), sixDigits(index) + ending)
   }
 
   private static func sixDigits(_ number: Int) -> String {

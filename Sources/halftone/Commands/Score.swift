@@ -28,6 +28,11 @@ struct Score: ParsableCommand {
   )
   var intervals = false
   @Option(help: ArgumentHelp("Seed of random subsets, splits and tenths.", valueName: "S")) var seed: UInt64 = 0
+  @Option(
+    help: ArgumentHelp(
+      "Where to write a page of the scores (default: GENERATED/score.html where that is a run folder, else none).",
+      valueName: "score.html"))
+  var report: String?
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
@@ -44,7 +49,8 @@ struct Score: ParsableCommand {
   func run() throws {
     try ScoreCommand(
       generated: generated, reference: reference, metrics: metrics?.metrics, options: features.scoring,
-      kernelSubsets: kidSubsets, kernelSubsetSize: kidSubsetSize, intervals: intervals, seed: seed, json: json,
+      kernelSubsets: kidSubsets, kernelSubsetSize: kidSubsetSize, intervals: intervals, seed: seed, page: report,
+      json: json,
       threads: compute.threads,
       batch: compute.batch
     ).run(session(common))

@@ -21,7 +21,7 @@ import Testing
     "Evaluation": ["Tensors", "Graphs", "Networks", "Execution"],
     "Workbench": [
       "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "CSystem",
-      "Logging",
+      "Logging", "Mustache",
     ],
     // Errors and exit statuses are Tensors'; the child process that reads HDF5 files is Formats'.
     "halftone": ["Workbench", "Tensors", "Formats", "ArgumentParser"],
