@@ -44,6 +44,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -79,6 +80,7 @@ let package = Package(
       [
         "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "Exports",
         "CSystem", .product(name: "Logging", package: "swift-log"),
+        .product(name: "Mustache", package: "swift-mustache"),
       ]),
     .executableTarget(
       name: "halftone",

@@ -19,6 +19,7 @@ struct Halftone: ParsableCommand {
       Sample.self, Gather.self, Cluster.self, Calibrate.self, Quantize.self, Stats.self, Fid.self, Score.self,
       Compare.self,
       Ablate.self,
+      Report.self,
       Predict.self, Decode.self, Encode.self,
       Inspect.self, Convert.self, Export.self, List.self, Bench.self, Demo.self, Doctor.self, Manual.self,
     ])

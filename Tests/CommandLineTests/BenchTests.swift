@@ -63,7 +63,8 @@ import Testing
     let refused = try halftone.run(command + ["--ops"])
     #expect(refused.status == 2)
     #expect(
-      refused.errors.hasPrefix("error[E-USAGE]: --gradients takes neither --quantized nor --ops nor --driven\n"))
+      refused.errors.hasPrefix(
+        "error[E-USAGE]: --gradients takes neither --quantized nor --ops nor --driven, and times denoisers only\n"))
   }
 
   @Test func missedSpeedupIsAFailedCheck() throws {

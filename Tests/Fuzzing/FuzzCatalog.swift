@@ -11,7 +11,7 @@ import Workbench
 /// Every reader of files that users give. A new one adds its line here.
 package enum FuzzCatalog {
   package static func readers() throws -> [FuzzReader] {
-    try configurations() + images() + archives() + models() + folders()
+    try configurations() + reports() + images() + archives() + models() + folders()
   }
 
   static let checkout = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
@@ -77,6 +77,39 @@ package enum FuzzCatalog {
       FuzzReader("recipe", .text, seeds: recipes) { input, _ in
         _ = try Recipe(YAML.parse(input, file: "input"), file: "input")
       },
+    ]
+  }
+
+  /// The data of a report, as `quantize --from` reads it and a page is made of it.
+  private static func reports() throws -> [FuzzReader] {
+    var document = ReportDocument(title: "t", commands: ["demo"])
+    var variant = ReportVariant(name: "v", title: "v", isQuantized: true)
+    variant.stepDecibels = [30, nil, 20, 10, 12]
+    variant.layers = [
+      ReportLayer(
+        path: "a", weightBits: 4, activationBits: 8, weightCount: 9, weightBytes: 5, multiplyAccumulates: 90)
+    ]
+    variant.calibration = ReportCoverage(distribution: "ndtc", trajectories: 2, counts: [1, 2])
+    variant.analysis = ReportAnalysis(
+      float: "f", quantized: "q", images: 1, steps: [0, 3],
+      layers: [
+        .init(path: "a", weight: [0.25, 0.5], activation: [0.125, 0], accumulated: [nil, 0.5], clippedWeights: 0.1)
+      ],
+      ranges: [.init(site: "a:input", lower: [0, -1], upper: [1, 2], gridLower: [-1], gridUpper: [2])],
+      histograms: [.init(site: "a:weight", firstCode: -1, lastCode: 5, largestCode: 3, counts: [1, 2], clipped: 0)])
+    document.variants = [variant]
+    document.strips = [
+      .init(title: "s", image: 1, steps: [0], height: 4, width: 4, rows: [.init(model: "v", frames: ["aaaa"])])
+    ]
+    let data = JSONWriter.compact([
+      "recipes": ["v": try YAML.parse(file("calib/rtn-w4a8.yaml"), file: "recipe")],
+      "report": try ReportFile.value(of: document),
+    ])
+    return [
+      FuzzReader("report", .text, seeds: [Array(data.utf8)]) { input, folder in
+        _ = try ReportedRecipe(path: write(input, folder, "report.json"), name: nil, count: 1).read()
+        _ = try ReportPage(ReportFile.document(in: JSON.parse(input, file: "input"), file: "input")).html()
+      }
     ]
   }
 

@@ -10,13 +10,17 @@ package struct WorkEstimate: Sendable, Equatable {
   package struct Stage: Sendable, Equatable {
     package let name: String
     package let seconds: Double
+    package init(name: String, seconds: Double) {
+      self.name = name
+      self.seconds = seconds
+    }
   }
 
   package let stages: [Stage]
   package var seconds: Double { stages.reduce(0) { $0 + $1.seconds } }
 
   /// A call whose values are quantised or watched, over a plain one.
-  private static let watchedCall = 1.2
+  package static let watchedCall = 1.2
   /// A forward pass that keeps its results and the backward pass, over a plain call.
   private static let gradientCall = 5.5
   /// Multiplications that trying one range of `RangeEstimator.searches` for a weight is worth, all candidates together.
@@ -25,6 +29,8 @@ package struct WorkEstimate: Sendable, Equatable {
   private static let slowestMultiplication = 1e-10
   /// Columns' second moments and their use run at half of the network's rate.
   private static let momentsRate = 0.5
+
+  package init(stages: [Stage]) { self.stages = stages }
 
   /// - Parameters: stepCount: sampling steps; callSeconds: of one image through the float network; drawsSet: whether the
   ///   calibration set is made, too.

@@ -80,11 +80,15 @@ package struct AblateCommand: Sendable {
       rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads,
       command: session.command)
     try AtomicFile.write(report.text, to: run.file("report.md"))
-    try AtomicFile.write(JSONWriter.pretty(report.value), to: run.file("report.json"))
+    let page = ReportBuilder(session, compute: compute, floats: [float])
+    try page.add(run.path, own: report.value)
+    try page.addStrip(variants.map { ($0.title, $0.samplers[0]) })
+    try page.write(run.file("report.html"), own: report.value)
     run.log.info("finished")
     if json { return try session.console.result(json: report.value) }
     try session.console.result(report.text)
-    try session.console.result("Report: \(run.file("report.md")), \(run.file("report.json"))")
+    try session.console.result(
+      "Report: \(run.file("report.html")), \(run.file("report.md")), \(run.file("report.json"))")
   }
 
   private func identity(

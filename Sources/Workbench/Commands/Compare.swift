@@ -93,7 +93,10 @@ package struct CompareCommand: Sendable {
     let picture = try stores[0].writePairs(
       with: stores[1], images, names: ["float", quantized.name], to: run.file("grid.png"))
     let report = report(float, quantized, measured, notes)
-    try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
+    let page = ReportBuilder(session, compute: compute, floats: [float])
+    try page.add(run.path, own: report)
+    try page.addStrip([("float", samplers[0]), (quantized.name, samplers[1])])
+    try page.write(run.file("report.html"), own: report)
     if json { return try session.console.result(json: report) }
     try printText(session, quantized, measured, run)
     try preview?.show(picture, file: run.file("grid.png"), console: session.console)
@@ -131,6 +134,8 @@ package struct CompareCommand: Sendable {
     let quality = pairs.quality
     return [
       "schema": 1, "float": .string(float.name), "float_digest": .string(float.digest),
+      "float_bytes": .integer(float.weightsFileBytes), "float_path": .string(float.path),
+      "quantized_path": .string(quantized.path),
       "quantized": .string(quantized.name), "quantized_digest": .string(quantized.digest),
       "first_image": .integer(images.lowerBound), "last_image": .integer(images.upperBound),
       "psnr": [
@@ -215,7 +220,7 @@ package struct CompareCommand: Sendable {
         "decoder by itself: PSNR \(decoder.shown) dB, on \(decoder.images.count) latents of the float model")
     }
     try session.console.result("grid (float above quantised): \(run.file("grid.png"))")
-    try session.console.result("report: \(run.file("report.json"))")
+    try session.console.result("report: \(run.file("report.html")), \(run.file("report.json"))")
   }
 }
 

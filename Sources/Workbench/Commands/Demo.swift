@@ -33,6 +33,7 @@ package struct DemoCommand: Sendable {
     let compute = try Compute(threads: threads, batch: batch)
     let parts = try DemoPart.all(isQuick: isQuick).map { try prepare($0, session.assets) }
     let run = try openFolder(parts, compute, session)
+    let page = ReportBuilder(session, compute: compute, floats: parts.map(\.float))
     var reports: [DemoReport] = []
     var pictures: [(path: String, what: String)] = []
     for prepared in parts {
@@ -42,14 +43,16 @@ package struct DemoCommand: Sendable {
         size: part.size, reference: joined(session.assets.folder(.model), DemoPart.reference), run: run,
         subfolder: part.subfolder, compute: compute, session: session)
       let variants = try comparison.variants(zip(part.recipes, prepared.recipes).map { ($0.title, $1) })
-      reports.append(
-        DemoReport(
-          part: part, sampler: prepared.sampler,
-          steps: try prepared.sampler.plan(for: try prepared.float.process).stepCount,
-          rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads))
+      let report = DemoReport(
+        part: part, sampler: prepared.sampler,
+        steps: try prepared.sampler.plan(for: try prepared.float.process).stepCount,
+        rows: try comparison.rows(variants), kernels: compute.kernels.name, threads: compute.pool.threads)
+      reports.append(report)
       pictures += try draw(variants, of: part, run)
+      try page.add(run.path, own: ["parts": [report.value]])
+      try page.addStrip(variants.map { ($0.title, $0.samplers[0]) })
     }
-    try finish(reports, pictures, run, session)
+    try finish(reports, pictures, page, run, session)
   }
 
   // MARK: Steps
@@ -137,16 +140,20 @@ package struct DemoCommand: Sendable {
   }
 
   private func finish(
-    _ reports: [DemoReport], _ pictures: [(path: String, what: String)], _ run: RunFolder, _ session: Session
+    _ reports: [DemoReport], _ pictures: [(path: String, what: String)], _ page: ReportBuilder, _ run: RunFolder,
+    _ session: Session
   ) throws {
     let text = reports.map(\.text).joined(separator: "\n")
     let value: ConfigurationValue = ["schema": 2, "parts": .list(reports.map(\.value))]
     try AtomicFile.write(text, to: run.file("report.md"))
-    try AtomicFile.write(JSONWriter.pretty(value), to: run.file("report.json"))
+    // The layers of the model that deviates most are measured.
+    try page.analyse(onlyWorst: true)
+    try page.write(run.file("report.html"), own: value)
     run.log.info("finished")
     if json { return try session.console.result(json: value) }
     try session.console.result(text)
     for picture in pictures { try session.console.result("\(picture.path): \(picture.what)") }
-    try session.console.result("Report: \(run.file("report.md")), \(run.file("report.json"))")
+    try session.console.result(
+      "Report: \(run.file("report.html")), \(run.file("report.md")), \(run.file("report.json"))")
   }
 }

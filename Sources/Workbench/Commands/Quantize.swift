@@ -18,7 +18,7 @@ package struct QuantizeCommand: Sendable {
 
   package var model: String
   /// Of the denoiser; nil where it stays float.
-  package var recipe: String?
+  package var recipe: RecipeChoice?
   package var components: Components
   /// Of the decoder.
   package var decoderRecipe: String
@@ -28,13 +28,20 @@ package struct QuantizeCommand: Sendable {
   package var modelOptions: ModelOptions
   package var out: String?
   package var effort: Effort
+  /// Where the recipe comes from.
+  package enum RecipeChoice: Sendable {
+    /// By name or path.
+    case named(String)
+    case reported(ReportedRecipe)
+  }
+
   /// In place of an effort: how long the work may take.
   package var time: WorkTime?
   package var threads: Int
   package var batch: Int
 
   package init(
-    model: String, recipe: String?, components: Components, decoderRecipe: String, calibration: String?,
+    model: String, recipe: RecipeChoice?, components: Components, decoderRecipe: String, calibration: String?,
     sampler: SamplerOptions, guidance: GuidanceOptions, modelOptions: ModelOptions,
     out: String?, effort: Effort, time: WorkTime?, threads: Int,
     batch: Int
@@ -68,8 +75,7 @@ package struct QuantizeCommand: Sendable {
       if let decoder { try makeDecoderAlone(decoder, source, compute, session) }
       return
     }
-    var prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets).scaled(
-      to: effort, console: session.console)
+    var prepared = try chosen(recipe, source, session).scaled(to: effort, console: session.console)
     session.console.notes(try source.schedule.notes + prepared.notes)
     let planning = try TimePlanning(
       source, stepCount: prepared.steps.count, drawsSet: calibration == nil, compute: compute)
@@ -90,6 +96,7 @@ package struct QuantizeCommand: Sendable {
     if made.model.selfTest == nil {
       session.console.note("note: this recipe's tables cannot run in integers; the model is for simulation")
     }
+    try writePage(path, source, compute, session)
     try report(made, decoder, source, path, session)
   }
 
@@ -103,7 +110,9 @@ package struct QuantizeCommand: Sendable {
     let prepared = decoder.prepared.replacing(
       decoder.prepared.recipe.leavingEverythingFloat, name: decoder.prepared.name)
     let quantizer = Quantizer(source: source, prepared: prepared, compute: compute, decoder: decoder)
-    try report(try quantizer.make(path, set: nil, session: session), decoder, source, path, session)
+    let made = try quantizer.make(path, set: nil, session: session)
+    try writePage(path, source, compute, session)
+    try report(made, decoder, source, path, session)
   }
 
   private func report(
@@ -122,5 +131,30 @@ package struct QuantizeCommand: Sendable {
     try session.console.result(
       "decoder: PSNR \(mean), of the mean error \(quality.pooled.text) dB, against the float decoder on "
         + "\(quality.images.count) latents that it was not calibrated on")
+  }
+
+  private func chosen(
+    _ recipe: RecipeChoice, _ source: ModelSource, _ session: Session
+  ) throws -> PreparedRecipe {
+    switch recipe {
+    case .named(let text): try PreparedRecipe(text, for: source, sampler: sampler, assets: session.assets)
+    case .reported(let reported): try reported.prepared(for: source, sampler: sampler, session: session)
+    }
+  }
+
+  /// The page beside the model.
+  private func writePage(_ path: String, _ source: ModelSource, _ compute: Compute, _ session: Session) throws {
+    let builder = ReportBuilder(session, compute: compute, floats: [source])
+    try builder.add(path)
+    if case .named(let text) = recipe { builder.name(recipe: text) }
+    let machine = Machine.current
+    builder.describe(
+      command: session.command,
+      facts: [
+        .init("machine", "\(machine.processor), \(machine.logicalCores) processors"), .init("system", machine.kernel),
+      ])
+    let page = ReportBuilder.page(of: path)
+    try builder.write(page)
+    session.console.note("report: \(page)")
   }
 }

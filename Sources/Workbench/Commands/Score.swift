@@ -16,13 +16,16 @@ package struct ScoreCommand: Sendable {
   package var seed: UInt64
   /// The part of both sets whose features this process computes and keeps; nil: all, and the scores.
   package var shard: Shard?
+  /// Where the page goes; nil: into the generated images' folder where that is a run of ours, else nowhere.
+  package var page: String?
   package var json: Bool
   package var threads: Int
   package var batch: Int
 
   package init(
     generated: String, reference: String, metrics: [ScoreMetric]?, options: ScoringOptions, kernelSubsets: Int,
-    kernelSubsetSize: Int, intervals: Bool, seed: UInt64, shard: Shard? = nil, json: Bool, threads: Int, batch: Int
+    kernelSubsetSize: Int, intervals: Bool, seed: UInt64, shard: Shard? = nil, page: String?, json: Bool, threads: Int,
+    batch: Int
   ) {
     self.generated = generated
     self.reference = reference
@@ -32,6 +35,7 @@ package struct ScoreCommand: Sendable {
     self.intervals = intervals
     self.seed = seed
     self.shard = shard
+    self.page = page
     self.json = json
     self.threads = threads
     self.batch = batch
@@ -39,6 +43,7 @@ package struct ScoreCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if shard != nil, options.keptFeatures == nil { throw ShardError.needsKeptFeatures }
+    if let page { try AtomicFile.prepareTarget(page) }
     let compute = try Compute(threads: threads, batch: batch)
     try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let scoring = try FeatureScoring(options, session: session, compute: compute)
@@ -57,6 +62,7 @@ package struct ScoreCommand: Sendable {
     var report = ScoreReport(a, b, seed: seed)
     for metric in feasible { try add(metric, to: &report, a, b, scoring, compute) }
     for warning in report.warnings { session.console.warn("\(warning)") }
+    try writePage(report, session)
     if json { return try session.console.result(json: report.value) }
     try session.console.result((report.lines + [featureLine(a.statistics, b.statistics)]).joined(separator: "\n"))
   }
@@ -72,6 +78,32 @@ package struct ScoreCommand: Sendable {
       try session.console.result(
         scoring.keep(shard, of: selection, indices: nil, spatial: spatial, name: path, session: session))
     }
+  }
+
+  /// What the page of a run's scores is called, and its data.
+  static let pageName = "score.html"
+  static let dataName = "score.json"
+
+  /// One page of the scores, with some of the generated images.
+  private func writePage(_ report: ScoreReport, _ session: Session) throws {
+    let isRun = Folder.kind(of: joined(generated, RunFolder.recordName)) == .file
+    guard let page = page ?? (isRun ? joined(generated, Self.pageName) : nil) else { return }
+    var document = ReportDocument(
+      title: "\(fileName(of: generated)) against \(fileName(of: reference))", commands: ["score"])
+    document.scores = report.scores
+    document.notes = report.warnings
+    if let images = StoredImages(in: generated) {
+      document.galleries = GalleryMaker.gallery(fileName(of: generated), models: [("image", images)]).map { [$0] } ?? []
+    }
+    document.provenance = [
+      .init(
+        title: "score", command: session.command,
+        facts: [
+          .init("generated", generated), .init("reference", reference), .init("program", "halftone \(halftoneVersion)"),
+        ])
+    ]
+    try ReportFile.write(document, recipes: [], own: report.value, page: page)
+    session.console.note("report: \(page)")
   }
 
   /// The metrics that the inputs have enough for. - Throws: when one that was asked for by name is not among them.

@@ -62,7 +62,8 @@ package struct DemoReport: Sendable {
     let machine = Machine.current
     func number(_ value: Double?) -> ConfigurationValue { value.map { .number($0) } ?? .null }
     return [
-      "model": .string(part.model), "metric": .string(rows[0].distances[0].title),
+      "model": .string(part.model), "subfolder": part.subfolder.map { .string($0) } ?? .null,
+      "metric": .string(rows[0].distances[0].title),
       "images": .integer(part.size.images),
       "steps": .integer(steps), "sampler": sampler.configuration, "guidance": number(part.guidance.scale),
       "instruction_set": .string(kernels),

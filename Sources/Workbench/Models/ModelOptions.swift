@@ -26,6 +26,12 @@ package struct ModelOptions: Sendable {
   /// Of images; nil: the model's own.
   var size: SampleSize? { checkpoint.size }
 
+  /// The options that were given, as on the command line.
+  package var given: [String] {
+    schedule.given + ofCheckpoints + (size == nil ? [] : ["--size"]) + (weights.weights == nil ? [] : ["--weights"])
+      + (weights.variant == nil ? [] : ["--variant"])
+  }
+
   /// The options that concern checkpoints only, as on the command line.
   var ofCheckpoints: [String] { (configuration == nil ? [] : ["--config"]) + checkpoint.said.filter { $0 != "--size" } }
 }

@@ -89,14 +89,10 @@ package struct Quantizer {
     guard let set else { return QuantizedNetwork(model: source.model) }
     try OpenBLAS.requireMemory(threads: compute.pool.threads)
     let reporter = WorkReporter(session)
-    let (pool, kernels) = (compute.pool, compute.kernels)
     let task = try QuantizationTask(
       model: source.model, recipe: prepared.recipe, set: seen(set),
-      makeExecutor: { model, table, observer in
-        // As images are drawn: ranges gathered meanwhile are those of a pass.
-        try FloatExecutor(
-          model, simulating: table, winograd: true, pool: pool, kernels: kernels, observer: observer)
-      }, pool: pool, progress: reporter.report, journal: journal, folder: folder,
+      // As images are drawn: ranges gathered meanwhile are those of a pass.
+      makeExecutor: compute.simulating, pool: compute.pool, progress: reporter.report, journal: journal, folder: folder,
       gathered: gathered, note: { session.console.note($0) })
     let network = try task.run()
     reporter.finish()

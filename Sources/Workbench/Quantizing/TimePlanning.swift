@@ -7,10 +7,10 @@ import Tensors
 /// Says how long quantising will take, and fits a recipe to a time (`quantize --time`).
 struct TimePlanning {
   private let source: ModelSource
-  private let stepCount: Int
+  let stepCount: Int
   private let drawsSet: Bool
   /// Of one image through the float network.
-  private let callSeconds: Double
+  let callSeconds: Double
 
   /// Estimates below this are not worth a line.
   private static let shortest = 30.0
@@ -66,11 +66,16 @@ struct TimePlanning {
   func announce(_ recipe: Recipe, setBytes: Int, console: Console) {
     let estimate = estimate(recipe)
     guard estimate.seconds >= Self.shortest else { return }
-    let stages = estimate.stages.map { "\($0.name) \(Progress.shown(seconds: $0.seconds))" }
     console.note(
-      "expected: \(Progress.shown(seconds: estimate.seconds)) on \(Machine.current.processor)"
-        + " (\(stages.joined(separator: ", ")))"
+      Self.announcement(of: estimate)
         + (drawsSet ? "; the calibration set takes \(shown(bytes: setBytes)) of disk" : ""))
+  }
+
+  /// What an estimate says of a piece of work and its stages.
+  static func announcement(of estimate: WorkEstimate) -> String {
+    let stages = estimate.stages.map { "\($0.name) \(Progress.shown(seconds: $0.seconds))" }
+    return "expected: \(Progress.shown(seconds: estimate.seconds)) on \(Machine.current.processor)"
+      + " (\(stages.joined(separator: ", ")))"
   }
 }
 

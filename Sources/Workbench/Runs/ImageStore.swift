@@ -54,10 +54,15 @@ package struct ImageStore: Sendable {
   package static let latentFolderName = "latents"
   static let imagesPerFolder = 1000
 
-  private func subfolder(of index: Int) -> String { joined(folder, sixDigits(index / Self.imagesPerFolder)) }
+  private func subfolder(of index: Int) -> String { parentFolder(of: path(of: index)) }
 
   package func path(of index: Int) -> String {
-    joined(subfolder(of: index), sixDigits(index) + (holdsArrays ? ".npz" : ".png"))
+    Self.path(of: index, in: folder, ending: holdsArrays ? ".npz" : ".png")
+  }
+
+  /// Where image `index` lies in a store's folder.
+  static func path(of index: Int, in folder: String, ending: String) -> String {
+    joined(joined(folder, sixDigits(index / imagesPerFolder)), sixDigits(index) + ending)
   }
 
   /// What the file of image `index` says of itself.

@@ -25,15 +25,18 @@ package struct RunIdentity: Sendable, Equatable {
 
   /// Every key whose value differs, sorted; none when a folder of `other` may be continued.
   package func differences(inFolder other: RunIdentity) -> [Difference] {
-    let (asked, found) = (Self.leaves(value, path: ""), Self.leaves(other.value, path: ""))
+    let (asked, found) = (leaves, other.leaves)
     return Set(asked.keys).union(found.keys).sorted().compactMap { key in
       asked[key] == found[key] ? nil : Difference(key: key, found: found[key], asked: asked[key])
     }
   }
 
+  /// Every value as text by its dotted path.
+  package var leaves: [String: String] { Self.leaves(value, path: "") }
+
   /// SHA-256 of all keys and values, whatever their order.
   package var digest: String {
-    let lines = Self.leaves(value, path: "").sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }
+    let lines = leaves.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }
     return Digest.sha256(Array(lines.joined().utf8))
   }
 

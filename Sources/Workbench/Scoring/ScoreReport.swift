@@ -9,6 +9,8 @@ struct ScoreReport {
   private let extractor: FeatureExtractorIdentity?
   private var metrics: [ConfigurationValue.Entry] = []
   private(set) var lines: [String] = []
+  /// The same for a page.
+  private(set) var scores: [ReportDocument.Score] = []
   private(set) var warnings: [String]
   /// Two metrics come from one computation.
   private(set) var manifold: ManifoldScores?
@@ -54,6 +56,7 @@ struct ScoreReport {
   /// - Parameter spatial: whether it is the distance of spatial features.
   mutating func add(_ result: FrechetDistance, _ interval: ScoreInterval?, spatial: Bool = false) {
     let title = spatial ? result.title : FrechetDistance.title(extractor)
+    add(title, result.distance, bounds: interval?.bounds)
     lines.append("\(title): \(fixed(result.distance, 6))" + (Self.text(interval, digits: 6).map { " (\($0))" } ?? ""))
     metrics.append(
       .init(
@@ -67,8 +70,10 @@ struct ScoreReport {
   }
 
   mutating func add(_ result: FrechetExtrapolation) {
+    let title = "\(FrechetDistance.title(extractor)), extrapolated to infinitely many generated images"
+    add(title, result.distance, bounds: result.interval)
     lines.append(
-      "\(FrechetDistance.title(extractor)), extrapolated to infinitely many generated images: \(fixed(result.distance, 6)) "
+      "\(title): \(fixed(result.distance, 6)) "
         + "(\(Self.text(result.interval, digits: 6)))")
     metrics.append(
       .init(
@@ -84,6 +89,7 @@ struct ScoreReport {
   }
 
   mutating func add(_ result: KernelDistance, _ interval: ScoreInterval?) {
+    add(KernelDistance.title(extractor), result.mean, deviation: result.deviation, bounds: interval?.bounds)
     lines.append(
       "\(KernelDistance.title(extractor)): \(fixed(result.mean, 8)) ± \(fixed(result.deviation, 8)) "
         + "(\(result.subsets.count) subsets of \(result.subsets.size)"
@@ -107,6 +113,9 @@ struct ScoreReport {
       isPrecision
       ? [("precision", result.precision, intervals?.precision), ("recall", result.recall, intervals?.recall)]
       : [("density", result.density, intervals?.density), ("coverage", result.coverage, intervals?.coverage)]
+    for (name, score, interval) in scores {
+      add("\(name.capitalized) \(on), k = \(k)", score, bounds: interval?.bounds)
+    }
     let figures = scores.map { _, score, interval in
       fixed(score, 6) + (Self.text(interval, digits: 6).map { " (\($0))" } ?? "")
     }
@@ -123,6 +132,9 @@ struct ScoreReport {
   }
 
   mutating func add(_ result: ClassifierScore) {
+    add(
+      ClassifierScore.title(extractor), result.mean, deviation: result.splits == 1 ? nil : result.deviation,
+      bounds: result.interval)
     let scatter =
       result.splits == 1
       ? " (1 split)"
@@ -138,6 +150,14 @@ struct ScoreReport {
             .init("splits", .integer(result.splits)),
           ] + Self.entries(result.interval, coversReference: false))))
     warn(result.warnings)
+  }
+
+  private mutating func add(
+    _ title: String, _ value: Double, deviation: Double? = nil, bounds: ClosedRange<Double>?
+  ) {
+    scores.append(
+      .init(
+        title: title, value: value, deviation: deviation, low: bounds?.lowerBound, high: bounds?.upperBound))
   }
 
   /// A set as results carry it.

@@ -8,11 +8,15 @@ struct Quantize: ParsableCommand {
       Examples:
         halftone quantize fashion-mnist-ddpm --recipe halftone-w8a8 --out w8a8.safetensors
         halftone quantize fashion-mnist-ldm --recipe halftone-w8a8 --components all --guidance 1.5 --out ldm.safetensors
+        halftone quantize fashion-mnist-ddpm --from outputs/demo/report.json --recipe rtn-w4a8 --fix 4
         halftone quantize path/to/ddpm-cifar10 --recipe my-recipe.yaml --calibration set.h5 --out cifar10.safetensors
       """)
 
   @Argument(help: "Float model.") var model: String
-  @Option(help: ArgumentHelp("Recipe of the denoiser, by name or path.", valueName: "FILE|NAME")) var recipe: String?
+  @Option(
+    help: ArgumentHelp(
+      "Recipe of the denoiser, by name or path; with --from, which of the report's models.", valueName: "FILE|NAME"))
+  var recipe: String?
   @Option(
     help:
       "What of a latent model is quantised: its denoiser (the default), its decoder, or all. The rest goes along as it is."
@@ -21,6 +25,13 @@ struct Quantize: ParsableCommand {
   @Option(
     help: ArgumentHelp("Recipe of the decoder, by name or path (default: decoder-w8a8).", valueName: "FILE|NAME"))
   var decoderRecipe: String?
+  @Option(
+    help: ArgumentHelp(
+      "Data of an analysed report: the recipe of the model that it is about, with --fix.", valueName: "report.json"))
+  var from: String?
+  @Option(
+    help: ArgumentHelp("Leave the N layers in float that make most of the error in the report.", valueName: "N"))
+  var fix: Int?
   @Option(
     help: ArgumentHelp(
       "Calibration set (default: made beside the output, and used again if it is there).", valueName: "set.h5"))
@@ -46,12 +57,14 @@ struct Quantize: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if recipe == nil, components.includeDenoiser {
-      throw ValidationError("give --recipe, which quantises the denoiser")
+    if (from == nil) != (fix == nil) { throw ValidationError("--from and --fix need each other") }
+    if recipe == nil, from == nil, components.includeDenoiser {
+      throw ValidationError("give --recipe, which quantises the denoiser, or a report with --from and --fix")
     }
     if !components.includeDenoiser {
       let idle = [
-        ("--recipe", recipe != nil), ("--calibration", calibration != nil), ("--effort", effort != nil),
+        ("--recipe", recipe != nil), ("--from", from != nil), ("--calibration", calibration != nil),
+        ("--effort", effort != nil),
         ("--time", time != nil),
       ]
       .filter(\.1).map(\.0)
@@ -64,11 +77,17 @@ struct Quantize: ParsableCommand {
       throw ValidationError("--decoder-recipe needs --components decoder or all")
     }
     if effort != nil, time != nil { throw ValidationError("--time and --effort exclude each other") }
+    if let fix, fix < 1 { throw ValidationError("--fix \(fix): expected 1 or more") }
+  }
+
+  private var choice: QuantizeCommand.RecipeChoice? {
+    guard let from, let fix else { return recipe.map { .named($0) } }
+    return .reported(ReportedRecipe(path: from, name: recipe, count: fix))
   }
 
   func run() throws {
     try QuantizeCommand(
-      model: model, recipe: recipe, components: components,
+      model: model, recipe: choice, components: components,
       decoderRecipe: decoderRecipe ?? DecoderQuantizer.standardRecipe, calibration: calibration,
       sampler: sampler.options, guidance: guidance.options,
       modelOptions: source.modelOptions,

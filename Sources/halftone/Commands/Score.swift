@@ -29,6 +29,11 @@ struct Score: ParsableCommand {
   var intervals = false
   @Option(help: ArgumentHelp("Seed of random subsets, splits and tenths.", valueName: "S")) var seed: UInt64 = 0
   @OptionGroup var shard: ShardOptions
+  @Option(
+    help: ArgumentHelp(
+      "Where to write a page of the scores (default: GENERATED/score.html where that is a run folder, else none).",
+      valueName: "score.html"))
+  var report: String?
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var common: CommonOptions
@@ -47,7 +52,7 @@ struct Score: ParsableCommand {
     try ScoreCommand(
       generated: generated, reference: reference, metrics: metrics?.metrics, options: features.scoring,
       kernelSubsets: kidSubsets, kernelSubsetSize: kidSubsetSize, intervals: intervals, seed: seed,
-      shard: try shard.resolved(),
+      shard: try shard.resolved(), page: report,
       json: json,
       threads: compute.threads,
       batch: compute.batch

@@ -22,7 +22,7 @@ import Testing
     "Exports": ["Tensors", "Formats", "Diffusion", "Graphs", "SwiftProtobuf", "FoundationEssentials"],
     "Workbench": [
       "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "Exports",
-      "CSystem", "Logging",
+      "CSystem", "Logging", "Mustache",
     ],
     // Errors and exit statuses are Tensors'; the child process that reads HDF5 files is Formats'.
     "halftone": ["Workbench", "Tensors", "Formats", "ArgumentParser"],

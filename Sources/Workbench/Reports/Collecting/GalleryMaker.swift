@@ -1,0 +1,68 @@
+import Evaluation
+import Formats
+import Foundation
+import Tensors
+
+/// Chooses and encodes the images of a report: few enough that the page stays small, the most different first.
+struct GalleryMaker {
+  /// Images looked at, images shown, and pixels of all that is shown together.
+  private static let examined = 64
+  private static let mostRows = 12
+  private static let alone = 24
+  private static let pixelLimit = 3_000_000
+  /// What differences are multiplied with before they are shown.
+  static let amplification = 4.0
+
+  /// - Parameter models: by name, the one that others are compared with first.
+  /// - Returns: nil where there is nothing to show.
+  static func gallery(_ title: String, models: [(name: String, images: StoredImages)]) -> ReportDocument.Gallery? {
+    guard let first = models.first else { return nil }
+    var found: [(index: Int, images: [PixelImage], similarity: Double)] = []
+    for index in first.images.first(models.count == 1 ? alone : examined) {
+      let images = models.compactMap { $0.images.read(index) }
+      guard images.count == models.count, images.allSatisfy({ $0.shape == images[0].shape }) else { continue }
+      if let known = found.first, known.images[0].shape != images[0].shape { continue }
+      let similarity = images.dropFirst().map { Self.similarity(images[0], $0) }.min() ?? 1
+      found.append((index, images, similarity))
+    }
+    guard let shape = found.first?.images[0].shape else { return nil }
+    let area = shape.height * shape.width * (2 * models.count - 1)
+    let count = min(models.count == 1 ? alone : mostRows, max(pixelLimit / area, 1))
+    let ordered = found.sorted { ($0.similarity, $0.index) < ($1.similarity, $1.index) }.prefix(count)
+    let rows = ordered.map { entry in
+      ReportDocument.Gallery.Row(
+        image: entry.index,
+        cells: entry.images.enumerated().map { position, image in
+          position == 0 ? .init(png: base64(image)) : cell(image, beside: entry.images[0])
+        })
+    }
+    return .init(
+      title: title, models: models.map(\.name), height: shape.height, width: shape.width, rows: Array(rows))
+  }
+
+  private static func similarity(_ a: PixelImage, _ b: PixelImage) -> Double {
+    StructuralSimilarity.mean(reference: a.pixels, other: b.pixels, shape: a.shape)
+  }
+
+  private static func cell(_ image: PixelImage, beside reference: PixelImage) -> ReportDocument.Gallery.Cell {
+    let error = try? SignalToNoise.perImage(reference: reference.pixels, other: image.pixels, shape: image.shape)
+    return .init(
+      png: base64(image), difference: base64(difference(of: image, from: reference)),
+      psnr: error?.first?.peakRatio(peak: 255).number, ssim: similarity(reference, image))
+  }
+
+  /// Mean over channels of the signed difference, amplified, in the colours of a diverging map.
+  private static func difference(of image: PixelImage, from reference: PixelImage) -> PixelImage {
+    let channels = image.channels
+    let pixels = (0..<(image.height * image.width)).flatMap { pixel -> [UInt8] in
+      let sum = (0..<channels).reduce(0) { sum, channel in
+        sum + Int(image.pixels[pixel * channels + channel]) - Int(reference.pixels[pixel * channels + channel])
+      }
+      return Palette.diverging(amplification * Double(sum) / Double(255 * channels))
+    }
+    return PixelImage(height: image.height, width: image.width, channels: 3, pixels: pixels)
+  }
+
+  /// A PNG as pages and data files hold it.
+  static func base64(_ image: PixelImage) -> String { Data(PNG.encode(image)).base64EncodedString() }
+}
