@@ -61,8 +61,10 @@ test: packages ## build and run all tests (release)
 	fi
 
 # What takes long or needs more of the system than tests do; parts that the machine has no packages for say so and are skipped.
-ci-long: build ## run the long checks: shards under a real Slurm (Debian's slurmctld, slurmd, munge)
+ci-long: build ## run the long checks: the tutorials, shards under a real Slurm (Debian's slurmctld, slurmd, munge), exports in other runtimes
+	Tests/Documentation/run.sh .build/release/halftone docs/tutorials/*.md
 	cluster/test/slurm.sh
+	$(MAKE) test-exports
 
 # Cases of the recipe fuzzer, by number; each is the same on every machine.
 CASES ?= 0-2999
@@ -91,7 +93,7 @@ fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each, or on REA
 	done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed; inputs are in outputs/fuzz" >&2; exit 1; }
 
-demo: build ## quantise, sample and score the embedded model; QUICK=1 for a short run
+demo: build ## quantise, sample and score the embedded models; QUICK=1 for a short run
 	.build/release/halftone demo $(if $(QUICK),--quick)
 
 # Python, used by nothing else here, in a folder of its own.

@@ -70,7 +70,7 @@ struct OverviewSection {
   private func sizeChart(_ variants: [ReportVariant], _ group: String) -> BlockView? {
     let points = variants.filter(\.isQuantized).compactMap { variant -> ScatterChart.Point? in
       guard let bytes = variant.bytes, let quality = variant.psnrMean else { return nil }
-      return .init(name: variant.title, x: Double(bytes) / 1e6, y: quality)
+      return .init(name: variant.title(in: group), x: Double(bytes) / 1e6, y: quality)
     }
     return chart(
       "Size against PSNR\(group)", points, horizontal: "file, MB", vertical: "mean PSNR to float, dB",
@@ -80,7 +80,7 @@ struct OverviewSection {
   private func timeChart(_ variants: [ReportVariant], _ group: String) -> BlockView? {
     let points = variants.compactMap { variant -> ScatterChart.Point? in
       guard let time = variant.milliseconds, let distance = Spread.of(variant.distances)?.mean else { return nil }
-      return .init(name: variant.title, x: time, y: distance)
+      return .init(name: variant.title(in: group), x: time, y: distance)
     }
     return chart(
       "Time against distance\(group)", points, horizontal: "ms per image and step",
@@ -100,5 +100,12 @@ struct OverviewSection {
       caption:
         "Filled marks are on the Pareto front: no other model is better in one without being worse in the other.",
       isHalf: true)
+  }
+}
+
+extension ReportVariant {
+  /// Its title in a chart whose own title ends in `group`, the model's name: without that.
+  fileprivate func title(in group: String) -> String {
+    !group.isEmpty && title.hasSuffix(group) ? String(title.dropLast(group.count)) : title
   }
 }
