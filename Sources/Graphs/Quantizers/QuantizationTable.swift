@@ -86,8 +86,8 @@ package struct ActivationQuantizers: Sendable, Equatable {
   }
 
   /// The same table with other quantisers.
-  package func replacing(rows: [AffineQuantizer], key: Key? = nil) -> ActivationQuantizers {
-    ActivationQuantizers(key: key ?? self.key, rows: rows, areNumerators: areNumerators)
+  package func replacing(rows: [AffineQuantizer]) -> ActivationQuantizers {
+    ActivationQuantizers(key: key, rows: rows, areNumerators: areNumerators)
   }
 
   /// - Parameters: stepIndex: position in the sampler's execution order; label: the image's class, if any.

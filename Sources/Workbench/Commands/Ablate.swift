@@ -57,7 +57,10 @@ package struct AblateCommand: Sendable {
     let compute = try Compute(threads: threads, batch: batch)
     let sampler = prepared[0].recipe.sampler
     let decoder = try decoderRecipe.map {
-      try PreparedRecipe(decoder: $0, for: float, sampler: self.sampler, assets: session.assets)
+      try DecoderQuantizer(
+        source: float,
+        prepared: PreparedRecipe(decoder: $0, for: float, sampler: self.sampler, assets: session.assets),
+        compute: compute, guidance: guidance)
     }
     let run = try RunFolder(
       out ?? joined("outputs", "ablate-\(float.name)-\(preset ?? "recipes")"), command: "ablate",

@@ -107,10 +107,8 @@ package struct CompareCommand: Sendable {
     guard let float = samplers[0].decoder, let quantized = samplers[1].decoder,
       float.network.digest != quantized.network.digest
     else { return nil }
-    let latents = try DecoderFigures.latents(
-      of: samplers[0],
-      images: images.lowerBound...min(images.upperBound, images.lowerBound + DecoderFigures.mostLatents - 1),
-      session: session)
+    let latents = try samplers[0].ends(
+      of: images.prefix(DecoderFigures.mostLatents), title: "sampling latents", session: session)
     return try DecoderComparison(float: float, quantized: quantized).quality(latents)
   }
 

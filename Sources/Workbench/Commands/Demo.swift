@@ -25,13 +25,13 @@ package struct DemoCommand: Sendable {
     let part: DemoPart
     let float: ModelSource
     let recipes: [PreparedRecipe]
-    let decoder: PreparedRecipe?
+    let decoder: DecoderQuantizer?
     let sampler: any Sampler
   }
 
   package func run(_ session: Session) throws {
     let compute = try Compute(threads: threads, batch: batch)
-    let parts = try DemoPart.all(isQuick: isQuick).map { try prepare($0, session.assets) }
+    let parts = try DemoPart.all(isQuick: isQuick).map { try prepare($0, compute, session.assets) }
     let run = try openFolder(parts, compute, session)
     let page = ReportBuilder(session, compute: compute, floats: parts.map(\.float))
     var reports: [DemoReport] = []
@@ -57,7 +57,7 @@ package struct DemoCommand: Sendable {
 
   // MARK: Steps
 
-  private func prepare(_ part: DemoPart, _ assets: Assets) throws -> Prepared {
+  private func prepare(_ part: DemoPart, _ compute: Compute, _ assets: Assets) throws -> Prepared {
     let float = try ModelSource.open(part.model, assets: assets)
     let recipes = try part.recipes.map { entry in
       var recipe = try NamedRecipe(entry.recipe, assets: assets).recipe
@@ -68,7 +68,9 @@ package struct DemoCommand: Sendable {
     return Prepared(
       part: part, float: float, recipes: recipes,
       decoder: try part.decoderRecipe.map {
-        try PreparedRecipe(decoder: $0, for: float, sampler: part.sampler, assets: assets)
+        try DecoderQuantizer(
+          source: float, prepared: PreparedRecipe(decoder: $0, for: float, sampler: part.sampler, assets: assets),
+          compute: compute, guidance: part.guidance)
       }, sampler: recipes[0].sampler)
   }
 
@@ -79,7 +81,7 @@ package struct DemoCommand: Sendable {
       "program": .string("sha256:" + (try Digest.sha256(file: executablePath))),
       "parts": .list(
         parts.map { prepared in
-          let recipes = prepared.recipes + (prepared.decoder.map { [$0] } ?? [])
+          let recipes = prepared.recipes + (prepared.decoder.map { [$0.prepared] } ?? [])
           return [
             "model": .string(prepared.float.digest), "images": .integer(prepared.part.size.images),
             "sampler": prepared.sampler.configuration,

@@ -12,26 +12,6 @@ package struct DecoderFigures: Sendable {
   /// Latents that decoders are compared on, at the most.
   static let mostLatents = 16
 
-  /// Ends of the trajectories of some images, N C H W.
-  static func latents(of sampler: ImageSampler, images: ClosedRange<Int>, session: Session) throws -> Tensor {
-    let images = Array(images)
-    let progress = Progress("sampling latents", unit: "images", total: images.count, console: session.console)
-    var ends: [Tensor] = []
-    for start in stride(from: 0, to: images.count, by: sampler.batch) {
-      let batch = Array(images[start..<min(start + sampler.batch, images.count)])
-      var loop = try sampler.trajectory(batch)
-      while try loop.next() != nil {
-        if let signal = Signals.pending {
-          throw Stopped(signal: signal, progress: "no comparison of decoders", command: session.command)
-        }
-        progress.update(Double(start) + Double(batch.count * loop.completed) / Double(loop.steps.count))
-      }
-      ends.append(loop.x)
-    }
-    progress.finish(Double(images.count))
-    return .stacked(ends)
-  }
-
   /// - Parameters: decoders: the float one first; latents: N C H W, in the denoiser's units.
   /// - Returns: figures of each; those that are the float decoder have no error.
   static func measure(
@@ -72,6 +52,29 @@ package struct DecoderFigures: Sendable {
   /// What they are.
   static let legend =
     "Decoder: its time for an image, and PSNR of its images with the float decoder's, from equal latents."
+}
+
+extension ImageSampler {
+  /// Ends of the trajectories of some images, N C H W: of a latent model, what its decoder is given.
+  /// - Throws: `Stopped` after a stop signal.
+  func ends(of images: some Collection<Int>, title: String, session: Session) throws -> Tensor {
+    let images = Array(images)
+    let progress = Progress(title, unit: "images", total: images.count, console: session.console)
+    var ends: [Tensor] = []
+    for start in stride(from: 0, to: images.count, by: batch) {
+      let part = Array(images[start..<min(start + batch, images.count)])
+      var loop = try trajectory(part)
+      while try loop.next() != nil {
+        if let signal = Signals.pending {
+          throw Stopped(signal: signal, progress: "no results of this stage (\(title))", command: session.command)
+        }
+        progress.update(Double(start) + Double(part.count * loop.completed) / Double(loop.steps.count))
+      }
+      ends.append(loop.x)
+    }
+    progress.finish(Double(images.count))
+    return .stacked(ends)
+  }
 }
 
 extension PairedQuality {

@@ -44,7 +44,7 @@ package struct VariantComparison {
   /// Of all of them, and of the trajectories they are calibrated on.
   package let guidance: GuidanceOptions
   /// What quantises the decoders of a latent model's variants, too; nil: they have the float model's.
-  package let decoder: PreparedRecipe?
+  package let decoder: DecoderQuantizer?
   package let size: Size
   /// Statistics or images that distances are measured to; nil measures none.
   package let reference: String?
@@ -56,7 +56,7 @@ package struct VariantComparison {
 
   package init(
     float: ModelSource, sampler: any Sampler, guidance: GuidanceOptions = GuidanceOptions(),
-    decoder: PreparedRecipe? = nil, size: Size, reference: String?, run: RunFolder, subfolder: String? = nil,
+    decoder: DecoderQuantizer? = nil, size: Size, reference: String?, run: RunFolder, subfolder: String? = nil,
     compute: Compute, session: Session
   ) {
     self.float = float
@@ -128,9 +128,7 @@ package struct VariantComparison {
     let calibration = try CalibrationRun(source: float, prepared: recipe, compute: compute, guidance: guidance)
     let quantizer = Quantizer(
       source: float, prepared: recipe, compute: compute,
-      decoder: try decoder.map {
-        try DecoderQuantizer(source: float, prepared: $0, compute: compute, guidance: guidance)
-      })
+      decoder: decoder)
     return (
       calibration, file("calibration-\(calibration.shortDigest).h5"), quantizer, file(recipe.name + ".safetensors")
     )
@@ -202,9 +200,8 @@ package struct VariantComparison {
   private func decoding(_ variants: [Variant]) throws -> [DecoderFigures]? {
     let decoders = variants.compactMap(\.samplers[0].decoder)
     guard decoders.count == variants.count else { return nil }
-    let latents = try DecoderFigures.latents(
-      of: variants[0].samplers[0], images: 0...(min(size.comparedImages, DecoderFigures.mostLatents) - 1),
-      session: session)
+    let latents = try variants[0].samplers[0].ends(
+      of: 0..<min(size.comparedImages, DecoderFigures.mostLatents), title: "sampling latents", session: session)
     return try DecoderFigures.measure(decoders, on: latents, rounds: size.timingRounds, session: session)
   }
 

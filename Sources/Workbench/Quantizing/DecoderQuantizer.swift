@@ -3,6 +3,7 @@ import Evaluation
 import Formats
 import Networks
 import Quantization
+import Synchronization
 import Tensors
 
 /// Quantises the decoder of a latent model, on the latents that the model's own trajectories end in.
@@ -22,6 +23,12 @@ package struct DecoderQuantizer {
   private let quantization: FirstStageQuantization
   private let guidance: GuidanceSetting?
   private var compute: Compute { quantization.compute }
+  private let made = Made()
+
+  /// What was made, so that several artefacts with this decoder share it.
+  private final class Made: Sendable {
+    let result = Mutex<Result?>(nil)
+  }
 
   /// Latents that the result is measured on.
   private static let measured = 8
@@ -54,12 +61,21 @@ package struct DecoderQuantizer {
 
   /// - Parameter folder: where values lie that memory does not hold.
   package func make(folder: String?, session: Session) throws -> Result {
+    if let known = made.result.withLock({ $0 }) { return known }
+    let result = try quantized(folder: folder, session: session)
+    made.result.withLock { $0 = result }
+    return result
+  }
+
+  private func quantized(folder: String?, session: Session) throws -> Result {
     let count = prepared.recipe.calibration.trajectories
+    let sampler = try sampler()
     let quantized = try quantization.make(
-      on: latents(0..<count, "sampling latents", session), sampler: prepared.sampler.configuration, folder: folder,
+      on: sampler.ends(of: 0..<count, title: "sampling latents", session: session),
+      sampler: prepared.sampler.configuration, folder: folder,
       session: session)
-    let others = try latents(
-      Self.firstMeasured..<(Self.firstMeasured + Self.measured), "sampling other latents", session)
+    let others = try sampler.ends(
+      of: Self.firstMeasured..<(Self.firstMeasured + Self.measured), title: "sampling other latents", session: session)
     return Result(
       component: try quantized.component(latent: quantization.latent),
       quality: try DecoderComparison(
@@ -68,27 +84,18 @@ package struct DecoderQuantizer {
       ).quality(others))
   }
 
-  /// Ends of trajectories of the float denoiser.
-  private func latents(_ numbers: Range<Int>, _ title: String, _ session: Session) throws -> Tensor {
-    let denoiser = try source.denoiser(guidance: guidance, compute: compute)
+  /// What draws trajectories of the float denoiser, by the numbers of calibration sets' trajectories.
+  private func sampler() throws -> ImageSampler {
     let calibration = prepared.recipe.calibration
-    let schedule = try source.process.schedule
-    let reporter = WorkReporter(session)
-    var ends: [Tensor] = []
-    for start in stride(from: numbers.lowerBound, to: numbers.upperBound, by: compute.batch) {
-      let images = Array(start..<min(start + compute.batch, numbers.upperBound))
-      var loop = try SamplingLoop(
-        denoiser: denoiser, schedule: schedule, sampler: prepared.sampler, images: images,
-        conditioning: try calibration.conditioning(of: images, form: denoiser.conditioning),
-        noise: NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate))
-      while try loop.next() != nil {
-        let done = (start - numbers.lowerBound) * loop.steps.count + images.count * loop.completed
-        try reporter.report(
-          WorkProgress(stage: title, unit: "steps", done: done, total: numbers.count * loop.steps.count))
-      }
-      ends.append(loop.x)
+    // Refuse labels that the model does not have.
+    _ = try calibration.conditioning(of: [0], form: source.conditioning)
+    var labels: LabelCycle?
+    if case .cycled(let classes) = calibration.labels, source.conditioning.classes != nil {
+      labels = LabelCycle(classes)
     }
-    reporter.finish()
-    return .stacked(ends)
+    return ImageSampler(
+      denoiser: try source.denoiser(guidance: guidance, compute: compute), process: try source.process,
+      sampler: prepared.sampler, noise: NoiseSource(seed: UInt64(calibration.seed), stream: .calibrate),
+      conditioning: try ImageConditioning(labels: labels, form: source.conditioning), batch: compute.batch)
   }
 }

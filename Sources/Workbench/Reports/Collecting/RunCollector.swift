@@ -11,6 +11,8 @@ struct RunCollector {
     var variant: ReportVariant
     /// Of the artefact; nil for float models and where it is not known.
     var artefact: String?
+    /// The timesteps that its tables were made for; empty where the artefact is not known.
+    var timesteps: [Double] = []
     /// What the report's `recipes` holds.
     var recipe: ConfigurationValue?
     /// Digest, and as the user calls it, of the float model that it was made from.
@@ -62,7 +64,8 @@ struct RunCollector {
     variant.add(source, recipe: text)
     if variant.recipe == nil { variant.recipe = ReportRecipe(quantized.recipe) }
     return Member(
-      variant: variant, artefact: path, recipe: quantized.recipe.encode(),
+      variant: variant, artefact: path, timesteps: quantized.steps.map(\.timestep.value),
+      recipe: quantized.recipe.encode(),
       source: (quantized.lineage.sourceDigest, quantized.lineage.sourceName))
   }
 
@@ -178,14 +181,12 @@ struct RunCollector {
 
   /// Reads what was measured of an artefact step by step.
   private func addSteps(to member: inout Member, journal path: String) {
-    guard let artefact = member.artefact, let digest = member.variant.digest, Folder.kind(of: path) == .file,
+    guard member.artefact != nil, let digest = member.variant.digest, Folder.kind(of: path) == .file,
       let journal = try? StepJournal(path, networks: ["\(member.variant.name) \(digest)"]),
-      let first = journal.entries.keys.min(), let last = journal.entries.keys.max(),
-      let source = try? ModelSource.open(artefact, assets: session.assets)
+      let first = journal.entries.keys.min(), let last = journal.entries.keys.max()
     else { return }
     member.variant.stepDecibels = journal.pooled(first...last)[0].map(\.ratio.number)
-    let steps = source.quantized?.steps ?? []
-    if steps.count == member.variant.stepDecibels.count { member.variant.timesteps = steps.map(\.timestep.value) }
+    if member.timesteps.count == member.variant.stepDecibels.count { member.variant.timesteps = member.timesteps }
   }
 
   private func gallery(_ title: String, _ folders: [(name: String, path: String)]) -> ReportDocument.Gallery? {
