@@ -175,7 +175,7 @@ def openvino_engine(subject, model, threads, batches):
 class Halftone:
     """`halftone bench --driven`: one round when asked."""
 
-    def __init__(self, program, recipe, subject):
+    def __init__(self, program, recipes, subject):
         options = ["--component", "decoder"] if subject.is_decoder else []
         if subject.is_decoder and subject.size:
             side = subject.size * 2 ** (len(subject.config["block_out_channels"]) - 1)
@@ -183,8 +183,8 @@ class Halftone:
         elif subject.size:
             options += ["--size", f"{subject.size}x{subject.size}"]
         self.process = subprocess.Popen(
-            [program, "bench", str(subject.folder), "--random-weights", "--quantized", recipe, "--driven", "--quiet",
-             *options],
+            [program, "bench", str(subject.folder), "--random-weights", "--driven", "--quiet", *options,
+             *(text for recipe in recipes for text in ("--quantized", recipe))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def round(self, threads, batch):
@@ -201,7 +201,8 @@ def main():
     parser.add_argument("--halftone", default=str(HERE.parent.parent / ".build/release/halftone"))
     parser.add_argument("--model", default=str(HERE.parent / "cifar10-ddpm"), help="a folder with config.json")
     parser.add_argument("--size", type=int, help="side of images, of a decoder's latents")
-    parser.add_argument("--recipe", help="what our network is quantised by (default: rtn-w8a8, decoder-w8a8)")
+    parser.add_argument(
+        "--recipe", help="what our network is quantised by; several, comma-separated (default: rtn-w8a8, decoder-w8a8)")
     parser.add_argument("--samples", type=int, default=16, help="that NNCF calibrates on")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--batch", default="1,8")
@@ -213,8 +214,9 @@ def main():
     skipped = arguments.skip.split(",")
 
     subject = Subject(arguments.model, arguments.size)
-    recipe = arguments.recipe or ("decoder-w8a8" if subject.is_decoder else "rtn-w8a8")
-    halftone = Halftone(arguments.halftone, recipe, subject)
+    recipes = (arguments.recipe or ("decoder-w8a8" if subject.is_decoder else "rtn-w8a8")).split(",")
+    halftone = Halftone(arguments.halftone, recipes, subject)
+    integers = [integer_name(recipe, recipes) for recipe in recipes]
     engines = {}
     with tempfile.TemporaryDirectory() as folder:
         network, exported = subject.network(), Path(folder) / "network.onnx"
@@ -247,7 +249,7 @@ def main():
         for batch in batches:
             for round in range(arguments.rounds + 1):
                 ours = halftone.round(arguments.threads, batch)
-                found = {OURS.get(name, "Halftone int8"): entry["seconds"] for name, entry in ours.items()}
+                found = {OURS.get(name) or integer_name(name, recipes): entry["seconds"] for name, entry in ours.items()}
                 for name, run in engines.items():
                     found[name] = run(batch) / batch
                 # Round 0 warms up. The round's second probe is the first one of what comes after it.
@@ -261,28 +263,33 @@ def main():
     for batch in batches:
         best = max(probes[batch])
         clean = [index for index, probe in enumerate(probes[batch]) if probe >= 0.85 * best]
-        for name in ["Halftone", "Halftone direct", "Halftone int8", *engines]:
+        for name in ["Halftone", "Halftone direct", *integers, *engines]:
             values = [times[name, batch][index] for index in clean] or times[name, batch]
             table.append({
                 "engine": name, "batch": batch, "milliseconds": 1000 * statistics.median(values),
                 "fastest": 1000 * min(values), "slowest": 1000 * max(values), "rounds": len(clean)})
-    print_table(table, batches)
+    print_table(table, batches, integers)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(table, indent=2) + "\n")
 
 
-def print_table(table, batches):
-    """Milliseconds per image, and how many times faster our engine of the same arithmetic is."""
+def integer_name(recipe, recipes):
+    """What the table calls our quantised network; one file or recipe alone is "Halftone int8"."""
+    return "Halftone int8" if len(recipes) == 1 else f"Halftone {Path(recipe).stem}"
+
+
+def print_table(table, batches, integers):
+    """Milliseconds per image, and how many times faster ours is: float beside float, each of our integer ones beside theirs."""
     find = {(row["engine"], row["batch"]): row["milliseconds"] for row in table}
     names = list(dict.fromkeys(row["engine"] for row in table))
     print("| engine | " + " | ".join(f"batch {b}, ms per image | Halftone is faster by" for b in batches) + " |")
     print("| --- | " + " | ".join("---: | ---:" for _ in batches) + " |")
     for name in names:
-        ours = "Halftone int8" if name.endswith("int8") else "Halftone"
+        ours = [] if name in integers else integers if name.endswith("int8") else ["Halftone"]
         cells = []
         for batch in batches:
             cells.append(f"{find[name, batch]:.1f}")
-            cells.append("" if name == ours else f"{find[name, batch] / find[ours, batch]:.2f}x")
+            cells.append(", ".join(f"{find[name, batch] / find[own, batch]:.2f}x" for own in ours if own != name))
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 

@@ -13,6 +13,14 @@ int ht_processor_count(void) {
 #if defined(__x86_64__)
 int ht_has_avx2(void) { return __builtin_cpu_supports("x86-64-v3"); }
 
+int ht_has_avxvnni(void) {
+#if defined(HT_VNNI_EVEX)
+  return ht_has_avx512vnni();
+#else
+  return ht_has_avx2() && __builtin_cpu_supports("avxvnni");
+#endif
+}
+
 int ht_has_avx512vnni(void) {
   return ht_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -20,5 +28,6 @@ int ht_has_avx512vnni(void) {
 }
 #else
 int ht_has_avx2(void) { return 0; }
+int ht_has_avxvnni(void) { return 0; }
 int ht_has_avx512vnni(void) { return 0; }
 #endif

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Tensors
 import Testing
 
 /// `bench` says what it timed; how fast that was is nobody's test.
@@ -65,6 +66,36 @@ import Testing
     #expect(
       refused.errors.hasPrefix(
         "error[E-USAGE]: --gradients takes neither --quantized nor --ops nor --driven, and times denoisers only\n"))
+  }
+
+  /// Every set but the base, which would take minutes; each beside the float model with the same kernels.
+  @Test func kernelSetsAreTimedSideBySide() throws {
+    let finished = try halftone.run(
+      "bench", QuantizeTests.model, "--scheduler", QuantizeTests.scheduler, "--random-weights", "--compare-isa",
+      "--batch", "1", "--threads", "1", "--repeat", "1", "--json", "--quiet")
+    #expect(finished.status == 0, "\(finished.errors)")
+    let report = try JSON.parse(Array(finished.output.utf8), file: "report")
+    guard case .list(let rows)? = report["rows"], case .list(let sets)? = report["instruction_sets"] else {
+      Issue.record("no rows in \(finished.output)")
+      return
+    }
+    let expected = KernelTable.available().map(\.instructionSet).filter { $0 != .base }.map(\.rawValue)
+    #expect(sets == expected.map { .string($0) })
+    #expect(
+      rows.map { $0["instruction_set"] } == expected.flatMap { [ConfigurationValue.string($0), .string($0)] })
+    for (float, winograd) in zip(rows, rows.dropFirst()) where winograd["model"] == .string("winograd") {
+      guard case .number(let direct)? = float["milliseconds_per_image"],
+        case .number(let tiles)? = winograd["milliseconds_per_image"],
+        case .number(let speedup)? = winograd["speedup_to_float"]
+      else {
+        Issue.record("incomplete row \(winograd)")
+        continue
+      }
+      #expect(abs(speedup - direct / tiles) < 1e-9 * speedup)
+    }
+    let refused = try halftone.run("bench", QuantizeTests.model, "--compare-isa", "--driven", "--quiet")
+    #expect(refused.status == 2)
+    #expect(refused.errors.hasPrefix("error[E-USAGE]: --compare-isa goes with neither --gradients nor --driven\n"))
   }
 
   @Test func missedSpeedupIsAFailedCheck() throws {

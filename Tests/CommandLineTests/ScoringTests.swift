@@ -322,10 +322,11 @@ import Testing
     #expect(
       lists["recipes"] == [
         "gptq-w3a32", "gptq-w4a32", "gptq-w4a8", "gptq-w8a8", "halftone-w2a8", "halftone-w3a8", "halftone-w4a32",
-        "halftone-w4a4", "halftone-w4a8", "halftone-w8a8", "mixed-w4a32", "mixed-w4a4", "mixed-w4a8", "mixed-w8a8",
+        "halftone-w4a4", "halftone-w4a8", "halftone-w7a8", "halftone-w8a8", "mixed-w4a32", "mixed-w4a4", "mixed-w4a8",
+        "mixed-w8a8",
         "ptq4dm-code-w4a32", "ptq4dm-code-w4a8", "ptq4dm-code-w8a8", "ptq4dm-w4a32", "ptq4dm-w4a4", "ptq4dm-w4a8",
         "ptq4dm-w8a8", "qdiffusion-w4a32", "qdiffusion-w4a4", "qdiffusion-w4a8", "qdiffusion-w8a8", "qdrop-w4a4",
-        "qdrop-w4a8", "qdrop-w8a8", "rtn-w4a32", "rtn-w4a4", "rtn-w4a8", "rtn-w8a8", "tfmq-cache-w4a32",
+        "qdrop-w4a8", "qdrop-w8a8", "rtn-w4a32", "rtn-w4a4", "rtn-w4a8", "rtn-w7a8", "rtn-w8a8", "tfmq-cache-w4a32",
         "tfmq-cache-w4a8", "tfmq-cache-w8a8", "tfmq-code-w4a32", "tfmq-code-w4a8", "tfmq-code-w8a8",
         "tfmq-select-w4a32", "tfmq-select-w4a8", "tfmq-select-w8a8", "tfmq-w4a32", "tfmq-w4a8", "tfmq-w8a8",
       ])

@@ -67,7 +67,8 @@ import Testing
     let finished = try other.run("inspect", "--cpu")
     #expect(finished.status == 2)
     #expect(
-      finished.errors.hasPrefix("error[E-ISA]: HALFTONE_ISA is \"avx1024\", expected one of base, avx2, avx512vnni\n"))
+      finished.errors.hasPrefix(
+        "error[E-ISA]: HALFTONE_ISA is \"avx1024\", expected one of base, avx2, avxvnni, avx512vnni\n"))
   }
 
   @Test func readerThatLeavesIsNoError() throws {

@@ -6,6 +6,13 @@
 #include <stdint.h>
 #include "Lanes.h"
 
+// A column of 16 output channels for plain AVX2, where pairs of products are summed in 16 bits (|x| <= 255, so weights of one
+// sign that are added there may come to 128). Weights beyond that are cut to what fits; the rest are entries of their own.
+typedef struct {
+  int32_t gather;               // groups of four inputs whose pair sums are added in 16 bits; 0: the column is not cut
+  int32_t low_begin, high_begin, end;  // its entries: those of the first 8 channels, then those of the others
+} ht_gathered_column;
+
 // Convolution of one image over output rows [row_begin, row_end) and output-channel blocks [block_begin, block_end) of
 // 32 channels. A linear layer is a 1x1 convolution over one row of `width` tokens.
 //
@@ -21,7 +28,11 @@ typedef struct {
   int32_t input_channels;       // f32: as is; u8: padded to a multiple of 4 in the buffer and in the weights
   int64_t input_row_stride;     // elements between input rows, times the convolution's vertical stride
   int64_t input_pixel_stride;   // elements between input pixels, times the convolution's horizontal stride
-  const void *weights;          // packed: f32 [block][tap][ic][32]; s8 [block][tap][ic/4][32][4]
+  const void *weights;          // packed: f32 [block][tap][ic][32]; s8 [column][tap][ic/4][channel of the column][4], a
+                                // column being two vectors of output channels: 16 or 32
+  const ht_gathered_column *gathered_columns;  // plain AVX2, or NULL
+  const int32_t *excess_places;                // of each entry: tap, first of its four inputs
+  const void *excess_weights;                  // s8 [entry][8][4]
   const int32_t *start;         // integer only, per output channel, padded to 32: -zero_point * sum of weights
   const float *scale;           // integer only, padded to 32
   const float *bias;            // padded to 32
@@ -132,8 +143,8 @@ typedef struct {
   float *destination;
 } ht_pack;
 
-// The same from u8 codes whose zero point is 128, as 1x1 s8 weights [o / 32][i / 4][32][4], missing inputs and outputs
-// zero. `start`, padded to 32, receives -left_zero_point * sum of each output's weights.
+// The same from u8 codes whose zero point is 128, as 1x1 s8 weights [column][i / 4][channel of the column][4], missing inputs
+// and outputs of the last 32 zero. `start`, padded to 32, receives -left_zero_point * sum of each output's weights.
 typedef struct {
   const uint8_t *source;
   int64_t output_stride, input_stride;  // one of the two is 1
@@ -247,6 +258,7 @@ typedef struct {
 
 // Kernel features of the processor and its operating system.
 int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
+int ht_has_avxvnni(void);     // AVX-VNNI on top of it
 int ht_has_avx512vnni(void);  // AVX-512 F, CD, BW, DQ, VL and VNNI on top of it
 // Processors this process may run on, at least 1.
 int ht_processor_count(void);

@@ -110,7 +110,11 @@ HT_INLINE ht_ints16 ht_dot16(ht_ints16 sum, ht_ints16 x, ht_ints16 w) {
 }
 #endif
 HT_INLINE ht_ints8 ht_dot8(ht_ints8 sum, ht_ints8 x, ht_ints8 w) {
-#if defined(__AVX2__)
+#if defined(__AVXVNNI__)
+  return (ht_ints8)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)x, (__m256i)w);
+#elif defined(__AVX512VNNI__) && defined(__AVX512VL__)
+  return (ht_ints8)_mm256_dpbusd_epi32((__m256i)sum, (__m256i)x, (__m256i)w);
+#elif defined(__AVX2__)
   // Even and odd bytes widened to 16 bits, then pair sums in 32 bits. (vpmaddubsw would saturate at 16 bits.)
   __m256i xe = _mm256_and_si256((__m256i)x, _mm256_set1_epi16(0xff)), xo = _mm256_srli_epi16((__m256i)x, 8);
   __m256i we = _mm256_srai_epi16(_mm256_slli_epi16((__m256i)w, 8), 8), wo = _mm256_srai_epi16((__m256i)w, 8);
@@ -122,6 +126,25 @@ HT_INLINE ht_ints8 ht_dot8(ht_ints8 sum, ht_ints8 x, ht_ints8 w) {
   return sum;
 #endif
 }
+
+#if defined(__AVX2__)
+// Two 16-bit sums in each lane: of the first two products, and of the other two. They saturate, so the weights must be such
+// that no sum leaves 16 bits.
+HT_INLINE ht_ints8 ht_pairs8(ht_ints8 x, ht_ints8 w) {
+  return (ht_ints8)_mm256_maddubs_epi16((__m256i)x, (__m256i)w);
+}
+// a + b in 16 bits. The empty instruction keeps the compiler from adding in another order, for which registers do not suffice.
+HT_INLINE ht_ints8 ht_add_pairs8(ht_ints8 a, ht_ints8 b) {
+  __m256i sum = _mm256_add_epi16((__m256i)a, (__m256i)b);
+  __asm__("" : "+x"(sum));
+  return (ht_ints8)sum;
+}
+// sum + both 16-bit sums of each lane.
+HT_INLINE ht_ints8 ht_widen_pairs8(ht_ints8 sum, ht_ints8 pairs) {
+  return sum + (ht_ints8)_mm256_madd_epi16((__m256i)pairs, _mm256_set1_epi16(1));
+}
+#endif
+
 // The four bytes at p as one lane's value.
 HT_INLINE int32_t ht_four_bytes(const uint8_t *p) { int32_t v; memcpy(&v, p, sizeof v); return v; }
 

@@ -18,7 +18,10 @@ struct ContractionLayer {
   /// Whether codes are multiplied; where a quantised input is not, it is simulated.
   var isInteger: Bool { parts[0].weights.format == .integer }
 
-  init(_ node: Node, model: Model, table: QuantizationTable, arithmetic: Arithmetic) throws {
+  /// - Parameter layout: of integer weights, as the kernels read them.
+  init(
+    _ node: Node, model: Model, table: QuantizationTable, arithmetic: Arithmetic, layout: IntegerLayout
+  ) throws {
     let integer = arithmetic == .integer
     let weightName: String
     let biasName: String?
@@ -56,9 +59,9 @@ struct ContractionLayer {
     inputScales = inputQuantizers == nil ? nil : quantized?.inputScales
     if integer, let quantized, let inputQuantizers {
       let codes = try Self.signedCodes(quantized, path: node.path)
-      parts = try Self.parts(codes, quantized.quantizer, input: inputQuantizers.rows[0], out, input, taps)
+      parts = try Self.parts(codes, quantized.quantizer, input: inputQuantizers.rows[0], out, input, taps, layout)
     } else {
-      let values = quantized?.dequantized ?? model.parameters[weightName]!
+      let values = try quantized?.dequantized ?? model.parameter(weightName)!
       let weights =
         arithmetic == .winograd && Self.paysWinograd(node, out: out, input: input, taps: taps)
         ? try PackedWeights.winograd(values.values, outputChannels: out, inputChannels: input)
@@ -69,7 +72,8 @@ struct ContractionLayer {
 
   /// One part for each stretch of input channels with its own scales, of the weight or of the input.
   private static func parts(
-    _ codes: [Int8], _ quantizer: AffineQuantizer, input: AffineQuantizer, _ outputs: Int, _ inputs: Int, _ taps: Int
+    _ codes: [Int8], _ quantizer: AffineQuantizer, input: AffineQuantizer, _ outputs: Int, _ inputs: Int, _ taps: Int,
+    _ layout: IntegerLayout
   ) throws(KernelError) -> [ContractionPart] {
     let row = inputs * taps
     let ends = Set(input.boundaries + quantizer.boundaries.map { $0 / taps } + [inputs]).sorted()
@@ -80,7 +84,8 @@ struct ContractionLayer {
       parts.append(
         ContractionPart(
           channels: start..<end,
-          weights: try .integer(own, outputChannels: outputs, inputChannels: end - start, taps: taps),
+          weights: try .integer(
+            own, outputChannels: outputs, inputChannels: end - start, taps: taps, layout: layout),
           weightScales: (0..<outputs).map {
             quantizer.scales[quantizer.granule(ofRow: $0, position: start * taps)]
           },

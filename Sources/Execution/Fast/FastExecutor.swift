@@ -42,7 +42,8 @@ final class FastExecutor: Sendable {
     try MemoryBudget.require(
       Self.packedBytes(model.graph, table, arithmetic), for: "the packed weights of the network's layers")
     func program(_ phase: Phase) throws -> Program {
-      var compiler = ProgramCompiler(model: model, table: table, arithmetic: arithmetic, phase: phase)
+      var compiler = ProgramCompiler(
+        model: model, table: table, arithmetic: arithmetic, layout: kernels.instructionSet.integerLayout, phase: phase)
       return try compiler.compile()
     }
     temporal = try program(.step)
@@ -60,7 +61,9 @@ final class FastExecutor: Sendable {
       case .direct: return MemoryBudget.sum(sum, count)
       // Tiles have 36 products for 9 taps.
       case .winograd: return MemoryBudget.sum(sum, MemoryBudget.product(4, count))
-      case .integer: return MemoryBudget.sum(sum, table.weights[node.path] == nil ? count : count / 4)
+      case .integer:
+        return MemoryBudget.sum(
+          sum, table.weights[node.path] == nil ? count : GatheredColumns.mostBytes(weights: count / 4))
       }
     }
   }
@@ -76,7 +79,7 @@ final class FastExecutor: Sendable {
   /// Bytes of the weights as the kernels read them.
   var weightBytes: Int {
     contractions.reduce(0) { sum, contraction in
-      contraction.parts.reduce(sum) { $0 + $1.weights.buffer.byteCount }
+      contraction.parts.reduce(sum) { $0 + $1.weights.byteCount }
     }
   }
 

@@ -6,6 +6,8 @@ struct ProgramCompiler {
   let model: Model
   let table: QuantizationTable
   let arithmetic: Arithmetic
+  /// Of integer weights, as the kernels read them.
+  let layout: IntegerLayout
 
   private var fusion: FusionPlan
   private var planner = ArenaPlanner()
@@ -19,10 +21,11 @@ struct ProgramCompiler {
   private var slots = 0
   private var widestNorm = 1
 
-  init(model: Model, table: QuantizationTable, arithmetic: Arithmetic, phase: Phase) {
+  init(model: Model, table: QuantizationTable, arithmetic: Arithmetic, layout: IntegerLayout, phase: Phase) {
     self.model = model
     self.table = table
     self.arithmetic = arithmetic
+    self.layout = layout
     fusion = FusionPlan(graph: model.graph, phase: phase)
     if arithmetic == .integer {
       fusion.shareNormalizations { reader, other in
@@ -194,7 +197,8 @@ struct ProgramCompiler {
   private static let codesReadAtOnce = 4
 
   private mutating func emitContraction(_ node: Node) throws {
-    let layer = try ContractionLayer(node, model: model, table: table, arithmetic: arithmetic)
+    let layer = try ContractionLayer(
+      node, model: model, table: table, arithmetic: arithmetic, layout: layout)
     let root = fusion.root(of: node.inputs[0])
     let preparation = chain(endingAt: root, including: false)
     let factor = preparation.upsamples ? 2 : 1

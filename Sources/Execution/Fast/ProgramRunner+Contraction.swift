@@ -103,11 +103,9 @@ extension ProgramRunner {
             var arguments = ht_convolution()
             arguments.input = UnsafeRawPointer(input + part.channels.lowerBound * (isInteger ? 1 : 4))
             arguments.tap_offsets = offsets.baseAddress
-            arguments.taps = Int32(offsets.count)
-            arguments.input_channels = Int32(part.weights.inputChannels)
+            part.weights.set(in: &arguments)
             arguments.input_row_stride = Int64(halo.width * halo.pixelStride * contraction.stride)
             arguments.input_pixel_stride = Int64(halo.pixelStride * contraction.stride)
-            arguments.weights = UnsafeRawPointer(part.weights.buffer.raw)
             arguments.bias = floats.baseAddress! + places.bias
             if isInteger {
               arguments.scale = floats.baseAddress! + places.scale
@@ -129,16 +127,16 @@ extension ProgramRunner {
     }
   }
 
-  /// Divides a convolution among the workers: by blocks of output channels where they divide evenly, else by rows.
+  /// Divides a convolution among the workers, by blocks of output channels and by rows.
   func convolve(_ arguments: ht_convolution, rows: Int, blocks: Int, isInteger: Bool) {
-    let threads = pool?.threads ?? 1
-    let byBlocks = blocks % threads == 0 || blocks >= 4 * threads || rows == 1
-    split(byBlocks ? blocks : rows) { range in
+    let grid = WorkGrid(rows: rows, blocks: blocks, workers: pool?.threads ?? 1)
+    parallel(grid.pieces) { index in
       var piece = arguments
-      piece.row_begin = Int32(byBlocks ? 0 : range.lowerBound)
-      piece.row_end = Int32(byBlocks ? rows : range.upperBound)
-      piece.block_begin = Int32(byBlocks ? range.lowerBound : 0)
-      piece.block_end = Int32(byBlocks ? range.upperBound : blocks)
+      let (rows, blocks) = grid.piece(index)
+      piece.row_begin = Int32(rows.lowerBound)
+      piece.row_end = Int32(rows.upperBound)
+      piece.block_begin = Int32(blocks.lowerBound)
+      piece.block_end = Int32(blocks.upperBound)
       if isInteger { kernels.convolveU8S8(&piece) } else { kernels.convolveF32(&piece) }
     }
   }

@@ -110,9 +110,13 @@ struct ProgramRunner {
 
   /// Runs `body` over 0..<count: in one piece, or in one piece per worker.
   func split(_ count: Int, _ body: (Range<Int>) -> Void) {
-    guard let pool, count > 1 else { return body(0..<count) }
-    let pieces = min(pool.threads, count)
-    pool.parallel(pieces) { piece in body((count * piece / pieces)..<(count * (piece + 1) / pieces)) }
+    let pieces = min(pool?.threads ?? 1, count)
+    parallel(pieces) { piece in body((count * piece / pieces)..<(count * (piece + 1) / pieces)) }
+  }
+
+  func parallel(_ count: Int, _ body: (Int) -> Void) {
+    guard let pool, count > 1 else { return (0..<count).forEach(body) }
+    pool.parallel(count, body)
   }
 
   /// Copies whole pixels into a wider row of channels, a vector per channel added where there is one.

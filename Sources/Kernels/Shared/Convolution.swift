@@ -32,19 +32,10 @@ package func convolveF32(_ arguments: UnsafePointer<ht_convolution>) {
 package func convolveU8S8(_ arguments: UnsafePointer<ht_convolution>) {
   let a = arguments.pointee
   let weights = a.weights.assumingMemoryBound(to: UInt8.self)
-  let blockStride = Int(a.taps) &* Int(a.input_channels) &* 32
   var channel = Int(a.block_begin) &* 32
   let channelEnd = min(Int(a.block_end) &* 32, Int(a.output_channels))
   while channel < channelEnd {
-    let columns = weights + (channel >> 5) &* blockStride + (channel & 31) &* 4
-    var position = TilePosition(a)
-    while position.remaining > 0 {
-      if position.remaining > smallTilePixels {
-        integerTile(a, &position, columns, channel)
-      } else {
-        smallIntegerTile(a, &position, columns, channel)
-      }
-    }
+    integerColumn(a, weights + channel &* Int(a.taps) &* Int(a.input_channels), channel)
     channel &+= 2 &* laneCount
   }
 }

@@ -33,14 +33,29 @@ struct IntegerPair {
   }
 
   @inline(__always) func finish(_ a: ht_convolution, _ position: inout TilePosition, _ channel: Int) {
-    let (lowScale, highScale) = (load(a.scale + channel), load(a.scale + channel + laneCount))
-    let (lowBias, highBias) = (load(a.bias + channel), load(a.bias + channel + laneCount))
-    store(
-      a, &position, channel, multiplyAdd(convert(low0), lowScale, lowBias),
-      multiplyAdd(convert(high0), highScale, highBias))
-    store(
-      a, &position, channel, multiplyAdd(convert(low1), lowScale, lowBias),
-      multiplyAdd(convert(high1), highScale, highBias))
+    storeScaled(a, &position, channel, low0, high0)
+    storeScaled(a, &position, channel, low1, high1)
+  }
+}
+
+/// Scales the sums of one pixel, adds bias and residual, and stores them. Takes `position` on.
+@inline(__always) func storeScaled(
+  _ a: ht_convolution, _ position: inout TilePosition, _ channel: Int, _ low: IntegerLanes, _ high: IntegerLanes
+) {
+  store(
+    a, &position, channel, multiplyAdd(convert(low), load(a.scale + channel), load(a.bias + channel)),
+    multiplyAdd(convert(high), load(a.scale + channel + laneCount), load(a.bias + channel + laneCount)))
+}
+
+/// All pixels of the range, two vectors of output channels, summed in Int32 from the first product on.
+@inline(__always) func exactColumn(_ a: ht_convolution, _ weights: UnsafePointer<UInt8>, _ channel: Int) {
+  var position = TilePosition(a)
+  while position.remaining > 0 {
+    if position.remaining > smallTilePixels {
+      integerTile(a, &position, weights, channel)
+    } else {
+      smallIntegerTile(a, &position, weights, channel)
+    }
   }
 }
 
@@ -63,7 +78,7 @@ struct IntegerPair {
       ht_prefetch(w + 1088)
       p0.accumulate(k, low, high)
       p1.accumulate(k, low, high)
-      w += 128
+      w += 8 &* laneCount
       k &+= 4
     }
     tap &+= 1

@@ -67,7 +67,7 @@ import CKernels
       p3.accumulate(k, low, high)
       p4.accumulate(k, low, high)
       p5.accumulate(k, low, high)
-      w += 128
+      w += 8 &* laneCount
       k &+= 4
     }
     tap &+= 1
@@ -78,4 +78,9 @@ import CKernels
   p3.finish(a, &output, channel)
   p4.finish(a, &output, channel)
   p5.finish(a, &output, channel)
+}
+
+/// Every column is summed alike.
+@inline(__always) func integerColumn(_ a: ht_convolution, _ weights: UnsafePointer<UInt8>, _ channel: Int) {
+  exactColumn(a, weights, channel)
 }

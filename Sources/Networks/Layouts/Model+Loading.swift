@@ -4,11 +4,14 @@ import Tensors
 extension Model {
   /// The graph with the weights of a checkpoint, strictly: every parameter present in the right shape, as F64, F32, F16 or
   /// BF16, every value finite, and nothing left over. Arrays are read one after the other.
+  /// - Parameter defers: whether the weights of layers are looked at and then left in the source until an executor packs them.
   /// - Throws: `WeightsError` with every missing, unexpected, mismatched and non-finite tensor; what keeps the source from
   ///   being read.
   package static func load(
-    graph: Graph, from source: any WeightSource, layout: any WeightLayout = DiffusersLayout()
+    graph: Graph, from source: any WeightSource, layout: any WeightLayout = DiffusersLayout(), defers: Bool = false
   ) throws -> Model {
+    let layers = defers ? Set(graph.nodes.filter { $0.op.facts.isLayer }.compactMap(\.op.parameters.first)) : []
+    var deferred: [String: DeferredWeight] = [:]
     var missing: [WeightsError.Problem] = []
     var unfit: [WeightsError.Problem] = []
     var used: Set<String> = []
@@ -33,7 +36,12 @@ extension Model {
       }
       guard isSound else { continue }
       let known = Set(reader.findings.keys)
-      parameters[parameter.name] = try expression.evaluate(parameter.dims, reader)
+      let value = try expression.evaluate(parameter.dims, reader)
+      if layers.contains(parameter.name) {
+        deferred[parameter.name] = DeferredWeight(expression: expression, dims: parameter.dims)
+      } else {
+        parameters[parameter.name] = value
+      }
       // A fused array's findings are complete only after its last part; this keeps their place in the list.
       unfit += demands.map(\.name).filter { reader.findings[$0] != nil && !known.contains($0) }
         .map { .notFinite(name: $0, value: 0, position: 0, count: 0) }
@@ -42,7 +50,18 @@ extension Model {
       .map { WeightsError.Problem.unexpected(name: $0.name, dims: $0.dims) }
     let problems = missing + unexpected + unfit.map { completed($0, reader) }
     if !problems.isEmpty { throw WeightsError(file: source.label, problems: problems) }
-    return Model(graph: graph, parameters: parameters)
+    if deferred.isEmpty { return Model(graph: graph, parameters: parameters) }
+    let left = DeferredWeights(names: Set(deferred.keys)) { [deferred] name in
+      guard let weight = deferred[name] else { preconditionFailure("\(name) was not left in its file") }
+      return try weight.expression.evaluate(weight.dims, WeightReader(source))
+    }
+    return Model(graph: graph, parameters: parameters, deferred: left)
+  }
+
+  /// How a weight that stays in its source is made when it is asked for.
+  private struct DeferredWeight: Sendable {
+    let expression: WeightExpression
+    let dims: [Int]
   }
 
   /// `load` from an archive in memory. - Parameter file: what messages call it.

@@ -5,13 +5,36 @@ import KernelsBase
 #if arch(x86_64)
   import KernelsAVX2
   import KernelsAVX512VNNI
+  import KernelsAVXVNNI
 #endif
 
 /// An instruction set the kernels are compiled for; raw values are those of HALFTONE_ISA.
 package enum InstructionSet: String, Sendable, CaseIterable {
   case base
   case avx2
+  case avxvnni
   case avx512vnni
+
+  /// How its integer kernel reads weights.
+  package var integerLayout: IntegerLayout {
+    switch self {
+    case .base, .avxvnni: IntegerLayout(columnWidth: 16, gathersPairs: false)
+    case .avx2: IntegerLayout(columnWidth: 16, gathersPairs: true)
+    case .avx512vnni: IntegerLayout(columnWidth: 32, gathersPairs: false)
+    }
+  }
+}
+
+/// The order of packed integer weights, and whether they are cut for sums of pairs in 16 bits (`GatheredColumns`).
+package struct IntegerLayout: Hashable, Sendable {
+  /// Output channels of a column, two vectors of sums: 16 or 32.
+  package let columnWidth: Int
+  package let gathersPairs: Bool
+
+  package init(columnWidth: Int, gathersPairs: Bool) {
+    self.columnWidth = columnWidth
+    self.gathersPairs = gathersPairs
+  }
 }
 
 /// The compute kernels of one instruction set. A value that is handed down, so that one process can run them all.
@@ -122,6 +145,25 @@ package struct KernelTable: Sendable {
         softWeights: KernelsAVX2.softWeights, softGradient: KernelsAVX2.softGradient, adam: KernelsAVX2.adam)
 
     /// nil where the processor lacks it.
+    package static let avxvnni =
+      ht_has_avxvnni() == 0
+      ? nil
+      : KernelTable(
+        instructionSet: .avxvnni, convolveF32: KernelsAVXVNNI.convolveF32, convolveU8S8: KernelsAVXVNNI.convolveU8S8,
+        winogradInput: KernelsAVXVNNI.winogradInput, winogradOutput: KernelsAVXVNNI.winogradOutput,
+        transform: KernelsAVXVNNI.transform, channelSums: KernelsAVXVNNI.channelSums,
+        softmaxRows: KernelsAVXVNNI.softmaxRows,
+        layerNorm: KernelsAVXVNNI.layerNorm, geglu: KernelsAVXVNNI.geglu,
+        averagePool: KernelsAVXVNNI.averagePool, simulate: KernelsAVXVNNI.simulate,
+        packMatrix: KernelsAVXVNNI.packMatrix,
+        packCodes: KernelsAVXVNNI.packCodes, add: KernelsAVXVNNI.add, affine: KernelsAVXVNNI.affine,
+        activationGradient: KernelsAVXVNNI.activationGradient,
+        channelProducts: KernelsAVXVNNI.channelProducts, channelBlend: KernelsAVXVNNI.channelBlend,
+        softmaxGradient: KernelsAVXVNNI.softmaxGradient, layerNormGradient: KernelsAVXVNNI.layerNormGradient,
+        gegluGradient: KernelsAVXVNNI.gegluGradient, addScaled: KernelsAVXVNNI.addScaled,
+        softWeights: KernelsAVXVNNI.softWeights, softGradient: KernelsAVXVNNI.softGradient, adam: KernelsAVXVNNI.adam)
+
+    /// nil where the processor lacks it.
     package static let avx512vnni =
       ht_has_avx512vnni() == 0
       ? nil
@@ -142,17 +184,18 @@ package struct KernelTable: Sendable {
         adam: KernelsAVX512VNNI.adam)
   #else
     package static let avx2: KernelTable? = nil
+    package static let avxvnni: KernelTable? = nil
     package static let avx512vnni: KernelTable? = nil
   #endif
 
   /// Those that run here, slowest first.
-  package static func available() -> [KernelTable] { [base, avx2, avx512vnni].compactMap { $0 } }
+  package static func available() -> [KernelTable] { [base, avx2, avxvnni, avx512vnni].compactMap { $0 } }
 
   /// The table that HALFTONE_ISA names, else the fastest that runs here. A wrong value is `selected()`'s to report, once,
   /// when a program starts.
   package static let best = (try? selected()) ?? fastest
 
-  private static let fastest = avx512vnni ?? avx2 ?? base
+  private static let fastest = avx512vnni ?? avxvnni ?? avx2 ?? base
 
   /// The table that HALFTONE_ISA names, or the fastest.
   /// - Throws: `KernelError` when the name is unknown or not available here.

@@ -10,7 +10,7 @@ package struct PackedWeights: Sendable {
     case float
     /// Float, [36 products][block][input channel][32]: 3x3 weights transformed for Winograd's F(4,3).
     case winograd
-    /// Int8, [block][tap][input channel / 4][32][4].
+    /// Int8, [column][tap][input channel / 4][channel of the column][4], with the columns of an `IntegerLayout`.
     case integer
   }
 
@@ -23,6 +23,10 @@ package struct PackedWeights: Sendable {
   package let taps: Int
   /// Integer only: the sum of each output channel's weights, padded to whole blocks; empty for Float.
   package let sums: [Int32]
+  /// Integer only, where a layout asks for it: how the weights were cut.
+  package let gathered: GatheredColumns?
+
+  package var byteCount: Int { buffer.byteCount + (gathered?.byteCount ?? 0) }
 
   package var blocks: Int { Self.blocks(outputChannels) }
 
@@ -47,32 +51,35 @@ package struct PackedWeights: Sendable {
       }
     }
     return PackedWeights(
-      format: .float, buffer: buffer, outputChannels: outputChannels, inputChannels: inputChannels, taps: taps, sums: []
-    )
+      format: .float, buffer: buffer, outputChannels: outputChannels, inputChannels: inputChannels, taps: taps,
+      sums: [],
+      gathered: nil)
   }
 
   /// - Parameter weights: codes less their zero point, [output channel][input channel][tap].
+  /// - Parameter layout: of the kernels that will read them.
   /// - Throws: `KernelError.accumulatorOverflow` unless 255 times the sum of an output channel's magnitudes fits Int32
   ///   (it always does up to 65,793 products: 255 * 128 * K < 2^31). The start value -z * sum keeps within the same
   ///   bound, since each (x - z) is at most 255 in magnitude, and intermediate wrap-around cancels.
-  package static func integer(_ weights: [Int8], outputChannels: Int, inputChannels: Int, taps: Int)
-    throws(KernelError) -> PackedWeights
-  {
+  package static func integer(
+    _ weights: [Int8], outputChannels: Int, inputChannels: Int, taps: Int, layout: IntegerLayout
+  ) throws(KernelError) -> PackedWeights {
     precondition(weights.count == outputChannels * inputChannels * taps)
     let blocks = blocks(outputChannels)
     let padded = paddedInputChannels(inputChannels)
+    let width = layout.columnWidth
     var sums = [Int32](repeating: 0, count: blocks * blockWidth)
     let count = blocks * taps * padded * blockWidth
     let buffer = try AlignedBuffer(byteCount: count)
     let packed = buffer.pointer(Int8.self, count: count)
     for o in 0..<outputChannels {
-      let (block, lane) = o.quotientAndRemainder(dividingBy: blockWidth)
+      let (column, lane) = o.quotientAndRemainder(dividingBy: width)
       var (sum, magnitude) = (0, 0)
       for tap in 0..<taps {
+        let groups = (column * taps + tap) * (padded / 4)
         for i in 0..<inputChannels {
           let weight = weights[(o * inputChannels + i) * taps + tap]
-          let group = ((block * taps + tap) * (padded / 4) + i / 4) * blockWidth + lane
-          packed[group * 4 + i % 4] = weight
+          packed[((groups + i / 4) * width + lane) * 4 + i % 4] = weight
           sum += Int(weight)
           magnitude += abs(Int(weight))
         }
@@ -82,8 +89,21 @@ package struct PackedWeights: Sendable {
       }
       sums[o] = Int32(sum)
     }
+    let gathered =
+      layout.gathersPairs
+      ? try GatheredColumns(
+        cutting: packed, columns: blocks * blockWidth / width, groups: padded / 4, taps: taps) : nil
     return PackedWeights(
-      format: .integer, buffer: buffer, outputChannels: outputChannels, inputChannels: padded, taps: taps, sums: sums)
+      format: .integer, buffer: buffer, outputChannels: outputChannels, inputChannels: padded, taps: taps, sums: sums,
+      gathered: gathered)
+  }
+
+  /// Has a convolution read these weights.
+  package func set(in arguments: inout ht_convolution) {
+    arguments.weights = UnsafeRawPointer(buffer.raw)
+    arguments.taps = Int32(taps)
+    arguments.input_channels = Int32(inputChannels)
+    gathered?.set(in: &arguments)
   }
 
   /// The accumulators' start values for an activation zero point: -z * sum of weights, per padded output channel.

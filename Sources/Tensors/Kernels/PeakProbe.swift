@@ -27,7 +27,8 @@ package struct PeakProbe {
     weights =
       integer
       ? try .integer(
-        [Int8](repeating: 1, count: count), outputChannels: outputs, inputChannels: Self.channels, taps: taps)
+        [Int8](repeating: 1, count: count), outputChannels: outputs, inputChannels: Self.channels, taps: taps,
+        layout: kernels.instructionSet.integerLayout)
       : try .float(
         [Float](repeating: 1, count: count), outputChannels: outputs, inputChannels: Self.channels, taps: taps)
     let bytes = Self.pixels * (Self.channels + outputs) * MemoryLayout<Float>.size + 4 * outputs * 3
@@ -51,11 +52,9 @@ package struct PeakProbe {
       var tile = ht_convolution()
       tile.input = UnsafeRawPointer(buffer.raw)
       tile.tap_offsets = offsets.baseAddress
-      tile.taps = Int32(taps)
-      tile.input_channels = Int32(Self.channels)
+      weights.set(in: &tile)
       tile.input_row_stride = Int64(Self.pixels * Self.channels)
       tile.input_pixel_stride = Int64(Self.channels)
-      tile.weights = UnsafeRawPointer(weights.buffer.raw)
       let vectors = floats + Self.pixels * (Self.channels + outputs)
       tile.bias = UnsafePointer(vectors)
       if isInteger {

@@ -40,8 +40,9 @@ extension PackedWeights {
       }
     }
     return PackedWeights(
-      format: .winograd, buffer: buffer, outputChannels: outputChannels, inputChannels: inputChannels, taps: 9, sums: []
-    )
+      format: .winograd, buffer: buffer, outputChannels: outputChannels, inputChannels: inputChannels, taps: 9,
+      sums: [],
+      gathered: nil)
   }
 
   /// G of the points that the kernels interpolate at (0, ±5/8, ±3/2, infinity): a row (1, p, p²) divided by the product

@@ -23,6 +23,8 @@ package struct Benchmark {
   package struct Row: Sendable {
     package let variant: String
     package let executor: ExecutorKind
+    package let isQuantized: Bool
+    package let instructionSet: InstructionSet
     package let threads: Int
     package let batch: Int
     /// Medians and extremes over the rounds that count, per image.
@@ -55,13 +57,11 @@ package struct Benchmark {
       "timing", unit: "calls", total: threads.count * batches.count * rounds * variants.count, console: session.console)
     var rows: [Row] = []
     for count in threads {
-      let compute = try Compute(threads: count, batch: 1)
-      let runners = try variants.map { try BenchmarkVariant.Runner($0, compute: compute) }
-      let probes = try [false, true].map {
-        try PeakProbe(integer: $0, pool: compute.pool, kernels: compute.kernels)
-      }
-      // By variant's arithmetic: the best rate seen at this number of threads.
-      var best = probes.map { $0.rate() }
+      let pool = WorkerPool(threads: count)
+      let runners = try variants.map { try BenchmarkVariant.Runner($0, pool: pool) }
+      let probes = try Probes(variants, pool: pool)
+      // By kind of probe: the best rate seen at this number of threads.
+      var best = probes.rates()
       var found: [[Measurement]] = .init(repeating: [], count: batches.count * variants.count)
       for (position, batch) in batches.enumerated() {
         let calls = try runners.map { try $0.call(batch: batch) }
@@ -71,11 +71,11 @@ package struct Benchmark {
             if let signal = Signals.pending {
               throw Stopped(signal: signal, progress: "no timings", command: session.command)
             }
-            let kind = variant.isInteger ? 1 : 0
-            let before = probes[kind].rate()
+            let kind = ProbeKind(variant)
+            let before = probes.rate(kind)
             let seconds = try runners[index].seconds(calls[index])
-            let slower = min(before, probes[kind].rate())
-            best[kind] = max(best[kind], slower)
+            let slower = min(before, probes.rate(kind))
+            best[kind] = max(best[kind] ?? 0, slower)
             if round == 0 { continue }
             found[position * variants.count + index].append(Measurement(seconds: seconds, probe: slower))
             progress.update(Double(rows.count * rounds + position * variants.count * rounds + round * variants.count))
@@ -87,7 +87,7 @@ package struct Benchmark {
           let measurements = found[position * variants.count + index]
           rows.append(
             try row(
-              variant, runners[index], compute, batch, measurements, peak: best[variant.isInteger ? 1 : 0],
+              variant, runners[index], pool, batch, measurements, peak: best[ProbeKind(variant)] ?? 0,
               profiles: profiles))
         }
       }
@@ -102,7 +102,7 @@ package struct Benchmark {
   }
 
   private func row(
-    _ variant: BenchmarkVariant, _ runner: BenchmarkVariant.Runner, _ compute: Compute, _ batch: Int,
+    _ variant: BenchmarkVariant, _ runner: BenchmarkVariant.Runner, _ pool: WorkerPool, _ batch: Int,
     _ measurements: [Measurement], peak: Double, profiles: Bool
   ) throws -> Row {
     let clean = measurements.filter { $0.probe >= Self.cleanShare * peak }
@@ -111,17 +111,43 @@ package struct Benchmark {
     var work: [ExecutionProfile.Entry] = []
     if profiles {
       let profile = ExecutionProfile()
-      let profiled = try BenchmarkVariant.Runner(variant, compute: compute, profile: profile)
+      let profiled = try BenchmarkVariant.Runner(variant, pool: pool, profile: profile)
       _ = try profiled.executor.run(try profiled.call(batch: batch))
       work = profile.byTime
     }
-    let threads = compute.pool.threads
+    let threads = pool.threads
     return Row(
-      variant: variant.name, executor: variant.executor, threads: threads, batch: batch,
+      variant: variant.name, executor: variant.executor, isQuantized: variant.isQuantized,
+      instructionSet: variant.kernels.instructionSet, threads: threads, batch: batch,
       milliseconds: InterleavedTiming.median(times), fastest: times.min() ?? 0, slowest: times.max() ?? 0,
       cleanRounds: clean.count, isDisturbed: isDisturbed,
       multiplyAccumulates: GraphSummary(variant.model.graph).multiplyAccumulates, peakRate: peak,
       weightBytes: runner.weightBytes,
       arenaBytes: runner.arenaBytes * (batch < threads ? 1 : min(batch, threads)), work: work)
   }
+}
+
+/// What a probe of the peak rate depends on.
+private struct ProbeKind: Hashable {
+  let set: InstructionSet
+  let isInteger: Bool
+
+  init(_ variant: BenchmarkVariant) {
+    set = variant.kernels.instructionSet
+    isInteger = variant.isInteger
+  }
+}
+
+/// Probes for all variants, at one number of threads.
+private struct Probes {
+  private var probes: [ProbeKind: PeakProbe] = [:]
+
+  init(_ variants: [BenchmarkVariant], pool: WorkerPool) throws {
+    for variant in variants where probes[ProbeKind(variant)] == nil {
+      probes[ProbeKind(variant)] = try PeakProbe(integer: variant.isInteger, pool: pool, kernels: variant.kernels)
+    }
+  }
+
+  func rate(_ kind: ProbeKind) -> Double { probes[kind]?.rate() ?? 0 }
+  func rates() -> [ProbeKind: Double] { probes.mapValues { $0.rate() } }
 }

@@ -12,6 +12,7 @@ package struct BenchmarkVariant: Sendable {
   /// Empty for float networks.
   package let table: QuantizationTable
   package let executor: ExecutorKind
+  package private(set) var kernels: KernelTable
   /// When the network is called.
   private let step: (timestep: Timestep, index: Int?)?
 
@@ -27,6 +28,7 @@ package struct BenchmarkVariant: Sendable {
     model = source.model
     table = source.quantized?.table ?? QuantizationTable()
     self.executor = executor ?? source.defaultExecutor
+    kernels = try .selected()
   }
 
   /// A decoder on latents of a size.
@@ -35,10 +37,19 @@ package struct BenchmarkVariant: Sendable {
     model = try decoder.model(latent: latent)
     table = decoder.table
     self.executor = executor ?? .integer
+    kernels = try .selected()
     step = nil
   }
 
+  /// The same network with other kernels.
+  package func running(on kernels: KernelTable) -> BenchmarkVariant {
+    var copy = self
+    copy.kernels = kernels
+    return copy
+  }
+
   package var isInteger: Bool { executor == .integer }
+  package var isQuantized: Bool { !table.weights.isEmpty }
 
   /// What one thread count runs it with.
   struct Runner {
@@ -50,16 +61,16 @@ package struct BenchmarkVariant: Sendable {
     private let shape: ImageShape
     private let input: @Sendable (Int) -> NetworkInput
 
-    init(_ variant: BenchmarkVariant, compute: Compute, profile: ExecutionProfile? = nil) throws {
+    init(_ variant: BenchmarkVariant, pool: WorkerPool, profile: ExecutionProfile? = nil) throws {
       let model = variant.model
       if variant.isInteger {
         let integer = try IntegerExecutor(
-          model, table: variant.table, pool: compute.pool, kernels: compute.kernels, profile: profile)
+          model, table: variant.table, pool: pool, kernels: variant.kernels, profile: profile)
         (executor, arenaBytes, weightBytes) = (integer, integer.arenaBytes, integer.weightBytes)
       } else {
         let float = try FloatExecutor(
-          model, winograd: variant.executor == .winograd, pool: compute.pool, kernels: compute.kernels,
-          profile: profile)
+          model, simulating: variant.table, winograd: variant.executor == .winograd, pool: pool,
+          kernels: variant.kernels, profile: profile)
         (executor, arenaBytes, weightBytes) = (float, float.arenaBytes, float.weightBytes)
       }
       let (graph, step) = (model.graph, variant.step)

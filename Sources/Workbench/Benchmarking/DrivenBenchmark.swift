@@ -47,7 +47,7 @@ package final class DrivenBenchmark {
     if let known = benches[threads] { return known }
     let compute = try Compute(threads: threads, batch: 1)
     let bench = Bench(
-      runners: try variants.map { try BenchmarkVariant.Runner($0, compute: compute) },
+      runners: try variants.map { try BenchmarkVariant.Runner($0, pool: compute.pool) },
       probe: try PeakProbe(integer: variants.contains(where: \.isInteger), pool: compute.pool, kernels: compute.kernels)
     )
     benches[threads] = bench

@@ -34,7 +34,7 @@ package struct GradientBenchmark {
     for count in threads {
       let compute = try Compute(threads: count, batch: 1)
       let float = try BenchmarkVariant.Runner(
-        try BenchmarkVariant(name: "float", source: source, executor: .float), compute: compute)
+        try BenchmarkVariant(name: "float", source: source, executor: .float), pool: compute.pool)
       for batch in batches {
         let graph = source.model.graph
         let segment = graph.wholeSegment

@@ -78,12 +78,13 @@ struct Examination {
       case .base: slow.append("the base kernels run, tens of times slower than AVX2's: for small networks only")
       case .avx2:
         slow.append(
-          "AVX2 has no instructions for sums of bytes: integer models gain less over float ones than with AVX-512 VNNI")
-      case .avx512vnni, nil: break
+          "AVX2 has no instruction that sums products of bytes in 32 bits: integer models gain less over float ones than with "
+            + "VNNI, and most with weights of 7 bits or fewer")
+      case .avxvnni, .avx512vnni, nil: break
       }
       if let last = available.last, last != runs { slow.append("HALFTONE_ISA chooses \(runs), and \(last) can run") }
     } catch {
-      problems.append((error as? any HalftoneError)?.message ?? "\(error)")
+      problems.append(error.message)
     }
   }
 

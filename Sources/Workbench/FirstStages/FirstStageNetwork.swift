@@ -163,12 +163,12 @@ enum ModelDigest {
   /// - Parameters: header: what describes the network; names: of its arrays; array: one of them, which is asked for when it is
   ///   its turn.
   static func of(
-    _ header: ConfigurationValue, _ names: some Sequence<String>, _ array: (String) -> StoredTensor?
-  ) -> String {
+    _ header: ConfigurationValue, _ names: some Sequence<String>, _ array: (String) throws -> StoredTensor?
+  ) rethrows -> String {
     var digest = Digest.Incremental()
     digest.update(Array(JSONWriter.compact(header).utf8))
     for name in names.sorted() {
-      guard let stored = array(name) else { continue }
+      guard let stored = try array(name) else { continue }
       digest.update(Array("\n\(name) \(stored.dims)\n".utf8))
       digest.update(stored.bytes)
     }

@@ -27,7 +27,7 @@ package enum ExecutorKind: String, Sendable, CaseIterable {
       images = compute.batch
       let bytes = 3 * 4 * (model.graph.nodes.map(\.count).max() ?? 0)
       try requireMemory(bytes, images: images, model)
-      made = (try ReferenceExecutor(model, simulating: table), bytes)
+      made = (try ReferenceExecutor(model.loaded(), simulating: table), bytes)
     case .float, .winograd:
       let executor = try FloatExecutor(
         model, simulating: table, winograd: self == .winograd, pool: pool, kernels: kernels, observer: observer)

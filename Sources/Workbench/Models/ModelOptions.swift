@@ -56,8 +56,11 @@ package struct SizeArgument: Sendable {
 
 extension Session {
   /// The model called `text`, and on the console what was chosen while opening it.
-  package func open(_ text: String, _ options: ModelOptions = ModelOptions()) throws -> ModelSource {
-    let source = try ModelSource.open(text, options, assets: assets)
+  /// - Parameter defers: whether layers' weights stay in a float model's file until executors pack them.
+  package func open(
+    _ text: String, _ options: ModelOptions = ModelOptions(), defers: Bool = false
+  ) throws -> ModelSource {
+    let source = try ModelSource.open(text, options, defers: defers, assets: assets)
     console.notes(source.notes)
     return source
   }

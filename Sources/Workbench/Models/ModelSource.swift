@@ -36,19 +36,23 @@ package struct ModelSource: Sendable {
   package let weightsFileBytes: Int
 
   /// - Parameter text: a path, or a name under `models/`.
+  /// - Parameter defers: whether layers' weights stay in a float model's file until executors pack them: for commands that only
+  ///   run the network.
   package static func open(
-    _ text: String, _ options: ModelOptions = ModelOptions(), assets: Assets
+    _ text: String, _ options: ModelOptions = ModelOptions(), defers: Bool = false, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
     switch Folder.kind(of: path) {
     case .folder:
       if !ModelFolder.describesNetwork(path), let file = try CheckpointFile.only(in: path) {
-        return try ModelSource(checkpoint: file, name: stem(of: path), options)
+        return try ModelSource(checkpoint: file, name: stem(of: path), options, defers)
       }
       try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
-      return try ModelSource(folder: path, options)
+      return try ModelSource(folder: path, options, defers)
     case .file:
-      if try !QuantizedModelFile.isOne(path) { return try ModelSource(checkpoint: path, name: stem(of: path), options) }
+      if try !QuantizedModelFile.isOne(path) {
+        return try ModelSource(checkpoint: path, name: stem(of: path), options, defers)
+      }
       try refuse(options.ofCheckpoints, path, "a quantised model says it itself")
       if !options.schedule.given.isEmpty {
         throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
@@ -68,7 +72,7 @@ package struct ModelSource: Sendable {
   }
 
   /// - Parameter name: what things made from it are called.
-  private init(checkpoint path: String, name: String, _ options: ModelOptions) throws {
+  private init(checkpoint path: String, name: String, _ options: ModelOptions, _ defers: Bool) throws {
     let file = try CheckpointFile(path, configuration: options.configuration)
     let opened = try Checkpoint(path, options.weights)
     let weights = opened.weights
@@ -86,12 +90,12 @@ package struct ModelSource: Sendable {
     }
     let graph = try reading.configuration.graph()
     try pipeline.check(sample: graph.imageShape, path: path)
-    try Self.checkMemory(of: graph)
-    let model = try Model.load(graph: graph, from: weights, layout: reading.layout)
+    try Self.checkMemory(of: graph, deferring: defers)
+    let model = try Model.load(graph: graph, from: weights, layout: reading.layout, defers: defers)
     let network = reading.configuration.encoded
     self.init(
       path: path, name: name,
-      digest: Self.digest(of: model, network: network, schedule: schedule, embedder: reading.conditioner),
+      digest: try Self.digest(of: model, network: network, schedule: schedule, embedder: reading.conditioner),
       network: network, schedule: schedule, model: model, quantized: nil, embedder: reading.conditioner,
       latent: reading.latent,
       checkpoint: CheckpointOrigin(
@@ -100,7 +104,7 @@ package struct ModelSource: Sendable {
       pipeline: pipeline, notes: opened.notes + file.notes, weightsFileBytes: Self.size(of: opened))
   }
 
-  private init(folder path: String, _ options: ModelOptions) throws {
+  private init(folder path: String, _ options: ModelOptions, _ defers: Bool) throws {
     let folder = try ModelFolder(path, weights: options.weights)
     let pipeline = try folder.pipeline()
     let configuration = try Self.network(folder, size: options.size.map(pipeline.sampleSize))
@@ -108,10 +112,10 @@ package struct ModelSource: Sendable {
     let opened = try folder.checkpoint()
     let graph = try configuration.graph()
     try pipeline.check(sample: graph.imageShape, path: path)
-    try Self.checkMemory(of: graph)
-    let model = try Model.load(graph: graph, from: opened.weights)
+    try Self.checkMemory(of: graph, deferring: defers)
+    let model = try Model.load(graph: graph, from: opened.weights, defers: defers)
     self.init(
-      path: path, digest: Self.digest(of: model, network: configuration.encoded, schedule: schedule),
+      path: path, digest: try Self.digest(of: model, network: configuration.encoded, schedule: schedule),
       network: configuration.encoded, schedule: schedule, model: model, quantized: nil, pipeline: pipeline,
       notes: opened.notes + (pipeline.firstStage?.notes ?? []), weightsFileBytes: Self.size(of: opened))
   }
@@ -130,7 +134,7 @@ package struct ModelSource: Sendable {
     try checkMemory(of: graph)
     let model = Model.random(graph: graph, seed: seed)
     return ModelSource(
-      path: path, digest: digest(of: model, network: configuration.encoded, schedule: schedule),
+      path: path, digest: try digest(of: model, network: configuration.encoded, schedule: schedule),
       network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
       weightsFileBytes: 4 * GraphSummary(model.graph).parameterCount)
   }
@@ -220,10 +224,10 @@ package struct ModelSource: Sendable {
 
   private static func size(of checkpoint: Checkpoint) -> Int { checkpoint.file.paths.reduce(0) { $0 + size(of: $1) } }
 
-  /// The weights as Floats and packed, at the least.
-  private static func checkMemory(of graph: Graph) throws(MemoryError) {
+  /// The weights as Floats, where they do not stay in their file, and packed, at the least.
+  private static func checkMemory(of graph: Graph, deferring: Bool = false) throws(MemoryError) {
     let count = GraphSummary(graph).parameterCount
-    try MemoryBudget.require(MemoryBudget.product(8, count), for: "a network of \(count) parameters")
+    try MemoryBudget.require(MemoryBudget.product(deferring ? 4 : 8, count), for: "a network of \(count) parameters")
   }
 
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
@@ -231,17 +235,17 @@ package struct ModelSource: Sendable {
   private static func digest(
     of model: Model, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,
     embedder: ClassEmbedder? = nil
-  ) -> String {
+  ) throws -> String {
     let process = (try? schedule.get())?.process.configuration ?? .null
     var header: [ConfigurationValue.Entry] = [.init("network", network), .init("process", process)]
-    var arrays = Array(model.parameters.keys)
+    var arrays = Array(model.parameters.keys) + (model.deferred?.names ?? [])
     if let embedder {
       header.append(.init("unconditional", embedder.unconditional.map { .integer($0) } ?? .null))
       arrays.append(Self.classTable)
     }
-    return ModelDigest.of(.map(header), arrays) { name in
+    return try ModelDigest.of(.map(header), arrays) { name in
       let table = name == Self.classTable ? embedder?.table : nil
-      return (table ?? model.parameters[name]).map { StoredTensor($0) }
+      return try (table ?? model.parameter(name)).map { StoredTensor($0) }
     }
   }
 
@@ -269,7 +273,10 @@ package struct ModelSource: Sendable {
   package var conditioning: ConditioningForm { embedder?.form ?? model.graph.conditioning }
 
   /// Winograd's rounding errors are no larger than those of direct sums in whole networks (docs/performance.md).
-  package var defaultExecutor: ExecutorKind { quantized == nil ? .winograd : .integer }
+  /// Where no activation is quantised, nothing would run on codes: such weights run in Float like a float model's.
+  package var defaultExecutor: ExecutorKind {
+    quantized?.table.activations.isEmpty ?? true ? .winograd : .integer
+  }
 
   /// Throws where the executor cannot run this model, before anything is made for it.
   package func check(_ kind: ExecutorKind) throws(ModelSourceError) {
@@ -277,7 +284,7 @@ package struct ModelSource: Sendable {
   }
 
   /// - Parameters:
-  ///   - kind: nil for the default: integer for quantised models, winograd for the others.
+  ///   - kind: nil for the default: integer for models with quantised activations, winograd for the others.
   ///   - observer: watches a float model's executor.
   package func executor(
     _ kind: ExecutorKind? = nil, compute: Compute, observer: SiteObserver? = nil

@@ -29,6 +29,10 @@ struct Bench: ParsableCommand {
   @Option(name: .customLong("repeat"), help: ArgumentHelp("Rounds.", valueName: "R")) var rounds: Int = 15
   @Flag(help: "Show where the time goes, by kind of work.") var ops = false
   @Flag(help: "Time gradients of the float model, as reconstruction forms them, instead.") var gradients = false
+  @Flag(
+    name: .customLong("compare-isa"),
+    help: "Time the kernels of every instruction set that runs here (but base, which is for correctness alone).")
+  var compareISA = false
   @Option(
     help: ArgumentHelp("Exit status 1 when a quantised model is less than X times as fast as float.", valueName: "X"))
   var requireSpeedup: Double?
@@ -52,6 +56,9 @@ struct Bench: ParsableCommand {
     if gradients, !quantized.isEmpty || ops || driven || component != .denoiser {
       throw ValidationError("--gradients takes neither --quantized nor --ops nor --driven, and times denoisers only")
     }
+    if compareISA, gradients || driven {
+      throw ValidationError("--compare-isa goes with neither --gradients nor --driven")
+    }
     if requireSpeedup != nil, quantized.isEmpty { throw ValidationError("--require-speedup needs --quantized") }
   }
 
@@ -60,7 +67,8 @@ struct Bench: ParsableCommand {
       model: model, component: component, randomWeights: randomWeights, quantized: quantized,
       modelOptions: source.modelOptions,
       batches: batch.counts, threads: threads.counts, rounds: rounds, showsWork: ops,
-      timesGradients: gradients, json: json, isDriven: driven, requiredSpeedup: requireSpeedup
+      timesGradients: gradients, json: json, isDriven: driven, comparesKernels: compareISA,
+      requiredSpeedup: requireSpeedup
     ).run(session(common))
     if status == .gateFailed { throw GateFailed() }
   }

@@ -41,6 +41,35 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   }()
 }
 
+/// How large weights are against the 128 that sums of pairs in 16 bits allow.
+enum WeightSpread: String, CaseIterable, Sendable {
+  /// Any byte, as often as any other: too many pairs exceed.
+  case anyByte
+  /// A bell in the bytes, as 8-bit weights are: a few pairs exceed.
+  case bell8
+  /// The same in 7 bits: no pair exceeds, some sums of pairs do.
+  case bell7
+  /// The same in 4 bits.
+  case bell4
+  /// 4 bits with a few weights as far away as a zero point may be.
+  case far4
+
+  func weights(_ count: Int, _ random: inout SplitMix64) -> [Int8] {
+    if self == .anyByte { return random.signedBytes(count) }
+    let values = random.floats(count * 4)
+    return (0..<count).map { i in
+      let bell = values[4 * i] + values[4 * i + 1] + values[4 * i + 2] + values[4 * i + 3]
+      switch self {
+      case .anyByte: return 0
+      case .bell8: return Int8(max(-128, min(127, (bell * 30).rounded())))
+      case .bell7: return Int8(max(-64, min(63, (bell * 15).rounded())))
+      case .bell4: return Int8(max(-8, min(7, (bell * 3).rounded())))
+      case .far4: return i % 97 == 5 ? -112 : Int8(max(-8, min(7, (bell * 3).rounded())))
+      }
+    }
+  }
+}
+
 @Suite struct ConvolutionKernelTests {
   /// Slack in every stride, so that a kernel that assumes dense arrays is found.
   struct Layout {
@@ -71,11 +100,9 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
               var a = ht_convolution()
               a.input = input
               a.tap_offsets = taps.baseAddress
-              a.taps = Int32(c.taps)
-              a.input_channels = Int32(weights.inputChannels)
+              weights.set(in: &a)
               a.input_row_stride = Int64(layout.inputRow * c.stride)
               a.input_pixel_stride = Int64(layout.inputPixel * c.stride)
-              a.weights = UnsafeRawPointer(weights.buffer.raw)
               a.start = start.baseAddress
               a.scale = scale.baseAddress
               a.bias = bias.baseAddress
@@ -149,18 +176,17 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test(arguments: ConvolutionCase.all) func integerMatchesTheDefinition(c: ConvolutionCase) throws {
+  @Test(arguments: ConvolutionCase.all, WeightSpread.allCases)
+  func integerMatchesTheDefinition(c: ConvolutionCase, spread: WeightSpread) throws {
     var random = SplitMix64(2)
     let channels = PackedWeights.paddedInputChannels(c.inputChannels)
     let layout = Layout(c, paddedChannels: channels)
     // The padding channels hold arbitrary codes: their weights are zero.
     let input = random.bytes(c.inputHeight * layout.inputRow)
-    let w = random.signedBytes(c.outputChannels * c.inputChannels * c.taps)
+    let w = spread.weights(c.outputChannels * c.inputChannels * c.taps, &random)
     let bias = random.floats(c.outputChannels)
     let scale = random.floats(c.outputChannels, scale: 1e-3)
     let residual = c.hasResidual ? random.floats(c.height * layout.outputRow) : nil
-    let weights = try PackedWeights.integer(
-      w, outputChannels: c.outputChannels, inputChannels: c.inputChannels, taps: c.taps)
     let zeroPoint = 131
 
     var expected = residual ?? [Float](repeating: -77, count: c.height * layout.outputRow)
@@ -181,6 +207,9 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
       }
     }
     for table in kernelTables {
+      let weights = try PackedWeights.integer(
+        w, outputChannels: c.outputChannels, inputChannels: c.inputChannels, taps: c.taps,
+        layout: table.instructionSet.integerLayout)
       let found = input.withUnsafeBytes {
         run(
           table.convolveU8S8, c, layout, input: $0.baseAddress!, weights: weights,
@@ -192,13 +221,14 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   }
 
   /// 16-bit pair sums would saturate here: 255 * 127 * 2 and 255 * -128 * 2 are beyond Int16.
-  @Test(arguments: [Int8(127), -128, -127]) func extremeCodesDoNotSaturate(weight: Int8) throws {
+  @Test(arguments: [Int8(127), -128, -127, 64, -64, 65, 8]) func extremeCodesDoNotSaturate(weight: Int8) throws {
     let c = ConvolutionCase(inputChannels: 64, outputChannels: 48, height: 3, width: 13, hasResidual: false)
     let layout = Layout(c, paddedChannels: 64)
     let input = [UInt8](repeating: 255, count: c.inputHeight * layout.inputRow)
-    let weights = try PackedWeights.integer(
-      [Int8](repeating: weight, count: 48 * 64 * 9), outputChannels: 48, inputChannels: 64, taps: 9)
     for table in kernelTables {
+      let weights = try PackedWeights.integer(
+        [Int8](repeating: weight, count: 48 * 64 * 9), outputChannels: 48, inputChannels: 64, taps: 9,
+        layout: table.instructionSet.integerLayout)
       let found = input.withUnsafeBytes {
         run(
           table.convolveU8S8, c, layout, input: $0.baseAddress!, weights: weights,

@@ -13,7 +13,7 @@ import Testing
     let error = #expect(throws: KernelError.self) { try KernelTable.named("sse9") }
     #expect(
       error?.description == """
-        error[E-ISA]: HALFTONE_ISA is "sse9", expected one of base, avx2, avx512vnni
+        error[E-ISA]: HALFTONE_ISA is "sse9", expected one of base, avx2, avxvnni, avx512vnni
         hint: unset HALFTONE_ISA to use the fastest one available
         """)
     #expect(error?.exit == .usage)
@@ -44,8 +44,8 @@ import Testing
       }
       #expect(imports == ["import CKernels"], "\(file.lastPathComponent)")
     }
-    // The three targets hold nothing but links into that folder.
-    for target in ["KernelsBase", "KernelsAVX2", "KernelsAVX512VNNI"] {
+    // The targets hold nothing but links into that folder.
+    for target in ["KernelsBase", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512VNNI"] {
       let folder = root.appending(path: "Sources/\(target)")
       for entry in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
         let link = try FileManager.default.destinationOfSymbolicLink(atPath: folder.appending(path: entry).path)
@@ -56,15 +56,18 @@ import Testing
 }
 
 @Suite struct PackedWeightsTests {
+  let layout = IntegerLayout(columnWidth: 32, gathersPairs: false)
+
   /// 255 * 128 * 65,793 is the last product below 2^31.
   @Test func accumulatorsThatCouldOverflowAreRefused() throws {
     let most = [Int8](repeating: -128, count: 65_793)
-    let weights = try PackedWeights.integer(most, outputChannels: 1, inputChannels: 65_793, taps: 1)
+    let weights = try PackedWeights.integer(most, outputChannels: 1, inputChannels: 65_793, taps: 1, layout: layout)
     #expect(weights.sums[0] == -8_421_504)
     #expect(weights.startValues(zeroPoint: 255)[0] == 2_147_483_520)
     let error = #expect(throws: KernelError.self) {
       try PackedWeights.integer(
-        [Int8](repeating: 0, count: 65_794) + most + [-128], outputChannels: 2, inputChannels: 65_794, taps: 1)
+        [Int8](repeating: 0, count: 65_794) + most + [-128], outputChannels: 2, inputChannels: 65_794, taps: 1,
+        layout: layout)
     }
     #expect(
       error?.description == """
@@ -76,11 +79,11 @@ import Testing
 
   @Test func sumsAndPaddingCoverWholeBlocks() throws {
     let weights = try PackedWeights.integer(
-      (0..<(3 * 5 * 2)).map { Int8($0) }, outputChannels: 3, inputChannels: 5, taps: 2)
+      (0..<(3 * 5 * 2)).map { Int8($0) }, outputChannels: 3, inputChannels: 5, taps: 2, layout: layout)
     #expect(weights.inputChannels == 8 && weights.blocks == 1 && weights.sums.count == 32)
     #expect(Array(weights.sums.prefix(4)) == [45, 145, 245, 0])
     #expect(weights.startValues(zeroPoint: 2).prefix(4) == [-90, -290, -490, 0])
-    // [block][tap][ic / 4][32][4]: output 1, tap 1, input 4.
+    // [column][tap][ic / 4][32][4]: output 1, tap 1, input 4.
     #expect(weights.buffer.span[((1 * 2 + 1) * 32 + 1) * 4 + 0] == UInt8(1 * 10 + 4 * 2 + 1))
   }
 

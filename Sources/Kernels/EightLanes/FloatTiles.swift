@@ -29,10 +29,3 @@ import CKernels
   p1.finish(a, &output, channel)
   p2.finish(a, &output, channel)
 }
-
-/// The small tile is the only one: its 8 sums leave just enough registers for the widened bytes.
-@inline(__always) func integerTile(
-  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int
-) {
-  smallIntegerTile(a, &position, weights, channel)
-}
