@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 // One kernel source tree, compiled once per instruction set (docs/engine.md). The flags
@@ -38,7 +38,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let package = Package(
   name: "halftone",
-  products: [.executable(name: "halftone", targets: ["halftone"])],
+  products: [.executable(name: "halftone", targets: ["HalftoneCommand"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -83,7 +83,7 @@ let package = Package(
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
     .executableTarget(
-      name: "halftone",
+      name: "HalftoneCommand",
       dependencies: ["Workbench", "Formats", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: settings),
 

@@ -25,7 +25,7 @@ import Testing
       "CSystem", "Logging", "Mustache",
     ],
     // Errors and exit statuses are Tensors'; the child process that reads HDF5 files is Formats'.
-    "halftone": ["Workbench", "Tensors", "Formats", "ArgumentParser"],
+    "HalftoneCommand": ["Workbench", "Tensors", "Formats", "ArgumentParser"],
   ]
   /// What comes with the toolchain; kernels use none of it.
   private static let system: Set<String> = ["Foundation", "Glibc", "Darwin", "Musl", "Dispatch", "Synchronization"]

@@ -8,7 +8,7 @@ import Testing
 @Suite struct TrapTests {
   private static let modules = [
     "Formats", "Tensors", "Graphs", "Networks", "Execution", "Diffusion", "Evaluation", "Quantization", "Exports",
-    "Workbench", "halftone",
+    "Workbench", "HalftoneCommand",
   ]
 
   private struct Trap: Hashable {
