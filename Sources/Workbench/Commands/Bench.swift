@@ -1,5 +1,6 @@
 import Formats
 import Graphs
+import Platform
 import Quantization
 import Tensors
 
@@ -59,7 +60,7 @@ package struct BenchCommand: Sendable {
       threads: threads, batches: batches, profiles: showsWork, session: session)
     let report = BenchmarkReport(
       model: subjects.name, rows: rows, rounds: rounds, kernels: try KernelTable.selected().name,
-      peakMemory: Machine.peakMemory)
+      peakMemory: ProcessMemory.peak)
     try show(report, session)
     guard let requiredSpeedup else { return .success }
     return rows.allSatisfy { $0.executor != .integer || (report.speedup(of: $0) ?? .infinity) >= requiredSpeedup }
