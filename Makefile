@@ -72,7 +72,7 @@ examples: packages ## build Examples and run its three programs; their pictures 
 
 documentation: packages ## build the library's reference and articles into outputs/documentation, as a static site
 	rm -rf outputs/documentation
-	$(SWIFT) package --allow-writing-to-directory outputs generate-documentation --target Halftone \
+	$(SWIFT) package -c release --allow-writing-to-directory outputs generate-documentation --target Halftone \
 	  --output-path outputs/documentation --transform-for-static-hosting --warnings-as-errors
 
 dependency: packages ## show that a tagged version resolves and builds as another package's dependency

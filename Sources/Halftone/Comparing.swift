@@ -59,7 +59,10 @@ extension Pipeline {
   ///
   /// Both take one sampler and one guidance: those of the options, else those that the other was calibrated for where it is
   /// quantised, else this one's own.
-  /// - Parameters: other: with images of the same shape; options: without an executor, since each has its own.
+  /// - Parameters:
+  ///   - other: a pipeline with images of the same shape.
+  ///   - options: what is drawn; without an executor, since each pipeline has its own.
+  ///   - progress: is told how far the work has come.
   /// - Throws: `PipelineError` when shapes, sampler, labels and guidance do not fit both; `CancellationError`.
   public func compare(
     with other: Pipeline, _ options: SamplingOptions = SamplingOptions(count: 8),

@@ -14,7 +14,11 @@ public struct Image: Sendable, Equatable {
   public let values: [Float]
 
   /// An image of 8-bit samples; its values are u / 127.5 - 1.
-  /// - Parameter bytes: H W C.
+  /// - Parameters:
+  ///   - width: in pixels.
+  ///   - height: in pixels.
+  ///   - channels: samples a pixel.
+  ///   - bytes: H W C.
   /// - Throws: `PipelineError` unless the sides are positive and there are as many samples as they give.
   public init(width: Int, height: Int, channels: Int, bytes: [UInt8]) throws {
     let sides = [width, height, channels]
@@ -66,7 +70,10 @@ public struct Image: Sendable, Equatable {
   }
 
   /// Images side by side, small ones enlarged without blur, numbered by row and column.
-  /// - Parameters: images: of one shape, at least one; columns: in a row; first: the number of the first image.
+  /// - Parameters:
+  ///   - images: of one shape, at least one.
+  ///   - columns: images in a row, 1 to 256.
+  ///   - first: the number of the first image.
   /// - Throws: `PipelineError` when there is no image, the shapes differ, or the grid does not fit in memory.
   public static func grid(_ images: [Image], columns: Int, first: Int = 0) throws -> Image {
     do {

@@ -22,6 +22,7 @@ public struct Pipeline: Sendable {
   /// - Parameters:
   ///   - model: a diffusers folder, a U-Net's folder, a checkpoint (`.safetensors`, `.ckpt`, `.pt`) or a quantised
   ///     `.safetensors` file, by path; or a name under `models` of the runtime's assets.
+  ///   - runtime: what work with it is done with.
   ///   - options: what a float model's own files leave open.
   /// - Throws: `PipelineError` when nothing is there, when it is malformed or unsupported, or when its weights do not fit in
   ///   memory; `CancellationError`.

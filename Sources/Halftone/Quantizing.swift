@@ -75,6 +75,7 @@ extension Pipeline {
   /// unless `keepsProgress` or a calibration file was asked for.
   /// - Parameters:
   ///   - path: where the file goes. It appears when it is complete, in place of an older one.
+  ///   - options: the recipe, and what is to be done otherwise than it says.
   ///   - progress: is told how far the work has come.
   /// - Returns: the quantised model, read from the file.
   /// - Throws: `PipelineError` when this is a quantised model, the recipe is unknown or does not fit the network, or memory or

@@ -29,6 +29,8 @@ public struct FrechetScore: Sendable, Equatable {
 extension Runtime {
   /// The distance between two sets of images, or a set and a file of statistics.
   /// - Parameters:
+  ///   - first: a set of images, or statistics.
+  ///   - second: another.
   ///   - extractor: `NAME`, or `NAME=WEIGHTS` with a file of weights; nil for the small classifier that comes with the assets.
   ///   - mode: how pixels are prepared for Inception; nil for its first.
   ///   - progress: is told how many images are done.
