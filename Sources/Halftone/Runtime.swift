@@ -52,7 +52,10 @@ public struct Runtime: Sendable {
   /// What the workbench is given for one piece of work: it says nothing on standard output or standard error, and no signal
   /// is looked for.
   func session(_ flag: CancellationFlag, progress: ProgressHandler? = nil) -> Session {
-    let listener = ConsoleListener(note: notes) { stage, unit, done, total in
+    let prefix = "note: "
+    let listener = ConsoleListener(note: { [notes] text in
+      notes(text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text)
+    }) { stage, unit, done, total in
       progress?(WorkProgress(stage: stage, unit: unit, done: done, total: total))
     }
     return Session(

@@ -105,6 +105,7 @@ import Testing
     var images = pipeline.images(SamplingOptions(count: 1, steps: 2)).makeAsyncIterator()
     #expect(try await images.next()?.index == 0)
     #expect(try await images.next() == nil)
+    #expect(noted.texts.allSatisfy { !$0.hasPrefix("note: ") })
     #expect(noted.texts.contains { $0.contains("taking") && $0.contains("2 steps") }, "\(noted.texts)")
   }
 

@@ -26,7 +26,8 @@ import Halftone
 
     // Labels go in turn, so a model of ten classes shows each of them once in every ten images.
     let classes = max(facts.labels.count, 1)
-    let options = SamplingOptions(count: classes * imagesPerClass, seed: 1, sampler: "ddim-20")
+    let guidance = facts.unconditionalLabel == nil ? nil : 1.5
+    let options = SamplingOptions(count: classes * imagesPerClass, seed: 1, guidance: guidance, steps: 20)
     let clock = ContinuousClock()
     let began = clock.now
     var images: [Image] = []
