@@ -19,13 +19,13 @@ TEST := $(SWIFT) test -c release --disable-testable-imports
 # The installed binary carries the Swift runtime, so it has a build folder of its own.
 INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-stdlib --scratch-path .build-install
 
-FORMATTED := Package.swift Sources Tests Fuzz
+FORMATTED := Package.swift Sources Tests Fuzz Examples/Package.swift Examples/Sources
 
 # `make fuzz SECONDS=3600 SEED=7`: other inputs, for longer.
 SECONDS ?= 60
 SEED ?= 1
 
-.PHONY: help packages build test ci-long fuzz fuzz-coverage fuzz-recipes demo peers test-exports install uninstall deb format lint clean
+.PHONY: help packages build test examples documentation dependency ci-long fuzz fuzz-coverage fuzz-recipes demo peers test-exports install uninstall deb format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -60,10 +60,31 @@ test: packages ## build and run all tests (release)
 	  echo "--- what failed:"; grep -E '✘|error:|fatal|Fatal' "$$log" | cut -c1-1000; exit 1; \
 	fi
 
+# A package of its own that depends on this one by path: it builds everything that the library needs once more.
+EXAMPLES := outputs/examples
+examples: packages ## build Examples and run its three programs; their pictures go to outputs/examples
+	$(SWIFT) build -c release --package-path Examples
+	mkdir -p $(EXAMPLES)
+	programs="$$($(SWIFT) build -c release --package-path Examples --show-bin-path)"; \
+	"$$programs/SampleGrid" . $(EXAMPLES)/grid.png; \
+	"$$programs/QuantizeAndCompare" . $(EXAMPLES); \
+	"$$programs/WatchSteps" . $(EXAMPLES)/steps.png
+
+documentation: packages ## build the library's reference and articles into outputs/documentation, as a static site
+	rm -rf outputs/documentation
+	$(SWIFT) package -c release --allow-writing-to-directory outputs generate-documentation --target Halftone \
+	  --output-path outputs/documentation --transform-for-static-hosting --warnings-as-errors
+
+dependency: packages ## show that a tagged version resolves and builds as another package's dependency
+	Tests/Dependency/run.sh
+
 # What takes long or needs more of the system than tests do; parts that the machine has no packages for say so and are skipped.
-ci-long: build ## run the long checks: the tutorials, shards under a real Slurm (Debian's slurmctld, slurmd, munge), exports in other runtimes
+ci-long: build ## run the long checks: the tutorials, the examples, the library as a dependency and its documentation, shards under a real Slurm (Debian's slurmctld, slurmd, munge), exports in other runtimes
 	Tests/Documentation/run.sh .build/release/halftone docs/tutorials/*.md
 	cluster/test/slurm.sh
+	$(MAKE) examples
+	$(MAKE) dependency
+	$(MAKE) documentation
 	$(MAKE) test-exports
 
 # Cases of the recipe fuzzer, by number; each is the same on every machine.
@@ -152,4 +173,4 @@ lint: ## check the format of all sources
 	$(SWIFT) format lint --strict --parallel --configuration .swift-format --recursive $(FORMATTED)
 
 clean: ## remove build products
-	rm -rf .build .build-install .build-deb
+	rm -rf .build .build-install .build-deb Examples/.build

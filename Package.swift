@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 // VNNI at 256 bits exists in two encodings. Processors with AVX-512 VNNI alone can run the loops of the other kind when
@@ -46,7 +46,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let package = Package(
   name: "halftone",
-  products: [.executable(name: "halftone", targets: ["halftone"])],
+  products: [
+    .library(name: "Halftone", targets: ["Halftone"]),
+    .executable(name: "halftone", targets: ["HalftoneCommand"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -54,6 +57,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    // Documentation alone: `make documentation`.
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
   ],
   targets: [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -63,19 +68,21 @@ let package = Package(
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
     .target(name: "CKernels", cSettings: isEVEX ? [.define("HT_VNNI_EVEX")] : []),
     .target(name: "CSystem"),
+    // The C library and what this system alone says: everything that a port begins with.
+    module("Platform", []),
     module(
-      "Tensors", ["COpenBLAS", "CKernels"] + instructionSets.map { .target(name: $0.target) }),
+      "Tensors", ["Platform", "COpenBLAS", "CKernels"] + instructionSets.map { .target(name: $0.target) }),
     module(
       "Formats",
       [
-        "Tensors", "CJPEG", "CPNG", "CHDF5", "CZlib", "CSystem", .product(name: "Yams", package: "Yams"),
+        "Platform", "Tensors", "CJPEG", "CPNG", "CHDF5", "CZlib", "CSystem", .product(name: "Yams", package: "Yams"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module("Diffusion", ["Tensors"]),
-    module("Graphs", ["Tensors", "Diffusion"]),
+    module("Graphs", ["Platform", "Tensors", "Diffusion"]),
     module("Networks", ["Tensors", "Diffusion", "Graphs"]),
-    module("Execution", ["Tensors", "Diffusion", "Graphs", "CKernels"]),
-    module("Quantization", ["Tensors", "Diffusion", "Graphs", "Execution", "Networks"]),
+    module("Execution", ["Platform", "Tensors", "Diffusion", "Graphs", "CKernels"]),
+    module("Quantization", ["Platform", "Tensors", "Diffusion", "Graphs", "Execution", "Networks"]),
     module("Evaluation", ["Tensors", "Graphs", "Networks", "Execution"]),
     .target(
       name: "Exports",
@@ -86,12 +93,15 @@ let package = Package(
     module(
       "Workbench",
       [
-        "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation", "Exports",
-        "CSystem", .product(name: "Logging", package: "swift-log"),
+        "Platform", "Tensors", "Formats", "Diffusion", "Graphs", "Networks", "Execution", "Quantization", "Evaluation",
+        "Exports", "CSystem", .product(name: "Logging", package: "swift-log"),
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
+    // The public face: what a program that depends on this package imports.
+    module(
+      "Halftone", ["Tensors", "Formats", "Diffusion", "Graphs", "Quantization", "Evaluation", "Workbench"]),
     .executableTarget(
-      name: "halftone",
+      name: "HalftoneCommand",
       dependencies: ["Workbench", "Formats", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: settings),
 
@@ -120,6 +130,7 @@ let package = Package(
     tests("ExportsTests", ["Exports", "Execution", "Networks", "Formats"]),
     tests("WorkbenchTests", ["Workbench", "Execution", "Graphs", "Diffusion", "Tensors"]),
     tests("CommandLineTests", ["Workbench", "Formats", "Exports", "Tensors"]),
+    tests("HalftoneTests", ["Halftone", "Workbench", "Formats"]),
   ] + kernelTargets,
   swiftLanguageModes: [.v6]
 )

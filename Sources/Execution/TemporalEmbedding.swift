@@ -1,6 +1,6 @@
 import Diffusion
-import Glibc
 import Graphs
+import Platform
 import Tensors
 
 /// Values of the operations on one number, the timestep or the label. One definition for every executor: evaluated once

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 
 /// The closed set of operations. Shapes omit the batch: images are [C, H, W], tokens [T, C], vectors [C].
 /// Parameters are named as in the graph's parameter table. Every executor switches over this without `default`.

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 
 /// Zeroed memory aligned to cache lines, for packed weights and arenas; freed with the last reference.
 package final class AlignedBuffer: Sendable {

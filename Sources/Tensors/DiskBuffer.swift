@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 
 /// Zeroed memory in a file that has no name any more: the system may write its pages out, so that what exceeds memory takes
 /// disk. Gone with the last reference, and with the process.

@@ -1,5 +1,5 @@
 import CKernels
-import Glibc
+import Platform
 import Synchronization
 
 /// A fixed set of threads that share loops. They spin for a moment after each loop, because the next one usually follows

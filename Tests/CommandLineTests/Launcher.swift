@@ -15,9 +15,7 @@ struct Launcher {
   var environment: [String: String] = [:]
   var workingDirectory: URL?
 
-  /// It stands beside the test bundle, which is the running executable.
-  static let program: URL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    .deletingLastPathComponent().appending(path: "halftone")
+  static let program = URL(fileURLWithPath: BuiltProgram.path)
 
   static let checkout: URL = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()

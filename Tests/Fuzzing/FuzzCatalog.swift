@@ -203,9 +203,9 @@ package enum FuzzCatalog {
       },
       FuzzReader("hdf5", .bytes, seeds: [try fixture("fuzz/seeds/set.h5")], startsProcesses: true) { input, folder in
         let path = try write(input, folder, "set.h5")
-        let file = try HDF5File(path, seconds: Int(FuzzReader.secondsLimit) - 1)
+        let file = try HDF5File(path, reader: BuiltProgram.reader, seconds: Int(FuzzReader.secondsLimit) - 1)
         for dataset in file.datasets.prefix(20) { _ = try file.tensor(dataset.name) }
-        _ = try CalibrationFile.Reader(path)
+        _ = try CalibrationFile.Reader(path, reader: BuiltProgram.reader)
       },
     ]
   }

@@ -1,5 +1,5 @@
-import Glibc
 import Graphs
+import Platform
 import Tensors
 
 // Parameters of functions of the timestep or label. Once per image, on vectors: plain Double loops.

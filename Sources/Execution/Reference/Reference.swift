@@ -1,5 +1,5 @@
-import Glibc
 import Graphs
+import Platform
 
 /// The operations of `ReferenceExecutor`, one image at a time: plain loops, every sum in Double and rounded once.
 enum Reference {}

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 import Tensors
 
 /// Problems of files as such, whatever they hold.

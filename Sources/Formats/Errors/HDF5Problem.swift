@@ -8,6 +8,8 @@ package enum HDF5Problem: FormatProblem {
   case reply(String)
   /// The system refuses another process, its memory or its descriptors.
   case start(String)
+  /// Nothing was named that reads such files.
+  case noReader
   case missing(String, has: [String])
   case rows(name: String, asked: Range<Int>, has: Int)
   case write(String)
@@ -28,6 +30,7 @@ package enum HDF5Problem: FormatProblem {
   package var exit: ExitStatus {
     switch self {
     case .start, .write: .resource
+    case .noReader: .usage
     case .signature, .crash, .timeout, .reply, .missing, .rows, .open, .link, .storage, .filter, .elementType, .shape,
       .attribute, .limit, .read, .relayed:
       .refusedInput
@@ -48,6 +51,11 @@ package enum HDF5Problem: FormatProblem {
       (
         "E-H5-START", "cannot start the process that reads HDF5 files: \(text)",
         "raise the limits on descriptors and processes ('ulimit -n', 'ulimit -u')"
+      )
+    case .noReader:
+      (
+        "E-H5-READER", "HDF5 files are read by another process, and no program was named for it",
+        "name the halftone program as the reader of HDF5 files"
       )
     case .missing(let name, let has):
       (

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 import Tensors
 
 /// Writing a file so that readers see either the old one or the complete new one: a temporary file in the same folder,

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 import Tensors
 
 /// A regular file opened for reading at any position, or bytes in memory under a file's name.

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 import Tensors
 
 /// The one way in which files are opened for writing under a name that others may have prepared.
@@ -9,7 +9,7 @@ package enum PlainFile {
   package static func open(_ path: String, _ flags: Int32) throws -> Int32 {
     try InputFile.checkName(path)
     let descriptor = retrying {
-      Glibc.open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o666)
+      Platform.open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o666)
     }
     guard descriptor >= 0 else {
       switch errno {

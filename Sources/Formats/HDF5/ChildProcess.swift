@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 import Tensors
 
 /// A child process with one socket as its standard input and output. It is killed when this object goes.
@@ -13,7 +13,7 @@ final class ChildProcess {
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
       throw .start(String(cString: strerror(errno)))
     }
-    defer { Glibc.close(pair[1]) }
+    defer { Platform.close(pair[1]) }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -29,7 +29,7 @@ final class ChildProcess {
     var process: pid_t = 0
     let status = posix_spawn(&process, executable, &actions, &attributes, &argv, &environment)
     guard status == 0 else {
-      Glibc.close(pair[0])
+      Platform.close(pair[0])
       throw .start("\(executable): \(String(cString: strerror(status)))")
     }
     self.process = process
@@ -37,7 +37,7 @@ final class ChildProcess {
   }
 
   deinit {
-    Glibc.close(socket)
+    Platform.close(socket)
     if !reaped {
       kill(process, SIGKILL)
       _ = retrying { waitpid(process, nil, 0) }
@@ -62,7 +62,7 @@ final class ChildProcess {
     var done = 0
     while done < bytes.count {
       let sent = bytes.withUnsafeBytes { buffer in
-        retrying { Glibc.send(socket, buffer.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL)) }
+        retrying { Platform.send(socket, buffer.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL)) }
       }
       if sent <= 0 { throw .crash(howItEnded()) }
       done += sent

@@ -1,6 +1,6 @@
 import CHDF5
 import CSystem
-import Glibc
+import Platform
 import Tensors
 
 /// The process that reads an HDF5 file for its parent: this program, started again as `halftone __read-h5 FILE`, confined, with
@@ -55,7 +55,7 @@ package enum HDF5Child {
     var done = 0
     while done < count {
       let got = bytes.withUnsafeMutableBytes { buffer in
-        retrying { Glibc.read(STDIN_FILENO, buffer.baseAddress! + done, count - done) }
+        retrying { Platform.read(STDIN_FILENO, buffer.baseAddress! + done, count - done) }
       }
       if got <= 0 { return nil }
       done += got
@@ -69,7 +69,7 @@ package enum HDF5Child {
     var done = 0
     while done < message.count {
       let wrote = message.withUnsafeBytes { buffer in
-        retrying { Glibc.write(STDOUT_FILENO, buffer.baseAddress! + done, message.count - done) }
+        retrying { Platform.write(STDOUT_FILENO, buffer.baseAddress! + done, message.count - done) }
       }
       if wrote <= 0 { exit(ExitStatus.internalError.rawValue) }
       done += wrote

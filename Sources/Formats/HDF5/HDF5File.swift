@@ -1,4 +1,3 @@
-import Glibc
 import Synchronization
 import Tensors
 
@@ -33,16 +32,18 @@ package final class HDF5File: Sendable {
   private let connection: Mutex<Connection>
 
   /// - Parameters:
-  ///   - executable: the program that knows `HDF5Child.command`.
+  ///   - reader: the program that is started.
   ///   - seconds: how long the child may think before it says something.
-  package init(_ path: String, executable: String = HDF5File.ownExecutable, seconds: Int = 30) throws {
+  /// - Throws: `E-H5-READER` where no program is named, for a file that is HDF5 by its first bytes.
+  package init(_ path: String, reader: HDF5Reader, seconds: Int = 30) throws {
     let start = try InputFile(path)
     let found = try start.read(at: 0, count: min(FirstBytes.count, start.size))
     guard found.starts(with: [0x89] + Array("HDF\r\n\u{1a}\n".utf8)) else {
       throw FormatError.hdf5(path, .signature(found: FirstBytes(found)))
     }
     do throws(HDF5Problem) {
-      let child = try ChildProcess(executable, [HDF5Child.command, path])
+      guard let program = reader.program else { throw .noReader }
+      let child = try ChildProcess(program, [HDF5Child.command, path])
       let reply = try Self.ask(.list, child, expected: nil, seconds: seconds)
       let listing = try HDF5Messages.Listing(reply)
       self.path = path
@@ -120,15 +121,5 @@ package final class HDF5File: Sendable {
     let legal = id.hasPrefix("E-H5-") && id.utf8.allSatisfy { $0 == UInt8(ascii: "-") || (0x30...0x5a).contains($0) }
     guard parts.count == 2, legal, id.utf8.count < 32 else { return .reply("a refusal without a reason") }
     return .relayed(id: id, text: String(decoding: parts[1], as: UTF8.self))
-  }
-
-  /// The halftone program: the running one or, when another program (a test) uses this module, the one beside it.
-  package static var ownExecutable: String {
-    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-    let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-    let running = String(decoding: buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let (folder, name) = AtomicFile.split(running)
-    let beside = folder + "/halftone"
-    return name != "halftone" && Folder.kind(of: beside) == .file ? beside : "/proc/self/exe"
   }
 }

@@ -1,5 +1,5 @@
 import CPNG
-import Glibc
+import Platform
 import Tensors
 
 /// PNG images as 8-bit grey or RGB.

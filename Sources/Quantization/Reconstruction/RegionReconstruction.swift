@@ -1,6 +1,6 @@
 import Execution
-import Glibc
 import Graphs
+import Platform
 import Tensors
 
 /// Learns the rounding of one unit's weights, or the steps of its activations, or both, so that its outputs come as near

@@ -1,4 +1,4 @@
-import Glibc
+import Platform
 
 /// Annealing of the rounding regulariser: off during the warm-up, then an exponent that falls linearly from `first` to
 /// `last` (AdaRound's released code). Iterations count from 1.

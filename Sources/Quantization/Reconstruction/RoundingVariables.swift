@@ -1,6 +1,6 @@
 import Execution
-import Glibc
 import Graphs
+import Platform
 import Tensors
 
 /// The rounding of one layer's weight while it is learned (AdaRound: Nagel et al. 2020, "Up or down? Adaptive rounding for

@@ -1,6 +1,6 @@
 import CKernels
-import Glibc
 import KernelsBase
+import Platform
 
 #if arch(x86_64)
   import KernelsAVX2

@@ -1,5 +1,5 @@
 import CKernels
-import Glibc
+import Platform
 
 /// State of Adam (Kingma & Ba 2015, "Adam: a method for stochastic optimization", algorithm 1) for one array: decay rates
 /// 0.9 and 0.999, epsilon 1e-8, bias-corrected.

@@ -42,8 +42,26 @@ package struct Assets: Sendable {
 
   /// The folder that holds `models`, `samplers` and `calib`.
   package let root: String
+  /// Whether there is such a folder.
+  private let exists: Bool
 
-  package init(root: String) { self.root = root }
+  package init(root: String) {
+    self.root = root
+    exists = true
+  }
+
+  private init() {
+    root = ""
+    exists = false
+  }
+
+  /// No folder: everything is given by path.
+  package static let none = Assets()
+
+  /// Refuses a folder that lacks one of the three.
+  package static func check(_ folder: String) throws(AssetError) {
+    if !holdsAssets(folder) { throw .badFolder(folder) }
+  }
 
   /// HALFTONE_HOME; else PREFIX/share/halftone of an installed program; else the checkout above the executable.
   package static func locate(
@@ -70,9 +88,15 @@ package struct Assets: Sendable {
 
   package func folder(_ kind: Kind) -> String { joined(root, kind.folder) }
 
+  /// A file that stands beside assets of a kind. - Throws: where there is no folder of them.
+  func shipped(_ kind: Kind, _ name: String) throws(AssetError) -> String {
+    guard exists else { throw .noFolder(name) }
+    return joined(folder(kind), name)
+  }
+
   /// Names of all assets of one kind, sorted; presets without `.yaml`.
   package func names(_ kind: Kind) -> [String] {
-    let files = (try? Folder.names(in: folder(kind))) ?? []
+    let files = exists ? (try? Folder.names(in: folder(kind))) ?? [] : []
     return files.filter { !$0.hasPrefix(".") && kind.isAsset(joined(folder(kind), $0)) }.map(Self.bareName).sorted()
   }
 
@@ -93,12 +117,15 @@ package struct Assets: Sendable {
 
 package enum AssetError: HalftoneError, Equatable {
   case badHome(String)
+  case badFolder(String)
+  /// Something that comes with the program is asked for, and nobody said where that is.
+  case noFolder(String)
   case noHome(executable: String)
   case unknown(kind: Assets.Kind, text: String, near: String?, known: [String])
 
   package var id: String {
     switch self {
-    case .badHome, .noHome: "E-HOME"
+    case .badHome, .badFolder, .noFolder, .noHome: "E-HOME"
     case .unknown: "E-NOT-FOUND"
     }
   }
@@ -109,6 +136,8 @@ package enum AssetError: HalftoneError, Equatable {
     switch self {
     case .badHome(let home):
       "HALFTONE_HOME is \(printable(home)), which lacks the folders models, samplers and calib"
+    case .noFolder(let name): "\(printable(name)) comes with Halftone's models, and no folder of them was named"
+    case .badFolder(let folder): "\(printable(folder)) lacks the folders models, samplers and calib"
     case .noHome(let executable):
       "no models, samplers and calib folders near \(printable(executable))"
     case .unknown(let kind, let text, let near, _):
@@ -120,9 +149,11 @@ package enum AssetError: HalftoneError, Equatable {
   package var hint: String? {
     switch self {
     case .badHome, .noHome: "set HALFTONE_HOME to a checkout of Halftone or to PREFIX/share/halftone"
+    case .badFolder, .noFolder: "give a checkout of Halftone, or PREFIX/share/halftone of an installed one"
     case .unknown(let kind, _, _, let known):
       known.isEmpty
-        ? "give a path" : "'halftone list \(kind.listing)' shows the names: \(known.joined(separator: ", "))"
+        ? "give a path, or the folder of models, samplers and calib that names are looked up in"
+        : "'halftone list \(kind.listing)' shows the names: \(known.joined(separator: ", "))"
     }
   }
 }

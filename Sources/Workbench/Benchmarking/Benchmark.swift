@@ -68,7 +68,7 @@ package struct Benchmark {
         // Round 0 warms caches and is not counted.
         for round in 0...rounds {
           for (index, variant) in variants.enumerated() {
-            if let signal = Signals.pending {
+            if let signal = try session.stopSignal() {
               throw Stopped(signal: signal, progress: "no timings", command: session.command)
             }
             let kind = ProbeKind(variant)

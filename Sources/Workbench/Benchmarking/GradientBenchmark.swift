@@ -45,7 +45,7 @@ package struct GradientBenchmark {
         var times: [[Double]] = [[], [], []]
         // Round 0 warms caches and is not counted.
         for round in 0...rounds {
-          if let signal = Signals.pending {
+          if let signal = try session.stopSignal() {
             throw Stopped(signal: signal, progress: "no timings", command: session.command)
           }
           let seconds = try [

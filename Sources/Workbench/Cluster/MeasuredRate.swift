@@ -1,4 +1,5 @@
 import Diffusion
+import Platform
 import Tensors
 
 /// What images of a run cost on this machine.
@@ -22,7 +23,7 @@ package struct MeasuredRate: Sendable, Equatable {
   /// Times calls of the network on one batch, the first apart, and the decoding of a few of its samples.
   /// - Parameter count: images of the run, where they are fewer than a batch.
   static func measure(_ sampler: ImageSampler, count: Int, compute: Compute) throws -> MeasuredRate {
-    _ = Machine.resetPeakMemory()
+    _ = ProcessMemory.resetPeak()
     let clock = ContinuousClock()
     let images = Array(0..<min(count, compute.batch))
     var loop = try sampler.trajectory(images)
@@ -45,7 +46,7 @@ package struct MeasuredRate: Sendable, Equatable {
       each += spent / Double(rows.count)
     }
     return MeasuredRate(
-      secondsPerImage: each, peakBytes: Machine.peakMemory ?? 0, threads: compute.pool.threads,
+      secondsPerImage: each, peakBytes: ProcessMemory.peak ?? 0, threads: compute.pool.threads,
       processor: Machine.current.processor)
   }
 

@@ -1,5 +1,6 @@
 import Formats
 import Graphs
+import Platform
 import Quantization
 import Tensors
 
@@ -66,7 +67,7 @@ package struct BenchCommand: Sendable {
     let rows = try Benchmark(variants: variants, rounds: rounds).run(
       threads: threads, batches: batches, profiles: showsWork, session: session)
     let report = BenchmarkReport(
-      model: subjects.name, rows: rows, rounds: rounds, peakMemory: Machine.peakMemory)
+      model: subjects.name, rows: rows, rounds: rounds, peakMemory: ProcessMemory.peak)
     try show(report, session)
     guard let requiredSpeedup else { return .success }
     return rows.allSatisfy { !$0.isQuantized || (report.speedup(of: $0) ?? .infinity) >= requiredSpeedup }

@@ -32,7 +32,7 @@ package struct ClusterWatchCommand: Sendable {
       guard let interval, progress.images < progress.total else { return }
       let next = clock.now + .seconds(interval)
       while clock.now < next {
-        if let signal = Signals.pending {
+        if let signal = try session.stopSignal() {
           throw Stopped(
             signal: signal, progress: "\(progress.images) of \(progress.total) images", command: session.command)
         }

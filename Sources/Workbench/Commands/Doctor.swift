@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Platform
 import Tensors
 
 /// `doctor`: what the program runs on and with, what is broken, and what would be slow and why.
@@ -65,7 +66,7 @@ struct Examination {
     let machine = Machine.current
     facts.append(("processor", "\(machine.processor), \(machine.logicalCores) logical cores"))
     if machine.logicalCores == 1 { slow.append("one core: every step is computed by itself") }
-    if let quota = Self.processorQuota, quota < Double(machine.logicalCores) {
+    if let quota = SystemFacts.processorQuota, quota < Double(machine.logicalCores) {
       slow.append(
         "the control group grants \(fixed(quota, 1)) of \(machine.logicalCores) cores: give --threads \(max(Int(quota), 1))"
       )
@@ -98,13 +99,6 @@ struct Examination {
       facts.append(("disk", "\(shown(bytes: disk)) free here"))
       if disk < Self.smallDisk { slow.append("little disk: calibration sets and runs of many images take gigabytes") }
     }
-  }
-
-  /// Cores that the control group grants; nil without a bound.
-  private static var processorQuota: Double? {
-    guard let text = try? String(contentsOfFile: "/sys/fs/cgroup/cpu.max", encoding: .utf8) else { return nil }
-    let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
-    return numbers.count == 2 && numbers[1] > 0 ? numbers[0] / numbers[1] : nil
   }
 
   // MARK: For people and machines

@@ -80,7 +80,7 @@ package struct GatherCommand: Sendable {
     try refuseFeatureOptions()
     let path = out ?? String(folders[0].dropLast(CalibrationUnits.suffix.count))
     try AtomicFile.prepareTarget(path)
-    let units = try CalibrationUnits(folder: folders[0]).gather(to: path, session: session)
+    let units = try CalibrationUnits(folder: folders[0], reader: session.hdf5).gather(to: path, session: session)
     try session.console.result("\(path): \(units) units of 64 trajectories")
   }
 

@@ -45,7 +45,7 @@ package struct InspectCommand: Sendable {
     }
     if let model, layers != nil || graph != nil {
       report += try view(session.open(model, modelOptions), compute, session)
-    } else if let model, !selfTests, let file = try FileDescription(model) {
+    } else if let model, !selfTests, let file = try FileDescription(model, reader: session.hdf5) {
       report += file.entries
       if !json { try session.console.result(file.text) }
     } else if let model, let stage = try FirstStageSource.alone(model, modelOptions) {

@@ -87,7 +87,7 @@ package struct QuantizeCommand: Sendable {
     planning.announce(prepared.recipe, setBytes: calibrating.sizes.file, console: session.console)
     let gatherer = try calibrating.gatherer()
     let set =
-      if let calibration { try calibrating.open(calibration) } else {
+      if let calibration { try calibrating.open(calibration, session: session) } else {
         try calibrating.openOrMake(
           joined(parentFolder(of: path), stem(of: path) + ".calibration.h5"), gathering: gatherer, session: session)
       }

@@ -65,7 +65,7 @@ extension ImageSampler {
       let part = Array(images[start..<min(start + batch, images.count)])
       var loop = try trajectory(part)
       while try loop.next() != nil {
-        if let signal = Signals.pending {
+        if let signal = try session.stopSignal() {
           throw Stopped(signal: signal, progress: "no results of this stage (\(title))", command: session.command)
         }
         progress.update(Double(start) + Double(part.count * loop.completed) / Double(loop.steps.count))

@@ -19,7 +19,8 @@ struct PerceptualComparison {
     _ reference: ImageStore, _ other: ImageStore, _ images: ClosedRange<Int>, options: ScoringOptions,
     session: Session, compute: Compute
   ) throws {
-    let request = try ExtractorRequest(options.features, mode: options.mode, assets: session.assets)
+    let request = try ExtractorRequest(
+      options.features, mode: options.mode, assets: session.assets, environment: session.environment)
     let network = try request.definition.mapExtractor(request.source(session: session, compute: compute))
     var distances: [Double] = []
     do {

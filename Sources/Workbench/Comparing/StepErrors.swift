@@ -17,11 +17,11 @@ package struct StepErrors {
     self.quantized = quantized
   }
 
-  /// - Parameter journal: path of the file that keeps what is measured.
+  /// - Parameter journal: path of the file that keeps what is measured; nil: nothing keeps it.
   /// - Returns: for each network, one entry per step in execution order, pooled over images.
   /// - Throws: `Stopped` after a stop signal.
   package func measure(
-    _ images: ClosedRange<Int>, journal path: String, session: Session
+    _ images: ClosedRange<Int>, journal path: String?, session: Session
   ) throws -> [[SignalToNoise]] {
     let journal = try StepJournal(path, networks: quantized.map(\.name))
     let missing = images.filter { journal.entries[$0] == nil }
@@ -36,7 +36,7 @@ package struct StepErrors {
       var loop = try float.trajectory(batch)
       let conditioning = float.conditioning(batch)
       while let state = try loop.next() {
-        if let signal = Signals.pending {
+        if let signal = try session.stopSignal() {
           progress.finish(Double(done))
           throw Stopped(signal: signal, progress: "\(done) of \(images.count) comparisons", command: session.command)
         }

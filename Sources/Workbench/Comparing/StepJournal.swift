@@ -7,14 +7,15 @@ import Tensors
 final class StepJournal {
   /// By image, then network, then step.
   private(set) var entries: [Int: [[SignalToNoise]]] = [:]
-  private let path: String
+  private let path: String?
   private let networks: [String]
 
   /// Lines that are incomplete (of a killed process) or of other networks count as absent.
-  init(_ path: String, networks: [String]) throws {
+  /// - Parameter path: nil: figures are in memory alone.
+  init(_ path: String?, networks: [String]) throws {
     self.path = path
     self.networks = networks
-    guard Folder.kind(of: path) == .file else { return }
+    guard let path, Folder.kind(of: path) == .file else { return }
     let bytes = try InputFile.contents(of: path, limit: 1 << 30)
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
       if let value = try? JSON.parse(Array(line), file: path) { read(value) }
@@ -70,7 +71,7 @@ final class StepJournal {
           "noise": rows { $0.noise },
         ]) + "\n"
     }
-    try AppendOnlyFile.append(text, to: path)
+    if let path { try AppendOnlyFile.append(text, to: path) }
   }
 
   func pooled(_ images: ClosedRange<Int>) -> [[SignalToNoise]] {

@@ -27,7 +27,7 @@ struct TrajectoryDrift {
       var drift = batch.map { _ in [SignalToNoise]() }
       var loops = try (float.trajectory(batch), quantized.trajectory(batch))
       while let reference = try loops.0.next(), let other = try loops.1.next() {
-        if let signal = Signals.pending {
+        if let signal = try session.stopSignal() {
           progress.finish(Double(done))
           throw Stopped(signal: signal, progress: "\(done) of \(images.count) trajectories", command: session.command)
         }

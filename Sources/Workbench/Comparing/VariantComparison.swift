@@ -137,7 +137,9 @@ package struct VariantComparison {
   /// The artefact of a recipe where it is finished; nil where it, or its set, is still to be made.
   func finished(_ title: String, _ recipe: PreparedRecipe) throws -> Variant? {
     let place = try place(of: recipe)
-    guard let set = try? place.calibration.open(place.set), place.quantizer.isDone(place.artefact, set: set) else {
+    guard let set = try? place.calibration.open(place.set, session: session),
+      place.quantizer.isDone(place.artefact, set: set)
+    else {
       return nil
     }
     return try variant(

@@ -1,4 +1,5 @@
 import Formats
+import Platform
 import Tensors
 
 /// What a piece of work took. Kept beside what it made, so that a run that goes on still knows it.
@@ -14,12 +15,12 @@ package struct WorkCost: Sendable, Equatable {
 
   /// Runs `body` and measures it.
   package static func measuring<Result>(_ body: () throws -> Result) rethrows -> (result: Result, cost: WorkCost) {
-    let canReset = Machine.resetPeakMemory()
+    let canReset = ProcessMemory.resetPeak()
     let clock = ContinuousClock()
     let began = clock.now
     let result = try body()
     let seconds = (clock.now - began) / .seconds(1)
-    return (result, WorkCost(seconds: seconds, peakMemory: canReset ? Machine.peakMemory : nil))
+    return (result, WorkCost(seconds: seconds, peakMemory: canReset ? ProcessMemory.peak : nil))
   }
 
   /// - Parameter digest: of what the work made.

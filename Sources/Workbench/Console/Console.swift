@@ -17,12 +17,26 @@ package struct Console: Sendable {
   package let isQuiet: Bool
 
   private let notes = Notes()
+  /// Who is told instead of the terminal; nil for a command.
+  let listener: ConsoleListener?
 
-  package init(quiet: Bool = false) { self.isQuiet = quiet }
+  package init(quiet: Bool = false) {
+    self.isQuiet = quiet
+    listener = nil
+  }
+
+  /// Of a program that uses these modules: nothing is written to its standard output and standard error.
+  package init(listener: ConsoleListener) {
+    isQuiet = true
+    self.listener = listener
+  }
 
   /// Writes one result and a line feed to standard output. A reader that has gone away (`| head`) is no error: the
   /// command goes on without it (SIGPIPE is ignored, see `ProcessSetup`).
-  package func result(_ text: String) throws(ConsoleError) { try result(bytes: Array((text + "\n").utf8)) }
+  package func result(_ text: String) throws(ConsoleError) {
+    if let listener { return listener.note(text) }
+    try result(bytes: Array((text + "\n").utf8))
+  }
 
   /// Writes one result as JSON. Everything that was noted so far stands under `notes`, behind those that the result has there itself
   /// and but for what its `warnings` say, so that a program is told what a person is, and told it under `--quiet` too.
@@ -58,6 +72,7 @@ package struct Console: Sendable {
   /// One line about what is going on, on standard error and in results printed as JSON.
   package func note(_ text: String) {
     notes.add(text)
+    listener?.note(text)
     if !isQuiet { Self.standardError(text + "\n") }
   }
 
@@ -86,6 +101,21 @@ package struct Console: Sendable {
     var size = winsize()
     guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
     return Int(size.ws_col)
+  }
+}
+
+/// A program that wants to hear what a command would say.
+package struct ConsoleListener: Sendable {
+  let note: @Sendable (String) -> Void
+  let progress: @Sendable (_ stage: String, _ unit: String, _ done: Double, _ total: Int) -> Void
+
+  /// - Parameters: note: of notes, warnings and results; progress: of every change, however small.
+  package init(
+    note: @escaping @Sendable (String) -> Void,
+    progress: @escaping @Sendable (_ stage: String, _ unit: String, _ done: Double, _ total: Int) -> Void
+  ) {
+    self.note = note
+    self.progress = progress
   }
 }
 

@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Glibc
+import Platform
 import Tensors
 
 /// Whether, and how, `--preview` shows a finished grid on the terminal.

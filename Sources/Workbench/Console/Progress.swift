@@ -32,6 +32,7 @@ package final class Progress {
 
   /// - Parameter done: units done so far, fractions of a unit included.
   package func update(_ done: Double) {
+    console.listener?.progress(title, unit, done, total)
     guard !console.isQuiet else { return }
     let now = clock.now
     // The first plain line waits a full interval: short work stays silent off a terminal.
@@ -46,6 +47,7 @@ package final class Progress {
 
   /// The closing line. Call once, when all is done or the work stops.
   package func finish(_ done: Double) {
+    console.listener?.progress(title, unit, done, total)
     guard !console.isQuiet else { return }
     show(Self.line(status(done, at: clock.now), columns: redraws ? Console.columns - 1 : 120, drawsBar: redraws))
     if lineIsOpen { Console.standardError("\n") }

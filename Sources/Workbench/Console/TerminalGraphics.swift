@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Glibc
+import Platform
 import Tensors
 
 /// How a terminal shows a picture.

@@ -34,7 +34,7 @@ package struct InterleavedTiming {
     // Round 0 warms caches and is not counted.
     for round in 0...rounds {
       for (position, turn) in turns.enumerated() {
-        if let signal = Signals.pending {
+        if let signal = try session.stopSignal() {
           throw Stopped(signal: signal, progress: "no timings", command: session.command)
         }
         let time = try turn()

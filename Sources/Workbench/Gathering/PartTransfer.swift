@@ -1,5 +1,5 @@
 import Formats
-import Glibc
+import Platform
 import Tensors
 
 /// Brings the images of several folders into one run folder.
@@ -26,7 +26,7 @@ struct PartTransfer {
         progress.update(Double(image - range.lowerBound + 1))
       }
       if let target { try UnitRecord(unit: unit, run: target.runDigest, digests: digests).write(inRun: folder) }
-      if let signal = Signals.pending {
+      if let signal = try session.stopSignal() {
         let done = unit.images.upperBound - range.lowerBound + 1
         progress.finish(Double(done))
         throw Stopped(signal: signal, progress: "\(done) of \(range.count) images", command: session.command)

@@ -83,7 +83,7 @@ package struct RunParts {
         check(image, records, &survey, &problems)
         progress.update(Double(image - expected.lowerBound + 1))
       }
-      if let signal = Signals.pending {
+      if let signal = try session.stopSignal() {
         progress.finish(Double(unit.images.upperBound - expected.lowerBound + 1))
         throw Stopped(signal: signal, progress: "no images", command: session.command)
       }

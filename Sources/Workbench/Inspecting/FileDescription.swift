@@ -11,7 +11,7 @@ struct FileDescription {
 
   /// nil when `path` is none of these by its first bytes, or by its `run.json`.
   /// - Throws: when it is one of them and damaged.
-  init?(_ path: String) throws {
+  init?(_ path: String, reader: HDF5Reader) throws {
     switch Folder.kind(of: path) {
     case .folder:
       guard Folder.kind(of: joined(path, RunFolder.recordName)) == .file else { return nil }
@@ -22,7 +22,7 @@ struct FileDescription {
       case Array("PK\u{3}\u{4}".utf8):
         guard let description = try Self.archive(file) else { return nil }
         self = description
-      case [0x89] + Array("HDF".utf8): self = try Self.calibrationSet(path)
+      case [0x89] + Array("HDF".utf8): self = try Self.calibrationSet(path, reader)
       default: return nil
       }
     case .other, nil: return nil
@@ -97,8 +97,8 @@ struct FileDescription {
       ] + (notes.isEmpty ? [] : [("notes", .list(notes.map { .string($0) }))]))
   }
 
-  private static func calibrationSet(_ path: String) throws -> FileDescription {
-    let set = try CalibrationFile.Reader(path)
+  private static func calibrationSet(_ path: String, _ reader: HDF5Reader) throws -> FileDescription {
+    let set = try CalibrationFile.Reader(path, reader: reader)
     let provenance = set.provenance
     return FileDescription(
       path, kind: "calibration_set", title: "calibration set",

@@ -1,4 +1,5 @@
 import Foundation
+import Platform
 
 /// What this process runs on, for run.json and reports.
 package struct Machine: Sendable {
@@ -8,45 +9,16 @@ package struct Machine: Sendable {
   package let kernel: String
 
   package static var current: Machine {
-    var names = utsname()
-    uname(&names)
+    let names = SystemFacts.names
     return Machine(
-      hostName: text(of: names.nodename), processor: processorName() ?? text(of: names.machine),
-      logicalCores: ProcessInfo.processInfo.activeProcessorCount,
-      kernel: "\(text(of: names.sysname)) \(text(of: names.release))")
-  }
-
-  private static func text<Characters>(of characters: Characters) -> String {
-    withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-  }
-
-  private static func processorName() -> String? {
-    guard let info = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return nil }
-    let line = info.split(separator: "\n").first { $0.hasPrefix("model name") }
-    return line?.split(separator: ":", maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) }
-  }
-}
-
-extension Machine {
-  /// Begins a new peak (proc(5), clear_refs). - Returns: false where the system does not let us.
-  package static func resetPeakMemory() -> Bool {
-    guard let handle = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return false }
-    defer { try? handle.close() }
-    return (try? handle.write(contentsOf: Array("5".utf8))) != nil
-  }
-
-  /// The most memory this process has had resident, bytes; nil where /proc does not say.
-  package static var peakMemory: Int? {
-    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return nil }
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
-    return kibibytes.map { $0 * 1024 }
+      hostName: names.host, processor: SystemFacts.processor ?? names.machine,
+      logicalCores: ProcessInfo.processInfo.activeProcessorCount, kernel: names.kernel)
   }
 }
 
 /// The folder and file of the running program.
 package var executablePath: String {
-  (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+  SystemFacts.executablePath ?? CommandLine.arguments[0]
 }
 
 /// The command line as it would be typed again.

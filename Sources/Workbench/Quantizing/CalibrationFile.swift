@@ -61,16 +61,18 @@ package enum CalibrationFile {
     private let file: HDF5File
 
     /// - Throws: when the file is no calibration set, or its datasets do not fit its provenance.
-    package init(_ path: String) throws { try self.init(path, provenanceIn: provenanceAttribute) }
+    package init(_ path: String, reader: HDF5Reader) throws {
+      try self.init(path, provenanceIn: provenanceAttribute, reader: reader)
+    }
 
     /// A text that the file says of itself; nil where it does not.
     func text(_ attribute: String) -> String? { file.attributes[attribute] }
 
     /// - Parameter attribute: what the file says its provenance under.
-    init(_ path: String, provenanceIn attribute: String) throws {
+    init(_ path: String, provenanceIn attribute: String, reader: HDF5Reader) throws {
       self.path = path
       digest = "sha256:" + (try Digest.sha256(file: path))
-      file = try HDF5File(path)
+      file = try HDF5File(path, reader: reader)
       guard let text = file.attributes[attribute] else { throw QuantizationError.notASet(file: path) }
       let named = "\(path): \(attribute)"
       provenance = try CalibrationProvenance(JSON.parse(Array(text.utf8), file: named), file: named)

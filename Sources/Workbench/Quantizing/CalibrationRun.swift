@@ -95,8 +95,8 @@ package struct CalibrationRun {
   }
 
   /// Opens `path` if it fits the recipe. - Throws: what does not fit.
-  package func open(_ path: String) throws -> CalibrationFile.Reader {
-    let set = try CalibrationFile.Reader(path)
+  package func open(_ path: String, session: Session) throws -> CalibrationFile.Reader {
+    let set = try CalibrationFile.Reader(path, reader: session.hdf5)
     try set.provenance.check(
       fits: prepared.recipe, graph: source.model.graph, form: source.conditioning, modelDigest: source.digest,
       sampler: prepared.sampler.configuration, steps: prepared.steps, guidance: guidance)
@@ -109,15 +109,18 @@ package struct CalibrationRun {
     _ path: String, gathering ranges: TrajectoryRanges? = nil, session: Session
   ) throws -> CalibrationFile.Reader {
     try CalibrationFile.write(to: path) { try sample(into: $0, gathering: ranges, session: session) }
-    return try CalibrationFile.Reader(path)
+    return try CalibrationFile.Reader(path, reader: session.hdf5)
   }
 
-  /// A set that is used once and has no digest.
+  /// A set that is used once; its digest is that of its samples.
   package func makeInMemory(gathering ranges: TrajectoryRanges? = nil, session: Session) throws -> CalibrationSet {
     try MemoryBudget.require(sizes.file, for: "a calibration set in memory")
     let builder = CalibrationSetBuilder()
-    try sample(into: builder, gathering: ranges, session: session)
-    guard let set = builder.set(digest: "in memory") else { preconditionFailure("sampling begins every sink") }
+    let digest = SampleDigest(builder)
+    try sample(into: digest, gathering: ranges, session: session)
+    guard let set = builder.set(digest: "samples sha256:" + digest.value) else {
+      preconditionFailure("sampling begins every sink")
+    }
     return set
   }
 
@@ -133,7 +136,8 @@ package struct CalibrationRun {
     let reporter = WorkReporter(session)
     let plan = try sampling.plan(prepared.recipe.calibration, progress: reporter.report)
     reporter.finish()
-    return try CalibrationUnits(beside: path).make(shard, of: plan, with: sampling, session: session)
+    return try CalibrationUnits(beside: path, reader: session.hdf5).make(
+      shard, of: plan, with: sampling, session: session)
   }
 
   private func sampling(gathering ranges: TrajectoryRanges?) throws -> CalibrationSampling {
@@ -181,7 +185,7 @@ package struct CalibrationRun {
   ) throws -> CalibrationFile.Reader {
     if Folder.kind(of: path) != nil {
       do {
-        let set = try open(path)
+        let set = try open(path, session: session)
         session.console.note("using the calibration set \(path)")
         return set
       } catch let error as any HalftoneError where error.exit == .refusedInput {

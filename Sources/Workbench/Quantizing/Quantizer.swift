@@ -14,10 +14,14 @@ package struct Quantizer {
   package let compute: Compute
   /// What quantises the decoder, too; nil: it goes along as it is.
   package let decoder: DecoderQuantizer?
+  /// Whether finished regions are kept beside the output until it stands.
+  private let keepsProgress: Bool
 
   package init(
-    source: ModelSource, prepared: PreparedRecipe, compute: Compute, decoder: DecoderQuantizer? = nil
+    source: ModelSource, prepared: PreparedRecipe, compute: Compute, decoder: DecoderQuantizer? = nil,
+    keepsProgress: Bool = true
   ) {
+    self.keepsProgress = keepsProgress
     self.source = source
     self.prepared = prepared
     self.compute = compute
@@ -48,8 +52,10 @@ package struct Quantizer {
     _ path: String, set: (any CalibrationSource)?, gathered: TrajectoryRanges? = nil, session: Session
   ) throws -> Made {
     let console = session.console
-    let folder = ReconstructionFolder(
-      beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
+    let folder =
+      keepsProgress
+      ? ReconstructionFolder(
+        beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) }) : nil
     let network = try network(
       set: set, gathered, session: session, journal: folder, folder: parentFolder(of: path))
     let decoded = try decoder?.make(folder: parentFolder(of: path), session: session)
@@ -61,7 +67,7 @@ package struct Quantizer {
         throw QuantizationError.writtenDiffers(file: path, what: "its self-test fails")
       }
     }
-    try folder.remove()
+    try folder?.remove()
     if !network.sensitivities.isEmpty {
       let report = SensitivityReport(network, graph: source.model.graph)
       let base = joined(parentFolder(of: path), stem(of: path) + ".sensitivity")

@@ -1,6 +1,6 @@
 import Formats
-import Glibc
 import Graphs
+import Platform
 import Quantization
 import Tensors
 

@@ -17,7 +17,7 @@ final class WorkReporter: Sendable {
 
   /// - Throws: `Stopped` after a stop signal.
   @Sendable func report(_ work: WorkProgress) throws {
-    if let signal = Signals.pending {
+    if let signal = try session.stopSignal() {
       throw Stopped(signal: signal, progress: "no results of this stage (\(work.stage))", command: session.command)
     }
     state.withLock { state in

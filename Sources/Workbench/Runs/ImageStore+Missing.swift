@@ -55,13 +55,13 @@ extension ImageStore {
       var finished = 0
       let made = try make(images) {
         finished += 1
-        if let signal = Signals.pending, !signal.finishesBatch { throw stop(signal) }
+        if let signal = try session.stopSignal(), !signal.finishesBatch { throw stop(signal) }
         progress.update(Double(done) + Double(finished) / Double(pieces))
       }
       outcome.duration += clock.now - began
       for (row, index) in images.enumerated() { try write(made, row: row, index: index) }
       outcome.drawn += images.count
-      if let signal = Signals.pending, outcome.kept + outcome.drawn < indices.count { throw stop(signal) }
+      if let signal = try session.stopSignal(), outcome.kept + outcome.drawn < indices.count { throw stop(signal) }
     }
     if outcome.drawn > 0 { progress.finish(Double(indices.count)) }
     log.info(

@@ -40,13 +40,13 @@ struct DrawingPass {
       let began = clock.now
       var loop = try sampler.trajectory(images)
       while try loop.next() != nil {
-        if let signal = Signals.pending, !signal.finishesBatch { throw stopped(signal) }
+        if let signal = try session.stopSignal(), !signal.finishesBatch { throw stopped(signal) }
         progress.update(Double(done) + Double(images.count * loop.completed) / Double(loop.steps.count))
       }
       outcome.duration += clock.now - began
       try write(loop.x, images)
       outcome.drawn += images.count
-      if let signal = Signals.pending, done < total { throw stopped(signal) }
+      if let signal = try session.stopSignal(), done < total { throw stopped(signal) }
     }
   }
 
@@ -72,12 +72,12 @@ struct DrawingPass {
     }
     let decoding = Progress("decoding", unit: "images", total: images.count, console: session.console)
     var tiles = 0
-    for start in stride(from: 0, to: images.count, by: decoder.batch) {
-      let rows = start..<min(start + decoder.batch, images.count)
-      let decoded = try decoder.decode(samples.rows(rows), name: { "image \(images[start + $0])" }) {
+    for start in stride(from: 0, to: images.count, by: sampler.finishingBatch) {
+      let rows = start..<min(start + sampler.finishingBatch, images.count)
+      let decoded = try sampler.finished(samples, rows: rows, of: images) {
         tiles += 1
         decoding.update(Double(tiles) / Double(decoder.tileCount))
-        if let signal = Signals.pending, !signal.finishesBatch { throw stopped(signal) }
+        if let signal = try session.stopSignal(), !signal.finishesBatch { throw stopped(signal) }
       }
       for (row, position) in rows.enumerated() { try store.write(decoded, row: row, index: images[position]) }
     }

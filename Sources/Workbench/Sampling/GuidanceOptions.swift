@@ -17,7 +17,7 @@ package struct GuidanceOptions: Sendable, Equatable {
 
   /// - Returns: nil where predictions are used as they come.
   /// - Throws: `E-GUIDANCE` where there is something to guide and the model knows no unconditional prediction.
-  func setting(for source: ModelSource) throws(GuidanceError) -> GuidanceSetting? {
+  package func setting(for source: ModelSource) throws(GuidanceError) -> GuidanceSetting? {
     let own = source.quantized?.lineage.calibration?.guidance
     let scale = scale ?? own?.scale ?? 1
     guard scale != 1 else {

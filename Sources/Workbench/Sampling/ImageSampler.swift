@@ -5,7 +5,7 @@ import Tensors
 
 /// Draws the images of a run that are not there yet, a batch at a time. Image k depends on model, sampler, noise and its
 /// label alone, so it does not matter which images were drawn before, or together.
-package struct ImageSampler {
+package struct ImageSampler: Sendable {
   package let denoiser: any Denoiser
   package let process: DiffusionProcess
   package let sampler: any Sampler
@@ -48,6 +48,19 @@ package struct ImageSampler {
     var pass = DrawingPass(self, into: store, total: range.count, title: title, session: session, log: log)
     try pass.draw(range)
     return pass.finish()
+  }
+
+  /// Samples that images are made of at a time.
+  package var finishingBatch: Int { decoder?.batch ?? batch }
+
+  /// The images of some samples of a batch, N C H W: what the decoder makes of them, or the samples themselves.
+  /// - Parameters: images: the numbers of the whole batch; pieceDone: is called after each piece of work.
+  package func finished(
+    _ samples: Tensor, rows: Range<Int>, of images: [Int], pieceDone: () throws -> Void
+  ) throws -> Tensor {
+    let part = samples.rows(rows)
+    guard let decoder else { return part }
+    return try decoder.decode(part, name: { "image \(images[rows.lowerBound + $0])" }, tileDone: pieceDone)
   }
 
   /// The trajectory of a batch of images.

@@ -1,7 +1,6 @@
 import Evaluation
 import Execution
 import Formats
-import Foundation
 import Tensors
 
 /// Which extractor, how it prepares pixels, and which file has its weights.
@@ -13,7 +12,8 @@ struct ExtractorRequest {
   /// - Parameters:
   ///   - text: `NAME` or `NAME=WEIGHTS`; nil for the standard extractor, which is Inception where there is a mode.
   ///   - mode: one of the extractor's modes; nil for its first.
-  init(_ text: String?, mode: String?, assets: Assets) throws {
+  ///   - environment: names files of weights that `text` does not.
+  init(_ text: String?, mode: String?, assets: Assets, environment: [String: String]) throws {
     let parts = text?.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let standard = mode == nil ? FeatureExtractorCatalog.standard : FeatureExtractorCatalog.standardWithModes
     definition = try parts.map { try FeatureExtractorCatalog.named($0[0]) } ?? standard
@@ -25,9 +25,9 @@ struct ExtractorRequest {
     switch definition.weights {
     case .shipped(let shipped):
       if given != nil { throw ExtractorRequestError.hasWeights(definition.name) }
-      path = joined(assets.folder(.model), shipped)
+      path = try assets.shipped(.model, shipped)
     case .user(let variable, let source, let digest):
-      let found = given ?? ProcessInfo.processInfo.environment[variable]
+      let found = given ?? environment[variable]
       guard let found, !found.isEmpty else {
         throw ExtractorRequestError.needsWeights(definition.name, variable: variable, source: source, digest: digest)
       }

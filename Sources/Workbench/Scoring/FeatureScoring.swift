@@ -13,7 +13,8 @@ package struct FeatureScoring {
   let pool: WorkerPool
 
   package init(_ options: ScoringOptions, session: Session, compute: Compute) throws {
-    let request = try ExtractorRequest(options.features, mode: options.mode, assets: session.assets)
+    let request = try ExtractorRequest(
+      options.features, mode: options.mode, assets: session.assets, environment: session.environment)
     definition = request.definition
     extractor = try definition.extractor(request.source(session: session, compute: compute))
     self.options = options
@@ -96,7 +97,7 @@ package struct FeatureScoring {
   ) throws -> (Tensor, Tensor?) {
     var parts: [(main: Tensor, spatial: Tensor?)] = []
     for start in stride(from: 0, to: images.count, by: batch) {
-      if let signal = Signals.pending {
+      if let signal = try session.stopSignal() {
         progress.finish(Double(done))
         throw Stopped(signal: signal, progress: kept == nil ? "no images" : "\(done) images", command: session.command)
       }

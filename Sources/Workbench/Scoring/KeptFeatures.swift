@@ -1,6 +1,6 @@
 import Evaluation
 import Formats
-import Glibc
+import Platform
 import Tensors
 
 /// Features on disk, so that a stopped run goes on and another command need not compute them again: one file for each leaf, a

@@ -178,6 +178,6 @@ struct ScoreReport {
 }
 
 /// Each text once, in the order of first appearance.
-func distinct(_ texts: [String]) -> [String] {
+package func distinct(_ texts: [String]) -> [String] {
   texts.indices.filter { !texts[..<$0].contains(texts[$0]) }.map { texts[$0] }
 }

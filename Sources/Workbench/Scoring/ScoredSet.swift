@@ -40,7 +40,14 @@ extension FeatureScoring {
   }
 
   private func extracted(_ path: String, _ needs: ScoringNeeds, _ session: Session) throws -> ScoredSet {
-    let selection = try ImageSelection(images(path))
+    try scored(images(path), needs, session: session)
+  }
+
+  /// Images, through the extractor.
+  package func scored(
+    _ source: any ImageSource, _ needs: ScoringNeeds = .init(), session: Session
+  ) throws -> ScoredSet {
+    let (path, selection) = try (source.path, ImageSelection(source))
     if selection.count < 2 { throw ScoreError.oneImage(path: path) }
     let kept =
       (needs.features ? extractor.dimension : 0) + (needs.spatialFeatures ? extractor.spatial?.dimension ?? 0 : 0)

@@ -1,5 +1,5 @@
 import Formats
-import Glibc
+import Platform
 import Quantization
 import Tensors
 
@@ -7,6 +7,7 @@ import Tensors
 /// a set, since its provenance stands under another name.
 struct CalibrationUnits {
   let folder: String
+  private let program: HDF5Reader
 
   /// Samples that are handed on at a time.
   private static let slice = 64
@@ -15,8 +16,12 @@ struct CalibrationUnits {
   static let suffix = ".units"
 
   /// - Parameter set: the path of the whole.
-  init(beside set: String) { folder = set + Self.suffix }
-  init(folder: String) { self.folder = folder }
+  init(beside set: String, reader: HDF5Reader) { self.init(folder: set + Self.suffix, reader: reader) }
+
+  init(folder: String, reader: HDF5Reader) {
+    self.folder = folder
+    program = reader
+  }
 
   private func path(_ unit: Int) -> String { joined(folder, sixDigits(unit) + ".h5") }
 
@@ -67,7 +72,7 @@ struct CalibrationUnits {
 
   private func open(_ unit: Int) throws -> Found {
     let path = path(unit)
-    let reader = try CalibrationFile.Reader(path, provenanceIn: Self.provenance)
+    let reader = try CalibrationFile.Reader(path, provenanceIn: Self.provenance, reader: program)
     let place = "\(path): \(Self.facts)"
     let facts = try CalibrationUnitFacts(
       JSON.parse(Array((reader.text(Self.facts) ?? "{}").utf8), file: place), file: place)
@@ -127,7 +132,9 @@ struct CalibrationUnits {
       try sink.begin(first.reader.provenance, counts: first.facts.counts)
       for number in 0..<first.facts.units {
         if let unit = units[number] { try append(unit.reader, to: sink) }
-        if let signal = Signals.pending { throw Stopped(signal: signal, progress: "no set", command: session.command) }
+        if let signal = try session.stopSignal() {
+          throw Stopped(signal: signal, progress: "no set", command: session.command)
+        }
       }
     }
     return first.facts.units

@@ -18,7 +18,7 @@ struct ShardedDrawing {
       try pass.draw(unit.images)
       try record(unit)
       left -= 1
-      if left > 0, let signal = Signals.pending { throw pass.stopped(signal) }
+      if left > 0, let signal = try session.stopSignal() { throw pass.stopped(signal) }
     }
     return pass.finish()
   }

@@ -1,5 +1,5 @@
 import Formats
-import Glibc
+import Platform
 import Tensors
 
 /// Who is at work on which unit of a run that several processes share: files `claims/000123` of one line, host and process.

@@ -30,7 +30,7 @@ import Testing
       let path = folder + "/set.h5"
       try Self.write(path)
       #expect(try Folder.names(in: folder) == ["set.h5"])
-      let file = try HDF5File(path)
+      let file = try HDF5File(path, reader: BuiltProgram.reader)
       #expect(file.attributes == ["schema": "1", "note": ""])
       #expect(file.datasets.map(\.name) == ["bytes", "labels", "step-000/x", "step-001/x", "sums"])
       #expect(try file.dataset("labels").attributes == ["unit": "training timestep, é"])
@@ -81,7 +81,7 @@ import Testing
     try withTemporaryFolder { folder in
       let values = (0..<(5 << 20)).map { Float($0) }
       try HDF5.write(to: folder + "/large.h5") { try $0.add("x", StoredTensor(Tensor([5 << 10, 1 << 10], values))) }
-      #expect(try HDF5File(folder + "/large.h5").tensor("x").floats()?.values == values)
+      #expect(try HDF5File(folder + "/large.h5", reader: BuiltProgram.reader).tensor("x").floats()?.values == values)
     }
   }
 
@@ -103,13 +103,15 @@ import Testing
         // Reading the request first: a socket closed with unread data loses what was sent.
         try AtomicFile.write("#!/bin/sh\nhead -c 21 >/dev/null\n\(script)\n", to: executable)
         try #require(makeExecutable(executable))
-        let error = thrownError { _ = try HDF5File(path, executable: executable, seconds: 1) } as? FormatError
+        let error =
+          thrownError { _ = try HDF5File(path, reader: HDF5Reader(program: executable), seconds: 1) } as? FormatError
         #expect(error == expected)
         #expect(error?.exit == .refusedInput)
       }
       #expect(throws: FormatError.hdf5(path, .start("/none: No such file or directory"))) {
-        try HDF5File(path, executable: "/none")
+        try HDF5File(path, reader: HDF5Reader(program: "/none"))
       }
+      #expect(throws: FormatError.hdf5(path, .noReader)) { try HDF5File(path, reader: .none) }
     }
   }
 }

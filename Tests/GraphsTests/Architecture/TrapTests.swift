@@ -7,8 +7,9 @@ import Testing
 /// can reach it; a new one fails here until its reason is written down, or it becomes an error.
 @Suite struct TrapTests {
   private static let modules = [
-    "Formats", "Tensors", "Graphs", "Networks", "Execution", "Diffusion", "Evaluation", "Quantization", "Exports",
-    "Workbench", "halftone",
+    "Platform", "Formats", "Tensors", "Graphs", "Networks", "Execution", "Diffusion", "Evaluation", "Quantization",
+    "Exports",
+    "Workbench", "Halftone", "HalftoneCommand",
   ]
 
   private struct Trap: Hashable {

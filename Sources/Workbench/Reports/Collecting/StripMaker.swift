@@ -17,7 +17,7 @@ struct StripMaker {
       steps = FloatTrajectory.spread(Self.frames, over: loop.steps.count)
       var frames: [String] = []
       while let state = try loop.next() {
-        if let signal = Signals.pending {
+        if let signal = try session.stopSignal() {
           throw Stopped(signal: signal, progress: "no strips", command: session.command)
         }
         guard steps.contains(state.step.index) else { continue }

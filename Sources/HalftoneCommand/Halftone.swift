@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Workbench
 
 struct Halftone: ParsableCommand {
@@ -30,7 +31,8 @@ extension ParsableCommand {
   func session(_ common: CommonOptions) throws -> Session {
     Session(
       assets: try Assets.locate(), console: Console(quiet: common.quiet),
-      arguments: ["halftone"] + CommandLine.arguments.dropFirst())
+      arguments: ["halftone"] + CommandLine.arguments.dropFirst(), hdf5: .thisProgram,
+      environment: ProcessInfo.processInfo.environment)
   }
 }
 
