@@ -12,14 +12,18 @@ package struct WorkCost: Sendable, Equatable {
     self.peakMemory = peakMemory
   }
 
-  /// Runs `body` and measures it.
-  package static func measuring<Result>(_ body: () throws -> Result) rethrows -> (result: Result, cost: WorkCost) {
-    let canReset = Machine.resetPeakMemory()
-    let clock = ContinuousClock()
-    let began = clock.now
-    let result = try body()
-    let seconds = (clock.now - began) / .seconds(1)
-    return (result, WorkCost(seconds: seconds, peakMemory: canReset ? Machine.peakMemory : nil))
+  /// Measures work that begins with it.
+  package struct Meter {
+    private let canReset = Machine.resetPeakMemory()
+    private let began = ContinuousClock.now
+
+    package init() {}
+
+    /// What the work has taken so far.
+    package var cost: WorkCost {
+      WorkCost(
+        seconds: (ContinuousClock.now - began) / .seconds(1), peakMemory: canReset ? Machine.peakMemory : nil)
+    }
   }
 
   /// - Parameter digest: of what the work made.
