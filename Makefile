@@ -25,7 +25,7 @@ FORMATTED := Package.swift Sources Tests Fuzz Examples/Package.swift Examples/So
 SECONDS ?= 60
 SEED ?= 1
 
-.PHONY: help packages build test examples documentation dependency ci-long fuzz fuzz-coverage fuzz-recipes demo peers test-exports install uninstall deb format lint clean
+.PHONY: help packages build test examples documentation dependency ci-long fuzz fuzz-coverage fuzz-recipes torture sanitize demo peers test-exports install uninstall deb format lint clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -101,7 +101,9 @@ FUZZ_BUILD = HALFTONE_FUZZ_COVERAGE=1 $(SWIFT) build -c release --product halfto
   -Xlinker "$$(find "$$(dirname "$$(readlink -f "$$(command -v swift)")")/../lib/clang" -name 'libclang_rt.fuzzer_no_main-$(shell uname -m).a' | head -1)" \
   -Xlinker -lstdc++
 READERS ?=
-fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each, or on READERS=A,B
+# 0: as many as the time allows.
+RUNS ?= 0
+fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each or RUNS inputs, or on READERS=A,B
 	$(FUZZ_BUILD)
 	@export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1; \
 	runner=.build-fuzz/release/halftone-fuzz-coverage; readers="$(READERS)"; failed=""; \
@@ -113,6 +115,22 @@ fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each, or on REA
 	  grep -E 'stat::number_of_executed_units|^verdict|SUMMARY|ERROR' "$$corpus.log" || tail -3 "$$corpus.log"; \
 	done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed; inputs are in outputs/fuzz" >&2; exit 1; }
+
+# A campaign of hours; fewer calls of a family are disturbed with CALLS=N, some commands and cases alone with TORTUREFLAGS="--commands sample".
+KILLS ?= 200
+CALLS ?= 200
+torture: build ## kill commands, fail their calls, fill their disk; every run ends with equal bits or a named refusal
+	.build/release/halftone-torture --kills $(KILLS) --calls $(CALLS) --seed $(SEED) $(TORTUREFLAGS)
+
+# Swift has no sanitizer of undefined behaviour on Linux: C alone is built with it, and what it finds ends the program by SIGILL.
+SANITIZE_address := --sanitize=address
+SANITIZE_thread := --sanitize=thread
+SANITIZE_undefined := -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
+SANITIZERS ?= address undefined thread
+sanitize: packages ## C shims and the worker pool under the address, undefined-behaviour and thread sanitizers
+	@$(foreach kind,$(SANITIZERS),echo "--- $(kind)"; \
+	  $(SWIFT) build -c release --product halftone-sanitize --scratch-path .build-sanitize/$(kind) $(SANITIZE_$(kind)); \
+	  TSAN_OPTIONS=halt_on_error=1 .build-sanitize/$(kind)/release/halftone-sanitize;)
 
 demo: build ## quantise, sample and score the embedded models; QUICK=1 for a short run
 	.build/release/halftone demo $(if $(QUICK),--quick)
@@ -173,4 +191,4 @@ lint: ## check the format of all sources
 	$(SWIFT) format lint --strict --parallel --configuration .swift-format --recursive $(FORMATTED)
 
 clean: ## remove build products
-	rm -rf .build .build-install .build-deb Examples/.build
+	rm -rf .build .build-install .build-deb .build-fuzz .build-sanitize Examples/.build

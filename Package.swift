@@ -118,6 +118,13 @@ let package = Package(
       path: "Tests/Fuzzing", swiftSettings: settings),
     .executableTarget(
       name: "halftone-fuzz", dependencies: ["Fuzzing"], path: "Tests/FuzzRunner", swiftSettings: settings),
+    // Commands killed, refused by the system and out of room (`make torture`), and what sanitizers look at (`make sanitize`).
+    .executableTarget(
+      name: "halftone-torture", dependencies: ["TestSupport"], path: "Tests/Torture", exclude: ["Interposer"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "halftone-sanitize", dependencies: ["Tensors", "CPNG", "CJPEG", "CSystem"], path: "Tests/Sanitizing",
+      swiftSettings: settings),
     tests("FuzzingTests", ["Fuzzing"]),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     tests("FormatsTests", ["Formats"]),
@@ -140,7 +147,7 @@ if Context.environment["HALFTONE_FUZZ_COVERAGE"] != nil {
   package.targets += [
     .target(name: "CFuzzer", path: "Fuzz/CFuzzer"),
     .executableTarget(
-      name: "halftone-fuzz-coverage", dependencies: ["CFuzzer", "Fuzzing"], path: "Fuzz/Runner",
+      name: "halftone-fuzz-coverage", dependencies: ["CFuzzer", "Fuzzing", "TestSupport"], path: "Fuzz/Runner",
       swiftSettings: settings),
   ]
 }

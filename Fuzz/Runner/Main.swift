@@ -2,11 +2,12 @@ import CFuzzer
 import Foundation
 import Fuzzing
 import Synchronization
+import TestSupport
 
 /// `halftone-fuzz-coverage`: the readers of the fuzz catalogue under libFuzzer, which changes inputs by what code they reach.
 ///
 ///     halftone-fuzz-coverage --list                 names of readers, those that start a process for each input apart
-///     halftone-fuzz-coverage --seeds READER FOLDER  writes the reader's valid files there
+///     halftone-fuzz-coverage --seeds READER FOLDER  writes the reader's valid files there, and inputs that were once found
 ///     halftone-fuzz-coverage READER OPTIONS…        libFuzzer, with its own options and corpora
 @main enum Program {
   static func main() throws {
@@ -15,14 +16,23 @@ import Synchronization
     case "--list":
       for reader in try FuzzCatalog.readers() where !reader.startsProcesses { print(reader.name) }
     case "--seeds" where arguments.count == 3:
-      for (number, seed) in try reader(arguments[1]).seeds.enumerated() {
-        try Data(seed).write(to: URL(fileURLWithPath: "\(arguments[2])/seed-\(number)"))
-      }
+      try writeSeeds(of: reader(arguments[1]), to: arguments[2])
     case let name?:
       let reader = try reader(name)
       CurrentReader.set(reader)
       run(arguments.dropFirst().map { $0 })
     case nil: throw UnknownReader(name: "")
+    }
+  }
+
+  private static func writeSeeds(of reader: FuzzReader, to folder: String) throws {
+    for (number, seed) in reader.seeds.enumerated() {
+      try Data(seed).write(to: URL(fileURLWithPath: "\(folder)/seed-\(number)"))
+    }
+    let found = Fixtures.path("fuzz/found/\(reader.name)")
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: found)) ?? [] {
+      let input = try Data(contentsOf: URL(fileURLWithPath: "\(found)/\(name)"))
+      try input.write(to: URL(fileURLWithPath: "\(folder)/found-\(name)"))
     }
   }
 
@@ -59,10 +69,26 @@ enum CurrentReader {
 
   static func set(_ reader: FuzzReader) { Self.reader.withLock { $0 = reader } }
 
+  /// A change of `input` that keeps the form of the reader's files: lengths and checksums around what changed are right again.
+  static func change(_ input: [UInt8], seed: UInt64) -> [UInt8]? {
+    reader.withLock { $0 }.map { $0.change(input, seed: seed) }
+  }
+
   /// Ends the process, so that libFuzzer keeps the input, when a reader does neither read it nor refuse it as a user would see.
   static func read(_ input: [UInt8]) {
     guard let verdict = reader.withLock({ $0 })?.verdict(on: input) else { return }
     FileHandle.standardError.write(Data("verdict: \(verdict.prefix(1000))\n".utf8))
     abort()
   }
+}
+
+/// libFuzzer's hook for changes of one's own: every second one knows the format, the others are libFuzzer's.
+@_cdecl("LLVMFuzzerCustomMutator")
+public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maxSize: Int, _ seed: UInt32) -> Int {
+  guard seed % 2 == 0, size > 0,
+    let changed = CurrentReader.change(Array(UnsafeBufferPointer(start: data, count: size)), seed: UInt64(seed)),
+    changed.count <= maxSize
+  else { return LLVMFuzzerMutate(data, size, maxSize) }
+  for (place, byte) in changed.enumerated() { data[place] = byte }
+  return changed.count
 }

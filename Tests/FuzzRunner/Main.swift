@@ -10,6 +10,7 @@ import Fuzzing
       try Worker(arguments.dropFirst().map { $0 }).run()
       return
     }
+    if arguments.first == CutSweep.flag { exit(try CutSweep.run(readers: Set(arguments.dropFirst())) ? 0 : 1) }
     guard let options = Options(arguments) else {
       FileHandle.standardError.write(Data((Options.usage + "\n").utf8))
       exit(2)
@@ -24,7 +25,10 @@ func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").ut
 /// The command line.
 struct Options {
   static let usage =
-    "usage: halftone-fuzz [--seconds S] [--seed N] [--batch N] [--readers NAME,…] [--out FOLDER]"
+    """
+    usage: halftone-fuzz [--seconds S] [--seed N] [--batch N] [--readers NAME,…] [--out FOLDER]
+           halftone-fuzz --cuts [NAME…]
+    """
 
   var seconds = 60.0
   var seed: UInt64 = 1

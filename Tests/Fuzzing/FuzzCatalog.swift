@@ -11,7 +11,7 @@ import Workbench
 /// Every reader of files that users give. A new one adds its line here.
 package enum FuzzCatalog {
   package static func readers() throws -> [FuzzReader] {
-    try configurations() + reports() + images() + archives() + models() + folders()
+    try configurations() + reports() + images() + archives() + models() + parts() + folders()
   }
 
   static let checkout = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
@@ -20,9 +20,9 @@ package enum FuzzCatalog {
     Array(try Data(contentsOf: checkout.appending(path: path)))
   }
 
-  private static func fixture(_ path: String) throws -> [UInt8] { try file("Tests/Fixtures/" + path) }
+  static func fixture(_ path: String) throws -> [UInt8] { try file("Tests/Fixtures/" + path) }
 
-  private static func write(_ bytes: [UInt8], _ folder: String, _ name: String) throws -> String {
+  static func write(_ bytes: [UInt8], _ folder: String, _ name: String) throws -> String {
     let path = folder + "/" + name
     try Data(bytes).write(to: URL(fileURLWithPath: path))
     return path
@@ -51,30 +51,30 @@ package enum FuzzCatalog {
     let process = try SchedulerConfiguration.decode(JSON.parse(schedulers[0], file: "scheduler"), file: "scheduler")
       .process
     return [
-      FuzzReader("network", .text, seeds: networks) { input, _ in
+      FuzzReader("network", .text, seeds: networks) { input in
         _ = try UNetCatalog.decode(JSON.parse(input, file: "input"), file: "input").graph()
       },
-      FuzzReader("first-stage", .text, seeds: stages) { input, _ in
+      FuzzReader("first-stage", .text, seeds: stages) { input in
         let found = try FirstStageCatalog.decode(JSON.parse(input, file: "input"), file: "input")
         for side in FirstStageSide.allCases { _ = try found.graph(side, latent: SampleSize(height: 4, width: 4)) }
       },
       FuzzReader(
         "first-stage-section", .text, seeds: [try fixture("checkpoints/f3-ldm4-uncond/config.yaml")]
-      ) { input, _ in
+      ) { input in
         _ = try FirstStageCheckpoint.read(
           weights, document: CheckpointDocument(file: "input", value: YAML.parse(input, file: "input")),
           scaleFactor: factor, isAlone: isAlone)
       },
-      FuzzReader("compvis", .text, seeds: latents) { input, _ in
+      FuzzReader("compvis", .text, seeds: latents) { input in
         _ = try CompVisConfiguration(CheckpointDocument(file: "input", value: YAML.parse(input, file: "input")))
       },
-      FuzzReader("scheduler", .text, seeds: schedulers) { input, _ in
+      FuzzReader("scheduler", .text, seeds: schedulers) { input in
         _ = try SchedulerConfiguration.decode(JSON.parse(input, file: "input"), file: "input").process
       },
-      FuzzReader("sampler", .text, seeds: samplers) { input, _ in
+      FuzzReader("sampler", .text, seeds: samplers) { input in
         _ = try SamplerCatalog.decode(YAML.parse(input, file: "input"), file: "input").steps(for: process)
       },
-      FuzzReader("recipe", .text, seeds: recipes) { input, _ in
+      FuzzReader("recipe", .text, seeds: recipes) { input in
         _ = try Recipe(YAML.parse(input, file: "input"), file: "input")
       },
     ]
@@ -142,11 +142,11 @@ package enum FuzzCatalog {
       storedZip([("set/0.png", pngs[0]), ("set/1.png", pngs[0])]), storedZip([("arr_0.npy", samples)]), samples, idx,
     ]
     return [
-      FuzzReader("png", .png, seeds: pngs) { input, _ in
+      FuzzReader("png", .png, seeds: pngs) { input in
         _ = try PNG.decode(input, file: "input.png")
         _ = try PNG.texts(of: input, file: "input.png")
       },
-      FuzzReader("jpeg", .bytes, seeds: jpegs) { input, _ in _ = try JPEG.decode(input, file: "input.jpg") },
+      FuzzReader("jpeg", .bytes, seeds: jpegs) { input in _ = try JPEG.decode(input, file: "input.jpg") },
       FuzzReader("image-zip", .zip(.png), seeds: [sets[0]], readSet),
       FuzzReader("image-array", .zip(.npy), seeds: [sets[1]], readSet),
       FuzzReader("image-npy", .npy, seeds: [sets[2]], readSet),
@@ -189,10 +189,10 @@ package enum FuzzCatalog {
       storedZip(moments), ours, storedZip([("features.npy", array(features))]), fixture("pytorch/state.pth"),
     ]
     return [
-      FuzzReader("npy", .npy, seeds: [try array(features)]) { input, _ in
+      FuzzReader("npy", .npy, seeds: [try array(features)]) { input in
         _ = try NPY.open(InputFile(bytes: input, name: "input.npy")).tensor()
       },
-      FuzzReader("npz", .zip(.npy), seeds: Array(statistics[..<3])) { input, _ in
+      FuzzReader("npz", .zip(.npy), seeds: Array(statistics[..<3])) { input in
         _ = try NPZFile(InputFile(bytes: input, name: "input.npz")).archiveInMemory()
       },
       FuzzReader("statistics", .zip(.npy), seeds: statistics) { input, folder in
@@ -223,7 +223,7 @@ package enum FuzzCatalog {
     let checkpoints = try ["state", "module"].map { try fixture("pytorch/\($0).pth") }
     let assets = try Assets.locate()
     return [
-      FuzzReader("safetensors", .safetensors, seeds: [weights]) { input, _ in
+      FuzzReader("safetensors", .safetensors, seeds: [weights]) { input in
         let archive = try SafetensorsFile(InputFile(bytes: input, name: "input.safetensors")).archive()
         for name in archive.names { _ = archive.tensors[name]?.floats() }
       },
@@ -240,7 +240,7 @@ package enum FuzzCatalog {
     ]
   }
 
-  private static func readCheckpoint(_ input: [UInt8], _ folder: String) throws {
+  private static func readCheckpoint(_ input: [UInt8]) throws {
     _ = try PyTorchFile(InputFile(bytes: input, name: "input.pth")).archiveInMemory()
   }
 
@@ -260,7 +260,7 @@ package enum FuzzCatalog {
       FuzzReader("shard-report", .text, seeds: [Array(Self.shardReport.utf8)]) { input, folder in
         _ = try ShardReport.read(write(input, folder, "3-of-16.json"))
       },
-      FuzzReader("calibration-unit", .text, seeds: [Array(Self.calibrationUnit.utf8)]) { input, _ in
+      FuzzReader("calibration-unit", .text, seeds: [Array(Self.calibrationUnit.utf8)]) { input in
         _ = try CalibrationUnitFacts(JSON.parse(input, file: "input"), file: "input")
       },
       FuzzReader("latents", .zip(.npy), seeds: [try latent()]) { input, folder in

@@ -21,6 +21,23 @@ import Testing
     #expect((0..<8).contains { reader.input($0, seed: 1) != reader.input($0, seed: 2) })
   }
 
+  @Test(
+    "a file that ends early is refused, wherever it is cut",
+    arguments: try FuzzCatalog.readers().filter { !$0.isText }.map(\.name))
+  func cutFiles(name: String) throws {
+    let reader = try #require(try FuzzCatalog.readers().first { $0.name == name })
+    for (position, seed) in reader.seeds.enumerated() {
+      // The first 64 bytes and the last 16 one by one, and places between them.
+      let places = reader.startsProcesses ? 8 : 150
+      let cuts = Set((0..<places).map { $0 * seed.count / places } + Array(0..<64) + (1...16).map { seed.count - $0 })
+        .filter { (0..<seed.count).contains($0) && (!reader.startsProcesses || $0 % 8 == 0) }
+      for cut in cuts.sorted() {
+        let isRefused = try reader.refuses(Array(seed[..<cut]))
+        #expect(isRefused, "seed \(position) of \(name), \(cut) of \(seed.count) bytes")
+      }
+    }
+  }
+
   /// Inputs that once killed, stopped or confused a reader, each under its reader's name.
   @Test("inputs that were found are taken or refused") func found() throws {
     let folder = Fixtures.path("fuzz/found")

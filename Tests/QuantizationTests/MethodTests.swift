@@ -21,9 +21,9 @@ import Testing
 
   @Test("the recipes this version promises are there") func present() {
     let promised = [
-      "rtn": ["w8a8", "w4a8", "w4a32", "w4a4"], "ptq4dm": ["w8a8", "w4a8", "w4a32", "w4a4"],
+      "rtn": ["w8a8", "w7a8", "w4a8", "w4a32", "w4a4"], "ptq4dm": ["w8a8", "w4a8", "w4a32", "w4a4"],
       "ptq4dm-code": ["w8a8", "w4a8"], "qdiffusion": ["w8a8", "w4a8", "w4a32", "w4a4"],
-      "halftone": ["w8a8", "w4a8", "w4a32", "w3a8", "w2a8", "w4a4"], "tfmq": ["w8a8", "w4a8", "w4a32"],
+      "halftone": ["w8a8", "w7a8", "w4a8", "w4a32", "w3a8", "w2a8", "w4a4"], "tfmq": ["w8a8", "w4a8", "w4a32"],
       "tfmq-code": ["w8a8", "w4a8", "w4a32"],
       "gptq": ["w8a8", "w4a8", "w4a32", "w3a32"], "mixed": ["w8a8", "w4a8", "w4a4"],
       "qdrop": ["w8a8", "w4a8", "w4a4"], "tfmq-cache": ["w8a8", "w4a8", "w4a32"],

@@ -154,11 +154,12 @@ package struct VariantComparison {
     let costPath = file(recipe.name + ".cost.json")
     if !quantizer.isDone(path, set: set) {
       session.console.note("quantising: \(recipe.name)")
-      let (_, cost) = try WorkCost.measuring {
-        try quantizer.make(path, set: set, gathered: gatherer, session: session)
+      let meter = WorkCost.Meter()
+      _ = try quantizer.make(path, set: set, gathered: gatherer, session: session) { digest in
+        try meter.cost.write(to: costPath, digest: digest)
       }
-      try cost.write(to: costPath, digest: Digest.sha256(file: path))
-      return (path, cost)
+    } else {
+      try quantizer.clean(path, set: set, session: session)
     }
     return (path, WorkCost.read(costPath, digest: try Digest.sha256(file: path)))
   }

@@ -13,14 +13,18 @@ package struct WorkCost: Sendable, Equatable {
     self.peakMemory = peakMemory
   }
 
-  /// Runs `body` and measures it.
-  package static func measuring<Result>(_ body: () throws -> Result) rethrows -> (result: Result, cost: WorkCost) {
-    let canReset = ProcessMemory.resetPeak()
-    let clock = ContinuousClock()
-    let began = clock.now
-    let result = try body()
-    let seconds = (clock.now - began) / .seconds(1)
-    return (result, WorkCost(seconds: seconds, peakMemory: canReset ? ProcessMemory.peak : nil))
+  /// Measures work that begins with it.
+  package struct Meter {
+    private let canReset = ProcessMemory.resetPeak()
+    private let began = ContinuousClock.now
+
+    package init() {}
+
+    /// What the work has taken so far.
+    package var cost: WorkCost {
+      WorkCost(
+        seconds: (ContinuousClock.now - began) / .seconds(1), peakMemory: canReset ? ProcessMemory.peak : nil)
+    }
   }
 
   /// - Parameter digest: of what the work made.

@@ -21,10 +21,11 @@ package enum QuantizedModelFile {
   }
 
   /// Writes the model, and reads it again before the file gets its name: what nobody could open never appears.
-  /// - Parameter verify: looks at the model as it was read.
+  /// - Parameter verify: looks at the model as it was read, and at the file it was read from, which has no name yet.
   /// - Throws: `E-QM-VALUES` and the like for a model that a reader refuses, `E-QM-WRITTEN` for one that reads as another.
   package static func write(
-    _ model: QuantizedModel, to path: String, verify: (_ found: QuantizedModel) throws -> Void = { _ in }
+    _ model: QuantizedModel, to path: String,
+    verify: (_ found: QuantizedModel, _ temporary: String) throws -> Void = { _, _ in }
   ) throws {
     let (tensors, header) = model.encode()
     let metadata = ["format": "pt", QuantizedModel.metadataKey: JSONWriter.compact(header)]
@@ -33,7 +34,7 @@ package enum QuantizedModelFile {
       if found != model {
         throw QuantizationError.writtenDiffers(file: path, what: "what was written reads as another model")
       }
-      try verify(found)
+      try verify(found, temporary)
     }
   }
 

@@ -47,35 +47,51 @@ package struct Quantizer {
   private static let decoderName = FirstStageSide.decoder.rawValue
 
   /// - Throws: `Stopped` after a stop signal; `path` appears only when it is complete.
-  /// - Parameters: set: nil where the recipe leaves the denoiser float; gathered: ranges gathered while `set` was drawn.
+  /// - Parameters:
+  ///   - set: nil where the recipe leaves the denoiser float.
+  ///   - gathered: ranges gathered while `set` was drawn.
+  ///   - companion: writes what belongs beside the model, given the digest of its file. It runs before the file gets its name:
+  ///     where a finished model stands, everything that belongs to it stands too.
   package func make(
-    _ path: String, set: (any CalibrationSource)?, gathered: TrajectoryRanges? = nil, session: Session
+    _ path: String, set: (any CalibrationSource)?, gathered: TrajectoryRanges? = nil, session: Session,
+    companion: (_ digest: String) throws -> Void = { _ in }
   ) throws -> Made {
-    let console = session.console
-    let folder =
-      keepsProgress
-      ? ReconstructionFolder(
-        beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) }) : nil
+    let folder = kept(path, set: set, session: session)
     let network = try network(
       set: set, gathered, session: session, journal: folder, folder: parentFolder(of: path))
     let decoded = try decoder?.make(folder: parentFolder(of: path), session: session)
     let quantized = try artefact(of: network, decoder: decoded?.component, set: set, name: path)
-    try QuantizedModelFile.write(quantized, to: path) { found in
-      guard let test = found.selfTest else { return }
-      let again = try selfTest(of: found, path: path)
-      if again?.expected != test.expected {
+    try QuantizedModelFile.write(quantized, to: path) { found, temporary in
+      if let test = found.selfTest, try selfTest(of: found, path: path)?.expected != test.expected {
         throw QuantizationError.writtenDiffers(file: path, what: "its self-test fails")
       }
+      try writeSensitivities(of: network, beside: path, session: session)
+      try companion(Digest.sha256(file: temporary))
     }
     try folder?.remove()
-    if !network.sensitivities.isEmpty {
-      let report = SensitivityReport(network, graph: source.model.graph)
-      let base = joined(parentFolder(of: path), stem(of: path) + ".sensitivity")
-      try AtomicFile.write(report.table.markdown + "\n\n" + report.legend + "\n", to: base + ".md")
-      try AtomicFile.write(JSONWriter.pretty(report.value), to: base + ".json")
-      session.console.note("why layers have the widths they have: \(base).md")
-    }
     return Made(model: quantized, decoderQuality: decoded?.quality)
+  }
+
+  /// Removes what a run that was stopped behind the last step of `make` left beside the finished model.
+  package func clean(_ path: String, set: (any CalibrationSource)?, session: Session) throws {
+    try kept(path, set: set, session: session)?.remove()
+  }
+
+  /// The folder of what is finished; nil where nothing is kept.
+  private func kept(_ path: String, set: (any CalibrationSource)?, session: Session) -> ReconstructionFolder? {
+    guard keepsProgress else { return nil }
+    let console = session.console
+    return ReconstructionFolder(
+      beside: path, recipe: prepared.recipe, lineage: lineage(set), note: { console.note($0) })
+  }
+
+  private func writeSensitivities(of network: QuantizedNetwork, beside path: String, session: Session) throws {
+    if network.sensitivities.isEmpty { return }
+    let report = SensitivityReport(network, graph: source.model.graph)
+    let base = joined(parentFolder(of: path), stem(of: path) + ".sensitivity")
+    try AtomicFile.write(report.table.markdown + "\n\n" + report.legend + "\n", to: base + ".md")
+    try AtomicFile.write(JSONWriter.pretty(report.value), to: base + ".json")
+    session.console.note("why layers have the widths they have: \(base).md")
   }
 
   /// The model in memory, its decoder as it is. - Parameter name: what errors call it.
