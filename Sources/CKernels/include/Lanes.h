@@ -139,9 +139,15 @@ HT_INLINE ht_ints8 ht_add_pairs8(ht_ints8 a, ht_ints8 b) {
   __asm__("" : "+x"(sum));
   return (ht_ints8)sum;
 }
-// sum + both 16-bit sums of each lane.
-HT_INLINE ht_ints8 ht_widen_pairs8(ht_ints8 sum, ht_ints8 pairs) {
-  return sum + (ht_ints8)_mm256_madd_epi16((__m256i)pairs, _mm256_set1_epi16(1));
+// Ones in 16 bits, made where they are asked for: kept in a register throughout a loop they would push a sum out of it.
+HT_INLINE ht_ints8 ht_ones8(void) {
+  __m256i ones;
+  __asm__ volatile("vpcmpeqw %0, %0, %0\n\tvpabsw %0, %0" : "=x"(ones));
+  return (ht_ints8)ones;
+}
+// sum + both 16-bit sums of each lane; `ones` as above.
+HT_INLINE ht_ints8 ht_widen_pairs8(ht_ints8 sum, ht_ints8 pairs, ht_ints8 ones) {
+  return sum + (ht_ints8)_mm256_madd_epi16((__m256i)pairs, (__m256i)ones);
 }
 #endif
 

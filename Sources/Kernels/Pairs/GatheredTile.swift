@@ -36,19 +36,19 @@ private struct GatheredPixel {
   }
 
   /// Adds what was gathered.
-  @inline(__always) mutating func widen() {
-    low = ht_widen_pairs8(low, lowPairs)
-    high = ht_widen_pairs8(high, highPairs)
+  @inline(__always) mutating func widen(_ ones: IntegerLanes) {
+    low = ht_widen_pairs8(low, lowPairs, ones)
+    high = ht_widen_pairs8(high, highPairs, ones)
   }
 
   /// An entry of the first vector of output channels.
-  @inline(__always) mutating func addLow(_ k: Int, _ weights: IntegerLanes) {
-    low = ht_widen_pairs8(low, ht_pairs8(IntegerLanes(repeating: ht_four_bytes(input + k)), weights))
+  @inline(__always) mutating func addLow(_ k: Int, _ weights: IntegerLanes, _ ones: IntegerLanes) {
+    low = ht_widen_pairs8(low, ht_pairs8(IntegerLanes(repeating: ht_four_bytes(input + k)), weights), ones)
   }
 
   /// An entry of the second.
-  @inline(__always) mutating func addHigh(_ k: Int, _ weights: IntegerLanes) {
-    high = ht_widen_pairs8(high, ht_pairs8(IntegerLanes(repeating: ht_four_bytes(input + k)), weights))
+  @inline(__always) mutating func addHigh(_ k: Int, _ weights: IntegerLanes, _ ones: IntegerLanes) {
+    high = ht_widen_pairs8(high, ht_pairs8(IntegerLanes(repeating: ht_four_bytes(input + k)), weights), ones)
   }
 
   @inline(__always) func finish(_ a: ht_convolution, _ position: inout TilePosition, _ channel: Int) {
@@ -63,9 +63,11 @@ private struct GatheredPixel {
 }
 
 /// Three pixels, or two where `isWhole` is false: 6 registers hold sums, 6 what is gathered.
+///
+/// `groups` is how many groups are gathered where the loop is written out for it: 1, or 2 of an even number; else 0.
 @inline(__always) private func gatheredTile(
   _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int,
-  _ column: ht_gathered_column, isWhole: Bool
+  _ column: ht_gathered_column, isWhole: Bool, groups: Int
 ) {
   let (low, high) = (load(a.start + channel), load(a.start + channel + laneCount))
   var output = position
@@ -80,41 +82,52 @@ private struct GatheredPixel {
     let end = k &+ Int(a.input_channels)
     while k < end {
       let (low, high) = (loadCodes(w), loadCodes(w + 32))
-      ht_prefetch(w + 512)
+      ht_prefetch(w + 1024)
       p0.begin(k, low, high)
       p1.begin(k, low, high)
       if isWhole { p2.begin(k, low, high) }
       let last = min(k &+ gathered, end)
       k &+= 4
       w += 64
-      while k < last {
+      if groups == 2 {
         let (low, high) = (loadCodes(w), loadCodes(w + 32))
-        ht_prefetch(w + 512)
+        ht_prefetch(w + 1024)
+        p0.gather(k, low, high)
+        p1.gather(k, low, high)
+        p2.gather(k, low, high)
+        k &+= 4
+        w += 64
+      }
+      while groups == 0 && k < last {
+        let (low, high) = (loadCodes(w), loadCodes(w + 32))
+        ht_prefetch(w + 1024)
         p0.gather(k, low, high)
         p1.gather(k, low, high)
         if isWhole { p2.gather(k, low, high) }
         k &+= 4
         w += 64
       }
-      p0.widen()
-      p1.widen()
-      if isWhole { p2.widen() }
+      let ones = ht_ones8()
+      p0.widen(ones)
+      p1.widen(ones)
+      if isWhole { p2.widen(ones) }
     }
     tap &+= 1
   }
+  let ones = ht_ones8()
   var entry = Int(column.low_begin)
   while entry < Int(column.high_begin) {
     let (k, w) = excess(a, entry)
-    p0.addLow(k, w)
-    p1.addLow(k, w)
-    if isWhole { p2.addLow(k, w) }
+    p0.addLow(k, w, ones)
+    p1.addLow(k, w, ones)
+    if isWhole { p2.addLow(k, w, ones) }
     entry &+= 1
   }
   while entry < Int(column.end) {
     let (k, w) = excess(a, entry)
-    p0.addHigh(k, w)
-    p1.addHigh(k, w)
-    if isWhole { p2.addHigh(k, w) }
+    p0.addHigh(k, w, ones)
+    p1.addHigh(k, w, ones)
+    if isWhole { p2.addHigh(k, w, ones) }
     entry &+= 1
   }
   p0.finish(a, &output, channel)
@@ -122,18 +135,34 @@ private struct GatheredPixel {
   if isWhole { p2.finish(a, &output, channel) }
 }
 
-@inline(never) private func threePixelTile(
+// What is known when the loops are compiled, and what the column says.
+
+@inline(never) private func singleGroupTile(
   _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int,
   _ column: ht_gathered_column
 ) {
-  gatheredTile(a, &position, weights, channel, column, isWhole: true)
+  gatheredTile(a, &position, weights, channel, column, isWhole: true, groups: 1)
+}
+
+@inline(never) private func twoGroupTile(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int,
+  _ column: ht_gathered_column
+) {
+  gatheredTile(a, &position, weights, channel, column, isWhole: true, groups: 2)
+}
+
+@inline(never) private func manyGroupTile(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int,
+  _ column: ht_gathered_column
+) {
+  gatheredTile(a, &position, weights, channel, column, isWhole: true, groups: 0)
 }
 
 @inline(never) private func twoPixelTile(
   _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int,
   _ column: ht_gathered_column
 ) {
-  gatheredTile(a, &position, weights, channel, column, isWhole: false)
+  gatheredTile(a, &position, weights, channel, column, isWhole: false, groups: 0)
 }
 
 /// Weights that fit no pair sum, and attention's operands, whose codes nobody has looked at, are widened to 16 bits first.
@@ -142,13 +171,18 @@ private struct GatheredPixel {
     return exactColumn(a, weights, channel)
   }
   let column = columns[channel >> 4]
+  let isEven = a.input_channels & 7 == 0
   var position = TilePosition(a)
   while position.remaining > 0 {
     // Four pixels are twice two.
-    if position.remaining == 3 || position.remaining > 4 {
-      threePixelTile(a, &position, weights, channel, column)
-    } else {
+    if position.remaining < 3 || position.remaining == 4 {
       twoPixelTile(a, &position, weights, channel, column)
+    } else if column.gather == 1 {
+      singleGroupTile(a, &position, weights, channel, column)
+    } else if column.gather == 2 && isEven {
+      twoGroupTile(a, &position, weights, channel, column)
+    } else {
+      manyGroupTile(a, &position, weights, channel, column)
     }
   }
 }
