@@ -10,9 +10,9 @@ public struct SamplingOptions: Sendable, Equatable {
     case reference
     /// Fast Float32, sums one after another; of a quantised model, simulated quantisation.
     case float
-    /// The same with 3x3 convolutions by Winograd's transformed tiles; what float models take.
+    /// The same with 3x3 convolutions by Winograd's transformed tiles; what models take whose activations are float.
     case winograd
-    /// Integer arithmetic; quantised models only, and what they take.
+    /// Integer arithmetic; quantised models only, and what those with quantised activations take.
     case integer
   }
 
@@ -34,7 +34,7 @@ public struct SamplingOptions: Sendable, Equatable {
   public var sampler: String?
   /// The sampler's settings with another number of steps.
   public var steps: Int?
-  /// nil: `integer` for a quantised model, `winograd` for a float one.
+  /// nil: `integer` where activations are quantised, `winograd` where they are float.
   public var executor: Executor?
 
   public init(

@@ -21,7 +21,7 @@ import Workbench
   func theyAreNotHeldAndGiveTheSameBits(name: String) throws {
     let (left, whole) = try (open(name, defers: true), open(name, defers: false))
     #expect(left.digest == whole.digest)
-    let layers = left.model.graph.nodes.filter { $0.op.facts.isLayer }.compactMap(\.op.parameters.first)
+    let layers = left.model.graph.layerWeights.map(\.parameter)
     #expect(left.model.deferred?.names == Set(layers) && whole.model.deferred == nil)
     #expect(layers.allSatisfy { left.model.parameters[$0] == nil })
     #expect(try layers.allSatisfy { try left.model.parameter($0) == whole.model.parameters[$0] })

@@ -39,11 +39,12 @@ final class FastExecutor: Sendable {
     self.observer = observer
     self.profile = profile
     try table.check(for: model.graph)
+    let layout = kernels.instructionSet.integerLayout
     try MemoryBudget.require(
-      Self.packedBytes(model.graph, table, arithmetic), for: "the packed weights of the network's layers")
+      Self.packedBytes(model.graph, table, arithmetic, layout), for: "the packed weights of the network's layers")
     func program(_ phase: Phase) throws -> Program {
       var compiler = ProgramCompiler(
-        model: model, table: table, arithmetic: arithmetic, layout: kernels.instructionSet.integerLayout, phase: phase)
+        model: model, table: table, arithmetic: arithmetic, layout: layout, phase: phase)
       return try compiler.compile()
     }
     temporal = try program(.step)
@@ -54,7 +55,9 @@ final class FastExecutor: Sendable {
   }
 
   /// Bytes of all layers' packed weights, at the most: many of them are too small to be looked at one by one.
-  private static func packedBytes(_ graph: Graph, _ table: QuantizationTable, _ arithmetic: Arithmetic) -> Int {
+  private static func packedBytes(
+    _ graph: Graph, _ table: QuantizationTable, _ arithmetic: Arithmetic, _ layout: IntegerLayout
+  ) -> Int {
     graph.nodes.filter { $0.op.facts.isLayer }.reduce(0) { sum, node in
       let count = MemoryBudget.product(4, graph.parameterDims(of: node)?.reduce(1, *) ?? 0)
       switch arithmetic {
@@ -62,8 +65,7 @@ final class FastExecutor: Sendable {
       // Tiles have 36 products for 9 taps.
       case .winograd: return MemoryBudget.sum(sum, MemoryBudget.product(4, count))
       case .integer:
-        return MemoryBudget.sum(
-          sum, table.weights[node.path] == nil ? count : GatheredColumns.mostBytes(weights: count / 4))
+        return MemoryBudget.sum(sum, table.weights[node.path] == nil ? count : layout.mostBytes(weights: count / 4))
       }
     }
   }

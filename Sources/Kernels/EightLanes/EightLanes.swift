@@ -5,6 +5,8 @@ import CKernels
 typealias FloatLanes = SIMD8<Float>
 typealias IntegerLanes = SIMD8<Int32>
 var laneCount: Int { @inline(__always) get { 8 } }
+/// Of pixels in a Float tile: 12 of the 16 vector registers hold sums.
+var floatTilePairs: Int { @inline(__always) get { 3 } }
 /// A range's rest of so many pixels or fewer is one small tile.
 var smallTilePixels: Int { @inline(__always) get { 4 } }
 

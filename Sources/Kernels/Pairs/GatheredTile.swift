@@ -82,7 +82,7 @@ private struct GatheredPixel {
     let end = k &+ Int(a.input_channels)
     while k < end {
       let (low, high) = (loadCodes(w), loadCodes(w + 32))
-      ht_prefetch(w + 1024)
+      prefetchColumn(w + 1024)
       p0.begin(k, low, high)
       p1.begin(k, low, high)
       if isWhole { p2.begin(k, low, high) }
@@ -91,7 +91,7 @@ private struct GatheredPixel {
       w += 64
       if groups == 2 {
         let (low, high) = (loadCodes(w), loadCodes(w + 32))
-        ht_prefetch(w + 1024)
+        prefetchColumn(w + 1024)
         p0.gather(k, low, high)
         p1.gather(k, low, high)
         p2.gather(k, low, high)
@@ -100,7 +100,7 @@ private struct GatheredPixel {
       }
       while groups == 0 && k < last {
         let (low, high) = (loadCodes(w), loadCodes(w + 32))
-        ht_prefetch(w + 1024)
+        prefetchColumn(w + 1024)
         p0.gather(k, low, high)
         p1.gather(k, low, high)
         if isWhole { p2.gather(k, low, high) }
@@ -187,9 +187,5 @@ private struct GatheredPixel {
   }
 }
 
-/// The small tile is the only one: its 8 sums leave just enough registers for the widened bytes.
-@inline(__always) func integerTile(
-  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int
-) {
-  smallIntegerTile(a, &position, weights, channel)
-}
+/// Where columns are not gathered the small tile is the only one: its 8 sums leave just enough registers for the widened bytes.
+var integerTilePairs: Int { @inline(__always) get { 2 } }

@@ -2,8 +2,8 @@ import CKernels
 
 // A tile is a few output pixels times two vectors of output channels, all of whose sums stay in registers while the
 // taps and input channels pass by. Tiles run across row ends, so that small maps waste little; the last tile of a range
-// repeats its last pixel and stores it once. `Dot….swift` says how many lanes a vector has, `Tiles.swift` beside it how
-// many pixels a tile.
+// repeats its last pixel and stores it once. `…Lanes.swift` says how many lanes a vector has and how many pixels a Float tile, the
+// folder beside it (`Words`, `Pairs`) how columns of integers are summed.
 
 /// Float convolution. See `ht_convolution`.
 package func convolveF32(_ arguments: UnsafePointer<ht_convolution>) {
@@ -74,6 +74,12 @@ struct TilePosition {
       row &+= 1
     }
   }
+}
+
+/// Fetches the two vectors of a column that lie at `p`.
+@inline(__always) func prefetchColumn(_ p: UnsafeRawPointer) {
+  ht_prefetch(p)
+  if laneCount == 16 { ht_prefetch(p + 64) }
 }
 
 /// Adds the residual and stores two vectors of one pixel, unless the tile ran past the last pixel. Takes `position` on.

@@ -36,14 +36,18 @@ struct FloatPair {
   }
 }
 
-/// Four pixels.
-@inline(never) func smallFloatTile(
-  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int
+/// So many pairs of pixels, 2 to 6. The number is known where this is compiled, and pairs beyond it leave nothing behind.
+@inline(__always) private func sumFloats(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int, pairs: Int
 ) {
   let (low, high) = (load(a.bias + channel), load(a.bias + channel + laneCount))
   var output = position
   var p0 = FloatPair(a, &position, low, high)
   var p1 = FloatPair(a, &position, low, high)
+  var p2 = pairs > 2 ? FloatPair(a, &position, low, high) : p1
+  var p3 = pairs > 3 ? FloatPair(a, &position, low, high) : p1
+  var p4 = pairs > 4 ? FloatPair(a, &position, low, high) : p1
+  var p5 = pairs > 5 ? FloatPair(a, &position, low, high) : p1
   var w = weights
   var tap = 0
   while tap < Int(a.taps) {
@@ -51,10 +55,13 @@ struct FloatPair {
     let end = k &+ Int(a.input_channels)
     while k < end {
       let (low, high) = (load(w), load(w + laneCount))
-      ht_prefetch(w + 256)
-      ht_prefetch(w + 272)
+      prefetchColumn(w + 256)
       p0.accumulate(k, low, high)
       p1.accumulate(k, low, high)
+      if pairs > 2 { p2.accumulate(k, low, high) }
+      if pairs > 3 { p3.accumulate(k, low, high) }
+      if pairs > 4 { p4.accumulate(k, low, high) }
+      if pairs > 5 { p5.accumulate(k, low, high) }
       w += 32
       k &+= 1
     }
@@ -62,4 +69,22 @@ struct FloatPair {
   }
   p0.finish(a, &output, channel)
   p1.finish(a, &output, channel)
+  if pairs > 2 { p2.finish(a, &output, channel) }
+  if pairs > 3 { p3.finish(a, &output, channel) }
+  if pairs > 4 { p4.finish(a, &output, channel) }
+  if pairs > 5 { p5.finish(a, &output, channel) }
+}
+
+/// As many pixels as the registers hold the sums of.
+@inline(never) func floatTile(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int
+) {
+  sumFloats(a, &position, weights, channel, pairs: floatTilePairs)
+}
+
+/// Four pixels.
+@inline(never) func smallFloatTile(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int
+) {
+  sumFloats(a, &position, weights, channel, pairs: 2)
 }

@@ -51,7 +51,7 @@ struct IntegerPair {
 @inline(__always) func exactColumn(_ a: ht_convolution, _ weights: UnsafePointer<UInt8>, _ channel: Int) {
   var position = TilePosition(a)
   while position.remaining > 0 {
-    if position.remaining > smallTilePixels {
+    if integerTilePairs > 2 && position.remaining > smallTilePixels {
       integerTile(a, &position, weights, channel)
     } else {
       smallIntegerTile(a, &position, weights, channel)
@@ -59,14 +59,18 @@ struct IntegerPair {
   }
 }
 
-/// Four pixels.
-@inline(never) func smallIntegerTile(
-  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int
+/// So many pairs of pixels, 2 to 6, as `sumFloats`.
+@inline(__always) private func sumCodes(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int, pairs: Int
 ) {
   let (low, high) = (load(a.start + channel), load(a.start + channel + laneCount))
   var output = position
   var p0 = IntegerPair(a, &position, low, high)
   var p1 = IntegerPair(a, &position, low, high)
+  var p2 = pairs > 2 ? IntegerPair(a, &position, low, high) : p1
+  var p3 = pairs > 3 ? IntegerPair(a, &position, low, high) : p1
+  var p4 = pairs > 4 ? IntegerPair(a, &position, low, high) : p1
+  var p5 = pairs > 5 ? IntegerPair(a, &position, low, high) : p1
   var w = weights
   var tap = 0
   while tap < Int(a.taps) {
@@ -74,10 +78,13 @@ struct IntegerPair {
     let end = k &+ Int(a.input_channels)
     while k < end {
       let (low, high) = (loadCodes(w), loadCodes(w + 4 &* laneCount))
-      ht_prefetch(w + 1024)
-      ht_prefetch(w + 1088)
+      prefetchColumn(w + 1024)
       p0.accumulate(k, low, high)
       p1.accumulate(k, low, high)
+      if pairs > 2 { p2.accumulate(k, low, high) }
+      if pairs > 3 { p3.accumulate(k, low, high) }
+      if pairs > 4 { p4.accumulate(k, low, high) }
+      if pairs > 5 { p5.accumulate(k, low, high) }
       w += 8 &* laneCount
       k &+= 4
     }
@@ -85,4 +92,22 @@ struct IntegerPair {
   }
   p0.finish(a, &output, channel)
   p1.finish(a, &output, channel)
+  if pairs > 2 { p2.finish(a, &output, channel) }
+  if pairs > 3 { p3.finish(a, &output, channel) }
+  if pairs > 4 { p4.finish(a, &output, channel) }
+  if pairs > 5 { p5.finish(a, &output, channel) }
+}
+
+/// As many pixels as the registers hold the sums of.
+@inline(never) private func integerTile(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int
+) {
+  sumCodes(a, &position, weights, channel, pairs: integerTilePairs)
+}
+
+/// Four pixels.
+@inline(never) private func smallIntegerTile(
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<UInt8>, _ channel: Int
+) {
+  sumCodes(a, &position, weights, channel, pairs: 2)
 }

@@ -10,7 +10,7 @@ extension Model {
   package static func load(
     graph: Graph, from source: any WeightSource, layout: any WeightLayout = DiffusersLayout(), defers: Bool = false
   ) throws -> Model {
-    let layers = defers ? Set(graph.nodes.filter { $0.op.facts.isLayer }.compactMap(\.op.parameters.first)) : []
+    let layers = defers ? Set(graph.layerWeights.map(\.parameter)) : []
     var deferred: [String: DeferredWeight] = [:]
     var missing: [WeightsError.Problem] = []
     var unfit: [WeightsError.Problem] = []

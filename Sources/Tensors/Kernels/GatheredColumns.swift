@@ -53,9 +53,6 @@ package struct GatheredColumns: Sendable {
 
   package var byteCount: Int { columns.byteCount + places.byteCount + weights.byteCount }
 
-  /// Packed bytes of so many weights and what may be cut off them, at the most: columns with more entries are left whole.
-  package static func mostBytes(weights: Int) -> Int { MemoryBudget.product(2, weights) }
-
   func set(in arguments: inout ht_convolution) {
     arguments.gathered_columns = UnsafePointer(columns.pointer(ht_gathered_column.self, count: gathers.count))
     arguments.excess_places = UnsafePointer(places.pointer(Int32.self))

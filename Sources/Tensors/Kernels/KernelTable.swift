@@ -35,6 +35,9 @@ package struct IntegerLayout: Hashable, Sendable {
     self.columnWidth = columnWidth
     self.gathersPairs = gathersPairs
   }
+
+  /// Bytes of so many packed weights at the most. What is cut off them may take as many again: columns with more are left whole.
+  package func mostBytes(weights: Int) -> Int { gathersPairs ? MemoryBudget.product(2, weights) : weights }
 }
 
 /// The compute kernels of one instruction set. A value that is handed down, so that one process can run them all.

@@ -92,7 +92,7 @@ package struct BenchmarkReport: Sendable {
   package var value: ConfigurationValue {
     let machine = Machine.current
     return [
-      "schema": 1, "model": .string(model), "rounds": .integer(rounds),
+      "schema": 2, "model": .string(model), "rounds": .integer(rounds),
       "instruction_sets": .list(sets.map { .string($0.rawValue) }),
       "processor": .string(machine.processor), "logical_cores": .integer(machine.logicalCores),
       "peak_memory_bytes": peakMemory.map { .integer($0) } ?? .null,

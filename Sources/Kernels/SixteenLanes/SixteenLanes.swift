@@ -5,6 +5,8 @@ import CKernels
 typealias FloatLanes = SIMD16<Float>
 typealias IntegerLanes = SIMD16<Int32>
 var laneCount: Int { @inline(__always) get { 16 } }
+/// Of pixels in a Float tile: 24 of the 32 vector registers hold sums.
+var floatTilePairs: Int { @inline(__always) get { 6 } }
 /// A range's rest of so many pixels or fewer goes to small tiles: two of them cost less than a large one.
 var smallTilePixels: Int { @inline(__always) get { 8 } }
 
