@@ -1,6 +1,6 @@
 import Tensors
 
-// The statistics file (docs/formats.md): `mu` and `sigma` as pytorch-fid reads them, and what they were made from.
+// The statistics file (docs/formats/statistics.md): `mu` and `sigma` as pytorch-fid reads them, and what they were made from.
 // Text entries are UTF-8 bytes, so that numpy reads every entry: bytes(z["extractor"]).decode().
 
 /// Names of the file's entries.

@@ -1,7 +1,7 @@
 import Synchronization
 import Tensors
 
-/// An HDF5 file, read by a child process (docs/formats.md says what such files may hold): libhdf5 can be crashed by a
+/// An HDF5 file, read by a child process (docs/formats/containers.md says what such files may hold): libhdf5 can be crashed by a
 /// malformed file, and then it is the child that dies, and the file that is refused.
 package final class HDF5File: Sendable {
   package struct Dataset: Sendable, Equatable {

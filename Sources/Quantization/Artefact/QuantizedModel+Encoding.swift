@@ -49,7 +49,7 @@ enum TableKind: String, CaseIterable {
 }
 
 extension QuantizedModel {
-  /// The arrays and the header of the file (docs/formats.md, "Quantised model").
+  /// The arrays and the header of the file (docs/formats/quantised-model.md).
   package func encode() -> (tensors: [String: StoredTensor], header: ConfigurationValue) {
     let encoded = table.encode()
     var tensors = parameters.mapValues { StoredTensor($0) }.merging(encoded.tensors) { $1 }

@@ -5,7 +5,7 @@ import Quantization
 import Tensors
 
 /// Everything quantised of a network as NumPy arrays, one number an element whatever the artefact packs: codes, scales, zero points, what they
-/// depend on, and the parameters that stay float (docs/formats.md).
+/// depend on, and the parameters that stay float (docs/formats/quantised-model.md).
 struct CodesArchive {
   private let network: ExportedNetwork
 

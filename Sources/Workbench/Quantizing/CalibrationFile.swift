@@ -3,7 +3,7 @@ import Formats
 import Quantization
 import Tensors
 
-/// Calibration sets as HDF5 files (docs/formats.md): provenance in an attribute, a group of datasets per sampling step.
+/// Calibration sets as HDF5 files (docs/formats/runs.md): provenance in an attribute, a group of datasets per sampling step.
 package enum CalibrationFile {
   static let provenanceAttribute = "provenance"
 

@@ -1,4 +1,4 @@
-/// What a report says, as data: the page is drawn from it alone, and the file beside the page holds it (docs/formats.md).
+/// What a report says, as data: the page is drawn from it alone, and the file beside the page holds it (docs/formats/runs.md).
 package struct ReportDocument: Codable, Sendable, Equatable {
   package static let currentSchema = 1
 
