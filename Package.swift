@@ -19,6 +19,11 @@ let isEVEX = Context.environment["HALFTONE_VNNI_EVEX"] != nil
       "KernelsAVX512VNNI",
       ["-Xcc", "-march=cascadelake", "-Xcc", "-mprefer-vector-width=512"]
     ),
+    // What AVX512-BF16 adds to them: one convolution.
+    (
+      "KernelsAVX512BF16",
+      ["-Xcc", "-march=cooperlake", "-Xcc", "-mprefer-vector-width=512"]
+    ),
   ]
 #else
   let instructionSets: [(target: String, flags: [String])] = [

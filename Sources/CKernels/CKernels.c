@@ -26,8 +26,11 @@ int ht_has_avx512vnni(void) {
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
+
+int ht_has_avx512bf16(void) { return ht_has_avx512vnni() && __builtin_cpu_supports("avx512bf16"); }
 #else
 int ht_has_avx2(void) { return 0; }
 int ht_has_avxvnni(void) { return 0; }
 int ht_has_avx512vnni(void) { return 0; }
+int ht_has_avx512bf16(void) { return 0; }
 #endif

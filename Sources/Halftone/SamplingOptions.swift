@@ -12,6 +12,8 @@ public struct SamplingOptions: Sendable, Equatable {
     case float
     /// The same with 3x3 convolutions by Winograd's transformed tiles; what models take whose activations are float.
     case winograd
+    /// Products of bfloat16, where the processor has them, of models whose activations are float.
+    case bf16
     /// Integer arithmetic; quantised models only, and what those with quantised activations take.
     case integer
   }

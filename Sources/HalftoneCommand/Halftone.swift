@@ -7,7 +7,8 @@ struct Halftone: ParsableCommand {
     commandName: "halftone",
     abstract: "Quantise diffusion models and sample from them, on CPUs.",
     discussion: """
-      MODEL is a diffusers folder, a U-Net's folder, a quantised .safetensors file, or a name that 'halftone list' shows.
+      MODEL is a diffusers folder, a U-Net's folder, a checkpoint of DDIM, OpenAI's or CompVis's programs, a quantised \
+      .safetensors file, or a name that 'halftone list' shows.
 
       Examples:
         halftone sample fashion-mnist-ddpm --count 16

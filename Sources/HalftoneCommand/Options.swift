@@ -108,7 +108,7 @@ struct SourceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Configuration of a checkpoint: DDIM's YAML, or OpenAI's flags as JSON or as a command line (default: the one "
+      "Configuration of a checkpoint: DDIM's or CompVis's YAML, or OpenAI's flags as JSON or as a command line (default: the one "
         + "beside it).",
       valueName: "FILE"))
   var config: String?
@@ -176,7 +176,7 @@ struct FirstStageOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Model whose first stage to use, or a first stage by itself.", valueName: "MODEL"))
   var model: String
   @Option(help: ArgumentHelp("Run folder.", valueName: "DIR")) var out: String
-  @Option(help: "What runs the network (default: integer arithmetic where it is quantised, winograd for others).")
+  @Option(help: "What runs the network (default: integer where activations are quantised, winograd for others).")
   var executor: ExecutorKind?
   @OptionGroup var tiles: TileOptions
   @Option(help: ArgumentHelp("Configuration of a checkpoint (default: the one beside it).", valueName: "FILE"))

@@ -144,7 +144,7 @@ package enum QuantizationError: HalftoneError, Equatable {
 
   package var hint: String? {
     switch self {
-    case .patterns: "list the layers with 'halftone inspect MODEL'"
+    case .patterns: "list the layers with 'halftone inspect MODEL --layers'"
     case .setOfOtherModel, .setOfOtherShape, .setOfOtherSampler, .setOfOtherDistribution, .setTooSmall, .stepTooSmall:
       "make a set for this model and recipe with 'halftone calibrate'"
     case .schema(_, let found, let known) where found > known: "open it with a newer version of Halftone"

@@ -60,7 +60,7 @@ package struct StoredTensor: Sendable, Equatable {
     let values: [Float]
     switch type {
     case .f32: values = elements(count, UInt32.self).map { Float(bitPattern: $0) }
-    case .bf16: values = elements(count, UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
+    case .bf16: values = elements(count, UInt16.self).map { Float(bfloat16Bits: $0) }
     case .f16: values = elements(count, UInt16.self).map(Self.widen)
     case .f64: values = elements(count, UInt64.self).map { Float(Double(bitPattern: $0)) }
     default: return nil

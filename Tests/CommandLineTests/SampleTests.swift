@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import TestSupport
+import Tensors
 import Testing
 
 /// What `sample` promises about pixels, interruptions and folders, on the embedded model.
@@ -158,6 +159,28 @@ import Testing
     let other = try halftone.run(sample(folder, "--count", "2"))
     #expect(other.status == 4)
     #expect(other.errors.contains("configuration.executor: \"float\" there, \"winograd\" asked for"))
+  }
+
+  @Test func bfloat16IsRefusedWhereItCannotRun() throws {
+    let temporary = try TemporaryFolder()
+    let folder = temporary.file("run")
+    var plain = halftone
+    plain.environment["HALFTONE_ISA"] = "base"
+    let refused = try plain.run(sample(folder, "--count", "1", "--executor", "bf16"))
+    #expect(refused.status == 2)
+    #expect(
+      refused.errors.hasSuffix(
+        """
+        error[E-ISA]: '--executor bf16' needs a processor with AVX512-BF16; what runs here are the kernels for base
+        hint: leave --executor out to take the fastest that runs here
+
+        """), "\(refused.errors)")
+    #expect(!FileManager.default.fileExists(atPath: folder))
+    if KernelTable.best.convolveBF16 == nil { return }
+    #expect(try halftone.run(sample(folder, "--count", "1", "--executor", "bf16")).status == 0)
+    // Another arithmetic, other bits: not the same run.
+    let other = try halftone.run(sample(folder, "--count", "2"))
+    #expect(other.errors.contains("configuration.executor: \"bf16\" there, \"winograd\" asked for"))
   }
 
   @Test func imagesFromGivenNoiseAreThoseOfPyTorch() throws {

@@ -19,17 +19,18 @@ typedef struct {
 //   sum[o]   = start[o] + sum over taps, then input channels, of input[tap][c] * weight[o][tap][c]
 //   value[o] = fma(sum[o], scale[o], bias[o]) + residual        (integer; scale = s_activation * s_weight[o])
 //   value[o] = bias[o] + sum, accumulated from bias[o] in tap-then-channel order by fused multiply-add, + residual (f32)
+//   the same in bfloat16, two channels at a time, as the processor's instruction rounds
 //
 // The input is a halo buffer: every tap of every output pixel is inside it, so there is no padding here.
 typedef struct {
-  const void *input;            // f32 or u8, at the halo buffer's first element
+  const void *input;            // f32, u8 or bfloat16, at the halo buffer's first element
   const int32_t *tap_offsets;   // element offset of each tap from the output pixel's first input element
   int32_t taps;
-  int32_t input_channels;       // f32: as is; u8: padded to a multiple of 4 in the buffer and in the weights
+  int32_t input_channels;       // f32: as is; u8: padded to a multiple of 4 in the buffer and in the weights; bfloat16: even
   int64_t input_row_stride;     // elements between input rows, times the convolution's vertical stride
   int64_t input_pixel_stride;   // elements between input pixels, times the convolution's horizontal stride
   const void *weights;          // packed: f32 [block][tap][ic][32]; s8 [column][tap][ic/4][channel of the column][4], a
-                                // column being two vectors of output channels: 16 or 32
+                                // column being two vectors of output channels: 16 or 32; bfloat16 [block][tap][ic/2][32][2]
   const ht_gathered_column *gathered_columns;  // plain AVX2, or NULL
   const int32_t *excess_places;                // of each entry: tap, first of its four inputs
   const void *excess_weights;                  // s8 [entry][8][4]
@@ -45,23 +46,26 @@ typedef struct {
   int32_t output_channels;      // true count; the last block may be partial and must not be written past it
 } ht_convolution;
 
+// What passes write: f32; u8 codes; or the upper halves of f32, rounded to nearest even (bfloat16).
+enum { HT_ELEMENT_FLOAT = 0, HT_ELEMENT_CODE, HT_ELEMENT_BFLOAT16 };
+
 enum { HT_ACTIVATION_NONE = 0, HT_ACTIVATION_SILU, HT_ACTIVATION_GELU, HT_ACTIVATION_RELU, HT_ACTIVATION_MISH };
 
 // Elementwise pass of one image: destination = store(activation(fma(source, scale[c], shift[c])) * factor[c]).
 // A plain strided copy, the addition of a vector per channel and nearest upsampling are cases of it.
-// Writes f32, or u8 codes q = clamp(rint(value * inverse_step) + zero_point, 0, largest_code).
+// Writes f32, bfloat16, or u8 codes q = clamp(rint(value * inverse_step) + zero_point, 0, largest_code).
 typedef struct {
   const float *source;
   int64_t source_row_stride, source_pixel_stride;
   const float *scale, *shift;   // per channel; NULL stands for ones, and for zeros
   const float *factor;          // per channel; NULL stands for ones
-  void *destination;            // f32 or u8, at the first pixel to write (inside a halo buffer, past the border)
+  void *destination;            // at the first pixel to write (inside a halo buffer, past the border)
   int64_t destination_row_stride, destination_pixel_stride;
   int32_t height, width;        // of the destination
   int32_t channels;
   int32_t upsample_shift;       // 0, or 1: destination (y, x) reads source (y >> 1, x >> 1)
   int32_t activation;           // HT_ACTIVATION_…
-  int32_t to_codes;             // 0: f32 destination; 1: u8 destination
+  int32_t element;              // HT_ELEMENT_…, the destination's
   float inverse_step;
   int32_t zero_point;
   int32_t largest_code;         // 2^bits - 1, at most 255
@@ -87,13 +91,13 @@ typedef struct {
   int32_t numerators;           // 1: the powers are not divided by their sum
 } ht_softmax;
 
-// Where row-wise passes store: channels [first, first + count) of each row, times factor[c], as f32 or as ht_transform's codes.
+// Where row-wise passes store: channels [first, first + count) of each row, times factor[c], as f32, bfloat16 or ht_transform's codes.
 typedef struct {
-  void *destination;            // f32 or u8, at channel 0 of the first row
+  void *destination;            // at channel 0 of the first row
   int64_t row_stride;           // elements from row to row
   const float *factor;          // per channel; NULL stands for ones
   int32_t first, count;
-  int32_t to_codes;             // 0: f32 destination; 1: u8 destination
+  int32_t element;              // HT_ELEMENT_…, the destination's
   float inverse_step;
   int32_t zero_point;
   int32_t largest_code;
@@ -260,5 +264,6 @@ typedef struct {
 int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
 int ht_has_avxvnni(void);     // AVX-VNNI on top of it
 int ht_has_avx512vnni(void);  // AVX-512 F, CD, BW, DQ, VL and VNNI on top of it
+int ht_has_avx512bf16(void);  // AVX512-BF16 on top of that
 // Processors this process may run on, at least 1.
 int ht_processor_count(void);

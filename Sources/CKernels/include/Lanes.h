@@ -16,6 +16,7 @@ typedef float ht_floats8 __attribute__((ext_vector_type(8)));
 typedef float ht_floats16 __attribute__((ext_vector_type(16)));
 typedef int32_t ht_ints8 __attribute__((ext_vector_type(8)));
 typedef int32_t ht_ints16 __attribute__((ext_vector_type(16)));
+typedef uint16_t ht_halves16 __attribute__((ext_vector_type(16)));
 typedef uint8_t ht_bytes16 __attribute__((ext_vector_type(16)));
 
 // Loads and stores at any alignment -----------------------------------------------------------------------------------
@@ -59,6 +60,14 @@ HT_INLINE void ht_store_bytes16(uint8_t *p, ht_ints16 v) {
 HT_INLINE void ht_store_first_bytes16(uint8_t *p, ht_ints16 v, int64_t count) {
   ht_bytes16 b = __builtin_convertvector(v, ht_bytes16);
   memcpy(p, &b, (size_t)count);
+}
+
+// The first `count` values rounded to bfloat16, to nearest even; NaN stays NaN.
+HT_INLINE void ht_store_first_bfloats16(uint16_t *p, ht_floats16 v, int64_t count) {
+  ht_ints16 bits = (ht_ints16)v;
+  ht_ints16 rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  ht_halves16 h = __builtin_convertvector((v == v ? rounded : (ht_ints16)0x7fc00000) >> 16, ht_halves16);
+  memcpy(p, &h, (size_t)count * sizeof(uint16_t));
 }
 
 // Byte j of lane i is p_j[i] with its highest bit flipped: codes with zero point 128 as signed bytes.
@@ -151,8 +160,15 @@ HT_INLINE ht_ints8 ht_widen_pairs8(ht_ints8 sum, ht_ints8 pairs, ht_ints8 ones) 
 }
 #endif
 
+// Two bfloat16 times two bfloat16, added to each 32-bit lane as the instruction rounds: products of subnormal numbers are zero.
+#if defined(__AVX512BF16__)
+HT_INLINE ht_floats16 ht_dot_bfloats16(ht_floats16 sum, ht_ints16 x, ht_ints16 w) {
+  return (ht_floats16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
+}
+#endif
+
 // The four bytes at p as one lane's value.
-HT_INLINE int32_t ht_four_bytes(const uint8_t *p) { int32_t v; memcpy(&v, p, sizeof v); return v; }
+HT_INLINE int32_t ht_four_bytes(const void *p) { int32_t v; memcpy(&v, p, sizeof v); return v; }
 
 HT_INLINE void ht_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 

@@ -15,6 +15,7 @@ struct ContractionLayer {
 
   /// Whether the weights are transformed for tiles of 4x4 outputs.
   var isWinograd: Bool { parts[0].weights.format == .winograd }
+  var isBFloat16: Bool { parts[0].weights.format == .bfloat16 }
   /// Whether codes are multiplied; where a quantised input is not, it is simulated.
   var isInteger: Bool { parts[0].weights.format == .integer }
 
@@ -62,10 +63,14 @@ struct ContractionLayer {
       parts = try Self.parts(codes, quantized.quantizer, input: inputQuantizers.rows[0], out, input, taps, layout)
     } else {
       let values = try quantized?.dequantized ?? model.parameter(weightName)!
-      let weights =
-        arithmetic == .winograd && Self.paysWinograd(node, out: out, input: input, taps: taps)
-        ? try PackedWeights.winograd(values.values, outputChannels: out, inputChannels: input)
-        : try PackedWeights.float(values.values, outputChannels: out, inputChannels: input, taps: taps)
+      let weights: PackedWeights
+      switch arithmetic {
+      case .winograd where Self.paysWinograd(node, out: out, input: input, taps: taps):
+        weights = try .winograd(values.values, outputChannels: out, inputChannels: input)
+      case .bfloat16 where Self.paysBFloat16(dims):
+        weights = try .bfloat16(values.values, outputChannels: out, inputChannels: input, taps: taps)
+      default: weights = try .float(values.values, outputChannels: out, inputChannels: input, taps: taps)
+      }
       parts = [ContractionPart(channels: 0..<input, weights: weights, weightScales: [], granule: 0)]
     }
   }
@@ -104,6 +109,10 @@ struct ContractionLayer {
     let pixels = node.shape.pixels
     return pixels.height * pixels.width >= fewestWinogradPixels
   }
+
+  /// Channels of an image are few and odd, and images are what rounding would be seen in.
+  /// - Parameter dims: of the weight.
+  static func paysBFloat16(_ dims: [Int]) -> Bool { dims[0] > 8 && dims[1] > 8 && dims[1] % 2 == 0 }
 
   /// Codes minus zero points as the signed bytes that the kernels multiply.
   private static func signedCodes(_ weight: QuantizedWeight, path: String) throws(ExecutionError) -> [Int8] {

@@ -44,7 +44,9 @@ final class FastExecutor: Sendable {
       Self.packedBytes(model.graph, table, arithmetic, layout), for: "the packed weights of the network's layers")
     func program(_ phase: Phase) throws -> Program {
       var compiler = ProgramCompiler(
-        model: model, table: table, arithmetic: arithmetic, layout: layout, phase: phase)
+        model: model, table: table,
+        // What runs once a step costs nothing in Float.
+        arithmetic: arithmetic == .bfloat16 && phase == .step ? .direct : arithmetic, layout: layout, phase: phase)
       return try compiler.compile()
     }
     temporal = try program(.step)
@@ -62,6 +64,9 @@ final class FastExecutor: Sendable {
       let count = MemoryBudget.product(4, graph.parameterDims(of: node)?.reduce(1, *) ?? 0)
       switch arithmetic {
       case .direct: return MemoryBudget.sum(sum, count)
+      case .bfloat16:
+        let isHalved = graph.parameterDims(of: node).map(ContractionLayer.paysBFloat16) ?? false
+        return MemoryBudget.sum(sum, isHalved ? count / 2 : count)
       // Tiles have 36 products for 9 taps.
       case .winograd: return MemoryBudget.sum(sum, MemoryBudget.product(4, count))
       case .integer:

@@ -14,7 +14,7 @@ struct ProgramCompiler {
   private var steps: [ProgramStep] = []
   private var buffers: [Int: BufferID] = [:]
   private var absorbed: Set<Int> = []
-  /// Codes that several layers read, by the node they are of.
+  /// Codes, or values in bfloat16, that several layers read, by the node they are of.
   private var sharedCodes: [Int: BufferID] = [:]
   /// Where values of other phases lie that are no vectors.
   private var imports: [Int: BufferID] = [:]
@@ -27,6 +27,11 @@ struct ProgramCompiler {
     self.arithmetic = arithmetic
     self.layout = layout
     fusion = FusionPlan(graph: model.graph, phase: phase)
+    if arithmetic == .bfloat16 {
+      fusion.shareNormalizations { reader, other in
+        [reader, other].allSatisfy { ContractionLayer.paysBFloat16(model.graph.parameterDims(of: $0)!) }
+      }
+    }
     if arithmetic == .integer {
       fusion.shareNormalizations { reader, other in
         let inputs = [reader, other].map { table.activations[Site(node: $0.path, role: .input)] }
@@ -215,10 +220,14 @@ struct ProgramCompiler {
       height: height + padding.top + padding.bottom, width: width + padding.left + padding.right, padding: padding,
       pixelStride: isInteger ? PackedWeights.paddedInputChannels(channels) : channels)
     let readsSource =
-      layer.inputQuantizers == nil && preparation.isIdentity && preparation.segments.count == 1 && halo.isBare
+      layer.inputQuantizers == nil && !layer.isBFloat16 && preparation.isIdentity && preparation.segments.count == 1
+      && halo.isBare
     let written = sharedCodes[root]
     let scratch =
-      readsSource ? nil : written ?? reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * 4)
+      readsSource
+      ? nil
+      : written
+        ?? reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * (layer.isBFloat16 ? 2 : 4))
     if let written { planner.touch(written, at: now) }
     if fusion.isShared[root] { sharedCodes[root] = scratch }
 

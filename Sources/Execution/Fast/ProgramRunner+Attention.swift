@@ -181,7 +181,7 @@ extension ProgramRunner {
           of: left.assumingMemoryBound(to: Float.self) + first, stride: stride, inputs: product.inputs,
           by: floats(product.packed), bias: zeros.baseAddress!, into: output, stride: outputStride,
           outputs: product.outputs
-        ) { convolve($0, rows: rows, blocks: blocks, isInteger: false) }
+        ) { convolve($0, rows: rows, blocks: blocks, weights: .float) }
       }
       guard product.scale != 1 else { return }
       if outputStride == product.outputs {
@@ -207,7 +207,7 @@ extension ProgramRunner {
     ) { arguments in
       arguments.start = UnsafePointer(start)
       arguments.scale = UnsafePointer(scale)
-      convolve(arguments, rows: rows, blocks: blocks, isInteger: true)
+      convolve(arguments, rows: rows, blocks: blocks, weights: .integer)
     }
   }
 
@@ -252,7 +252,7 @@ extension ProgramRunner {
       var pass = ht_transform(
         line: source + range.lowerBound * channels, pixels: range.count, channels: channels,
         to: bytes(target) + range.lowerBound * pixelStride, pixelStride: pixelStride)
-      pass.quantize(by: quantizer)
+      pass.write(.codes(quantizer))
       kernels.transform(&pass)
     }
   }

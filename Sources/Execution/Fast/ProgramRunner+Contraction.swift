@@ -6,25 +6,25 @@ extension ProgramRunner {
   func run(_ contraction: Contraction) {
     let slot = constants.slots[contraction.slot]
     let halo = contraction.halo
-    let isInteger = contraction.isInteger
+    let elements = elements(of: contraction, slot)
     let input: UnsafeMutableRawPointer
     if let scratch = contraction.scratch {
       input = arena + program.offset(scratch)
       if !contraction.isPrepared {
-        timed(contraction.preparation.work(toCodes: isInteger)) {
-          fillBorder(of: halo, at: input, codes: isInteger ? slot.input : nil)
+        timed(contraction.preparation.work(writing: elements)) {
+          fillBorder(of: halo, at: input, elements)
           prepare(
             contraction.preparation,
             into: Destination(
-              base: input + halo.firstElement * (isInteger ? 1 : 4), rowStride: halo.width * halo.pixelStride,
-              pixelStride: halo.pixelStride, quantizer: isInteger ? slot.input : nil,
-              factors: isInteger ? contraction.inputFactors : nil))
+              base: input + halo.firstElement * elements.size, rowStride: halo.width * halo.pixelStride,
+              pixelStride: halo.pixelStride, elements: elements,
+              factors: contraction.isInteger ? contraction.inputFactors : nil))
         }
       }
     } else {
       input = UnsafeMutableRawPointer(floats(contraction.preparation.segments[0].buffer))
     }
-    if !isInteger { observeAndSimulate(contraction, input.assumingMemoryBound(to: Float.self), slot.input) }
+    if case .float = elements { observeAndSimulate(contraction, input.assumingMemoryBound(to: Float.self), slot.input) }
     timed(contraction.work) {
       if let tiles = contraction.winograd {
         multiplyTiles(contraction, tiles, input.assumingMemoryBound(to: Float.self), slot)
@@ -36,6 +36,13 @@ extension ProgramRunner {
       let count = contraction.outputHeight * contraction.outputWidth * contraction.outputChannels
       simulate(floats(contraction.output), count, quantizer, channels: contraction.outputChannels)
     }
+  }
+
+  /// What the contraction's input is written as. - Precondition: an integer layer's input is quantised, as packing its weights required.
+  private func elements(of contraction: Contraction, _ slot: CallConstants.Slot) -> StoredElements {
+    if contraction.isBFloat16 { return .bfloat16 }
+    if contraction.isInteger, let quantizer = slot.input { return .codes(quantizer) }
+    return .float
   }
 
   private func observeAndSimulate(
@@ -94,20 +101,20 @@ extension ProgramRunner {
   private func multiply(_ contraction: Contraction, _ input: UnsafeMutableRawPointer, _ slot: CallConstants.Slot) {
     let halo = contraction.halo
     let (height, width) = (contraction.outputHeight, contraction.outputWidth)
-    let isInteger = contraction.isInteger
+    let elementSize = elements(of: contraction, slot).size
     contraction.tapOffsets.withUnsafeBufferPointer { offsets in
       constants.floats.withUnsafeBufferPointer { floats in
         constants.integers.withUnsafeBufferPointer { integers in
           for (position, part) in contraction.parts.enumerated() {
             let places = slot.parts[position]
             var arguments = ht_convolution()
-            arguments.input = UnsafeRawPointer(input + part.channels.lowerBound * (isInteger ? 1 : 4))
+            arguments.input = UnsafeRawPointer(input + part.channels.lowerBound * elementSize)
             arguments.tap_offsets = offsets.baseAddress
             part.weights.set(in: &arguments)
             arguments.input_row_stride = Int64(halo.width * halo.pixelStride * contraction.stride)
             arguments.input_pixel_stride = Int64(halo.pixelStride * contraction.stride)
             arguments.bias = floats.baseAddress! + places.bias
-            if isInteger {
+            if contraction.isInteger {
               arguments.scale = floats.baseAddress! + places.scale
               arguments.start = integers.baseAddress! + places.start
             }
@@ -120,7 +127,7 @@ extension ProgramRunner {
             arguments.output_pixel_stride = Int64(contraction.outputChannels)
             arguments.width = Int32(width)
             arguments.output_channels = Int32(contraction.outputChannels)
-            convolve(arguments, rows: height, blocks: contraction.blocks, isInteger: isInteger)
+            convolve(arguments, rows: height, blocks: contraction.blocks, weights: part.weights.format)
           }
         }
       }
@@ -128,7 +135,8 @@ extension ProgramRunner {
   }
 
   /// Divides a convolution among the workers, by blocks of output channels and by rows.
-  func convolve(_ arguments: ht_convolution, rows: Int, blocks: Int, isInteger: Bool) {
+  func convolve(_ arguments: ht_convolution, rows: Int, blocks: Int, weights: PackedWeights.Format) {
+    let kernel = kernel(for: weights)
     let grid = WorkGrid(rows: rows, blocks: blocks, workers: pool?.threads ?? 1)
     parallel(grid.pieces) { index in
       var piece = arguments
@@ -137,14 +145,24 @@ extension ProgramRunner {
       piece.row_end = Int32(rows.upperBound)
       piece.block_begin = Int32(blocks.lowerBound)
       piece.block_end = Int32(blocks.upperBound)
-      if isInteger { kernels.convolveU8S8(&piece) } else { kernels.convolveF32(&piece) }
+      kernel(&piece)
+    }
+  }
+
+  private func kernel(for weights: PackedWeights.Format) -> KernelTable.Kernel<ht_convolution> {
+    switch weights {
+    case .float, .winograd: kernels.convolveF32
+    case .integer: kernels.convolveU8S8
+    case .bfloat16:
+      kernels.convolveBF16 ?? { _ in preconditionFailure("an executor in bfloat16 was made without its kernel") }
     }
   }
 
   /// Sets the padding to zero, or to the codes that stand for zero (they change with the step).
-  private func fillBorder(of halo: Halo, at base: UnsafeMutableRawPointer, codes quantizer: AffineQuantizer?) {
+  private func fillBorder(of halo: Halo, at base: UnsafeMutableRawPointer, _ elements: StoredElements) {
     if halo.isBare { return }
-    let size = halo.pixelStride * (quantizer == nil ? 4 : 1)
+    let size = halo.pixelStride * elements.size
+    let quantizer = if case .codes(let quantizer) = elements { quantizer } else { nil as AffineQuantizer? }
     let row = halo.width * size
     // One pixel's codes, where its channels differ.
     let pattern =

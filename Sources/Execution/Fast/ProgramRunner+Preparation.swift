@@ -8,14 +8,32 @@ extension ProgramRunner {
     let base: UnsafeMutableRawPointer
     let rowStride: Int
     let pixelStride: Int
-    /// Set to write codes; otherwise Float.
-    var quantizer: AffineQuantizer?
+    var elements = StoredElements.float
     /// What each channel is multiplied by before its code is taken; nil: ones.
     var factors: [Float]?
 
     func withFactors(_ body: (UnsafePointer<Float>?) -> Void) {
       guard let factors else { return body(nil) }
       factors.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+  }
+
+  /// What a pass writes.
+  enum StoredElements {
+    case float
+    case bfloat16
+    case codes(AffineQuantizer)
+
+    var size: Int {
+      switch self {
+      case .float: 4
+      case .bfloat16: 2
+      case .codes: 1
+      }
+    }
+    /// Channels at which a quantiser's granules end.
+    var boundaries: [Int] {
+      if case .codes(let quantizer) = self { quantizer.boundaries } else { [] }
     }
   }
 
@@ -35,8 +53,7 @@ extension ProgramRunner {
     let affine = channelAffine(preparation)
     let factor = preparation.upsamples ? 2 : 1
     let (height, width) = (preparation.height * factor, preparation.width * factor)
-    let elementSize = destination.quantizer == nil ? 4 : 1
-    let pieces = preparation.pieces(splitAt: destination.quantizer?.boundaries ?? [])
+    let pieces = preparation.pieces(splitAt: destination.elements.boundaries)
     destination.withFactors { factors in
       split(height / factor) { sourceRows in
         let rows = (sourceRows.lowerBound * factor)..<(sourceRows.upperBound * factor)
@@ -51,7 +68,7 @@ extension ProgramRunner {
           pass.scale = affine.map { UnsafePointer($0.scale + piece.offset) }
           pass.shift = affine.map { UnsafePointer($0.shift + piece.offset) }
           pass.factor = factors.map { $0 + piece.offset }
-          pass.destination = destination.base + start * elementSize
+          pass.destination = destination.base + start * destination.elements.size
           pass.destination_row_stride = Int64(destination.rowStride)
           pass.destination_pixel_stride = Int64(destination.pixelStride)
           pass.height = Int32(rows.count)
@@ -59,7 +76,7 @@ extension ProgramRunner {
           pass.channels = Int32(piece.channels)
           pass.upsample_shift = preparation.upsamples ? 1 : 0
           pass.activation = preparation.activation?.kernelCode ?? Int32(HT_ACTIVATION_NONE)
-          if let quantizer = destination.quantizer { pass.quantize(by: quantizer, granule: piece.granule) }
+          pass.write(destination.elements, granule: piece.granule)
           kernels.transform(&pass)
         }
       }

@@ -8,8 +8,7 @@ extension ProgramRunner {
     let channels = preparation.channels
     let width = preparation.segments[0].channels
     let source = UnsafePointer(floats(preparation.segments[0].buffer))
-    let elementSize = destination.quantizer == nil ? 4 : 1
-    let boundaries = destination.quantizer?.boundaries ?? []
+    let (elementSize, boundaries) = (destination.elements.size, destination.elements.boundaries)
     destination.withFactors { factors in
       split(preparation.height * preparation.width) { rows in
         var out = ht_row_store()
@@ -19,7 +18,7 @@ extension ProgramRunner {
         var start = 0
         for (granule, end) in (boundaries + [channels]).enumerated() {
           (out.first, out.count) = (Int32(start), Int32(end - start))
-          if let quantizer = destination.quantizer { out.quantize(by: quantizer, granule: granule) }
+          out.write(destination.elements, granule: granule)
           run(function, source + rows.lowerBound * width, rows: rows.count, channels: channels, out)
           start = end
         }
@@ -56,11 +55,16 @@ extension ht_row_store {
     count = Int32(channels)
   }
 
-  /// Lets the pass write codes.
-  mutating func quantize(by quantizer: AffineQuantizer, granule: Int) {
-    to_codes = 1
-    inverse_step = 1 / quantizer.scales[granule]
-    zero_point = Int32(quantizer.zeroPoints[granule])
-    largest_code = Int32(quantizer.largestCode)
+  /// Lets the pass write such elements.
+  mutating func write(_ elements: ProgramRunner.StoredElements, granule: Int) {
+    switch elements {
+    case .float: element = Int32(HT_ELEMENT_FLOAT)
+    case .bfloat16: element = Int32(HT_ELEMENT_BFLOAT16)
+    case .codes(let quantizer):
+      element = Int32(HT_ELEMENT_CODE)
+      inverse_step = 1 / quantizer.scales[granule]
+      zero_point = Int32(quantizer.zeroPoints[granule])
+      largest_code = Int32(quantizer.largestCode)
+    }
   }
 }

@@ -146,11 +146,16 @@ extension ht_transform {
     self.channels = Int32(channels)
   }
 
-  /// Lets the pass write codes.
-  mutating func quantize(by quantizer: AffineQuantizer, granule: Int = 0) {
-    to_codes = 1
-    inverse_step = 1 / quantizer.scales[granule]
-    zero_point = Int32(quantizer.zeroPoints[granule])
-    largest_code = Int32(quantizer.largestCode)
+  /// Lets the pass write such elements.
+  mutating func write(_ elements: ProgramRunner.StoredElements, granule: Int = 0) {
+    switch elements {
+    case .float: element = Int32(HT_ELEMENT_FLOAT)
+    case .bfloat16: element = Int32(HT_ELEMENT_BFLOAT16)
+    case .codes(let quantizer):
+      element = Int32(HT_ELEMENT_CODE)
+      inverse_step = 1 / quantizer.scales[granule]
+      zero_point = Int32(quantizer.zeroPoints[granule])
+      largest_code = Int32(quantizer.largestCode)
+    }
   }
 }

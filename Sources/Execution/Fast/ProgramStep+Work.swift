@@ -4,7 +4,7 @@ extension ProgramStep {
   var work: String? {
     switch self {
     case .contraction, .attention: nil
-    case .materialize(let preparation, _): preparation.work(toCodes: false)
+    case .materialize(let preparation, _): preparation.work(writing: .float)
     case .add: "add"
     case .affine: "affine"
     case .addPerChannel: "add per channel"
@@ -32,13 +32,13 @@ extension Contraction {
       case let taps: "convolution of \(taps) taps"
       }
     if winograd != nil { return "\(kernel), float, Winograd" }
-    return "\(kernel), \(isInteger ? "integer" : "float")"
+    return "\(kernel), \(isInteger ? "integer" : isBFloat16 ? "bfloat16" : "float")"
   }
 }
 
 extension Preparation {
-  /// `norm, silu, codes`.
-  func work(toCodes: Bool) -> String {
+  /// `norm, silu, quantise`.
+  func work(writing elements: ProgramRunner.StoredElements) -> String {
     var parts: [String] = []
     if norm != nil { parts.append("norm") }
     switch rowFunction {
@@ -48,7 +48,11 @@ extension Preparation {
     }
     if let activation { parts.append(activation.rawValue) }
     if upsamples { parts.append("upsample") }
-    parts.append(toCodes ? "quantise" : "copy")
+    switch elements {
+    case .float: parts.append("copy")
+    case .bfloat16: parts.append("round to bfloat16")
+    case .codes: parts.append("quantise")
+    }
     return parts.joined(separator: ", ")
   }
 }

@@ -107,6 +107,9 @@ enum Arithmetic: Sendable {
   case direct
   /// In Float, 3x3 convolutions by transformed tiles; quantised layers simulated.
   case winograd
+  /// On inputs and weights rounded to bfloat16, summed in Float; layers with few channels, attention's products and the temporal
+  /// block in Float.
+  case bfloat16
   /// Quantised layers on codes, the others directly in Float.
   case integer
 }
@@ -174,6 +177,7 @@ struct Contraction: Sendable {
 
   /// Whether codes are multiplied.
   var isInteger: Bool { parts[0].weights.format == .integer }
+  var isBFloat16: Bool { parts[0].weights.format == .bfloat16 }
   var blocks: Int { parts[0].weights.blocks }
   var taps: Int { parts[0].weights.taps }
 }

@@ -49,9 +49,9 @@ package struct ElementConversion: Sendable {
       out.appendLittle(rounded.bitPattern)
       back = Double(rounded)
     case .bf16:
-      let bits = Self.bfloat16(single)
+      let bits = single.bfloat16Bits
       out.appendLittle(bits)
-      back = Double(Float(bitPattern: UInt32(bits) << 16))
+      back = Double(Float(bfloat16Bits: bits))
     default:
       let (bits, rounded) = Self.half(single)
       out.appendLittle(bits)
@@ -72,11 +72,6 @@ package struct ElementConversion: Sendable {
     guard nearest.isFinite, Double(nearest) != value else { return nearest }
     let truncated = abs(Double(nearest)) > abs(value) ? nearest.bitPattern - 1 : nearest.bitPattern
     return Float(bitPattern: truncated | 1)
-  }
-
-  private static func bfloat16(_ value: Float) -> UInt16 {
-    if value.isNaN { return UInt16(truncatingIfNeeded: value.bitPattern >> 16) | 0x40 }
-    return UInt16(truncatingIfNeeded: (value.bitPattern + 0x7fff + (value.bitPattern >> 16 & 1)) >> 16)
   }
 
   /// IEEE binary16 and its value: the multiple of the value's unit in the last place that is nearest.

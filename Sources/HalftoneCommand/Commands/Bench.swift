@@ -28,6 +28,7 @@ struct Bench: ParsableCommand {
   var threads = CountList([WorkerPool.processorCount])
   @Option(name: .customLong("repeat"), help: ArgumentHelp("Rounds.", valueName: "R")) var rounds: Int = 15
   @Flag(help: "Show where the time goes, by kind of work.") var ops = false
+  @Flag(help: "Also time the float model with --executor bf16.") var bf16 = false
   @Flag(help: "Time gradients of the float model, as reconstruction forms them, instead.") var gradients = false
   @Flag(
     name: .customLong("compare-isa"),
@@ -56,6 +57,7 @@ struct Bench: ParsableCommand {
     if gradients, !quantized.isEmpty || ops || driven || component != .denoiser {
       throw ValidationError("--gradients takes neither --quantized nor --ops nor --driven, and times denoisers only")
     }
+    if gradients, bf16 { throw ValidationError("--gradients does not go with --bf16") }
     if compareISA, gradients || driven {
       throw ValidationError("--compare-isa goes with neither --gradients nor --driven")
     }
@@ -66,7 +68,8 @@ struct Bench: ParsableCommand {
     let status = try BenchCommand(
       model: model, component: component, randomWeights: randomWeights, quantized: quantized,
       modelOptions: source.modelOptions,
-      batches: batch.counts, threads: threads.counts, rounds: rounds, showsWork: ops,
+      batches: batch.counts, threads: threads.counts, rounds: rounds, timesBFloat16: bf16,
+      showsWork: ops,
       timesGradients: gradients, json: json, isDriven: driven, comparesKernels: compareISA,
       requiredSpeedup: requireSpeedup
     ).run(session(common))

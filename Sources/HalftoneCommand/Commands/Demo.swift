@@ -3,10 +3,11 @@ import Workbench
 
 struct Demo: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Quantise, sample and score the embedded model; ends with a table.",
+    abstract: "Quantise, sample and score the embedded models; ends with tables, grids and a report.",
     discussion: """
-      Float, W8A8 and W4A8 with TFMQ's per-step ranges, and W4A8 rounded to nearest, at equal seeds. Under ten minutes on \
-      two cores; --quick, with few images and steps, under two.
+      The pixel model: Float, W8A8 and W4A8 by Halftone's recipes, W4A8 as TFMQ-DM has it, and W4A8 rounded to nearest, at \
+      equal seeds. Then the latent model with guidance: Float, W8A8 and W4A8, its decoder in integers. Under ten minutes \
+      on two cores; --quick, with few images and steps, under three.
 
       Example:
         halftone demo --quick

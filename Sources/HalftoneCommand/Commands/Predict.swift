@@ -6,7 +6,7 @@ struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Call the network once on arrays from a file.",
     discussion: """
-      Reads x (N C H W), t (N) and, for class-conditional models, labels (N); writes y. The tool for comparing with other \
+      Reads x (N C H W), t (N) and, for conditional models, labels (N) or context (N tokens width); writes y. The tool for comparing with other \
       programs. With --component it calls a first stage's network in that network's own units, without the scale of latents: x is \
       what it decodes or encodes; the y of an encoder holds means and log variances where it gives distributions.
 
@@ -18,7 +18,7 @@ struct Predict: ParsableCommand {
   @Option(help: ArgumentHelp("Arrays to call the network on.", valueName: "in.npz")) var input: String
   @Option(help: ArgumentHelp("Where to write y.", valueName: "out.npz")) var out: String
   @Option(help: "A network of the first stage instead of the denoiser.") var component: StageSide?
-  @Option(help: "What runs the network (default: integer for quantised models, winograd for others).")
+  @Option(help: "What runs the network (default: integer where activations are quantised, winograd for others).")
   var executor: ExecutorKind?
   @Option(help: ArgumentHelp("Sampling step whose quantisers to use, from 0.", valueName: "K")) var step: Int?
   @OptionGroup var source: SourceOptions

@@ -39,7 +39,7 @@ struct Sample: ParsableCommand {
   )
   var labels: LabelCycle?
 
-  @Option(help: "What runs the network (default: integer for quantised models, winograd for others).")
+  @Option(help: "What runs the network (default: integer where activations are quantised, winograd for others).")
   var executor: ExecutorKind?
 
   @OptionGroup var compute: ComputeOptions

@@ -3,7 +3,7 @@ import CKernels
 // Functions of each token's channels together. The sums of channel c go to lane c % 16 and the lanes are added as a fixed tree, so
 // the bits depend on the row alone.
 
-/// Stores rows as Float or as codes. See `ht_row_store`.
+/// Stores rows as Float, bfloat16 or codes. See `ht_row_store`.
 private struct RowStore {
   private let out: ht_row_store
   private let coder: Coder
@@ -17,22 +17,13 @@ private struct RowStore {
   @inline(__always) var first: Int { Int(out.first) }
   @inline(__always) var end: Int { Int(out.first) &+ Int(out.count) }
 
-  /// Stores `count` channels from `channel` on; `toCodes` is a constant wherever this is inlined.
-  @inline(__always) func put(_ v: SIMD16<Float>, _ row: Int, _ channel: Int, _ count: Int64, toCodes: Bool) {
+  /// Stores `count` channels from `channel` on; `element` is a constant wherever this is inlined.
+  @inline(__always) func put(
+    _ v: SIMD16<Float>, _ row: Int, _ channel: Int, _ count: Int64, _ element: StoredElement
+  ) {
     let place = row &* Int(out.row_stride) &+ channel
-    var v = v
-    if let factor = out.factor { v = v * get(factor + channel, count) }
-    if toCodes {
-      let codes = out.destination.assumingMemoryBound(to: UInt8.self) + place
-      if count == 16 {
-        ht_store_bytes16(codes, coder.codes(v))
-      } else {
-        ht_store_first_bytes16(codes, coder.codes(v), count)
-      }
-    } else {
-      let floats = out.destination.assumingMemoryBound(to: Float.self) + place
-      if count == 16 { ht_store16(floats, v) } else { ht_store_first16(floats, v, count) }
-    }
+    let scaled = if let factor = out.factor { v * get(factor + channel, count) } else { v }
+    store(scaled, to: out.destination, at: place, count, as: element, coder)
   }
 }
 
@@ -41,15 +32,20 @@ private struct RowStore {
 /// Layer normalisation of rows. See `ht_layer_norm`.
 package func layerNorm(_ arguments: UnsafePointer<ht_layer_norm>) {
   let a = arguments.pointee
-  a.out.to_codes == 0 ? normalizeToFloats(a) : normalizeToCodes(a)
+  switch Int(a.out.element) {
+  case HT_ELEMENT_FLOAT: normalizeToFloats(a)
+  case HT_ELEMENT_CODE: normalizeToCodes(a)
+  default: normalizeToBFloat16(a)
+  }
 }
 
 // One function for each, because the optimiser only makes constants of what it inlines into small callers.
 
-@inline(never) private func normalizeToFloats(_ a: ht_layer_norm) { normalizeRows(a, toCodes: false) }
-@inline(never) private func normalizeToCodes(_ a: ht_layer_norm) { normalizeRows(a, toCodes: true) }
+@inline(never) private func normalizeToFloats(_ a: ht_layer_norm) { normalizeRows(a, .float) }
+@inline(never) private func normalizeToCodes(_ a: ht_layer_norm) { normalizeRows(a, .code) }
+@inline(never) private func normalizeToBFloat16(_ a: ht_layer_norm) { normalizeRows(a, .bfloat16) }
 
-@inline(__always) private func normalizeRows(_ a: ht_layer_norm, toCodes: Bool) {
+@inline(__always) private func normalizeRows(_ a: ht_layer_norm, _ element: StoredElement) {
   let channels = Int(a.channels)
   let store = RowStore(a.out)
   var row = 0
@@ -60,7 +56,7 @@ package func layerNorm(_ arguments: UnsafePointer<ht_layer_norm>) {
     while c < store.end {
       let n = lanes(c, store.end)
       let v = ht_fma16(moments.normalized(get(x + c, n)), get(a.scale + c, n), get(a.shift + c, n))
-      store.put(v, row, c, n, toCodes: toCodes)
+      store.put(v, row, c, n, element)
       c &+= 16
     }
     row &+= 1
@@ -151,13 +147,18 @@ package func layerNormGradient(_ arguments: UnsafePointer<ht_layer_norm_gradient
 /// Values times the GELU of their gates. See `ht_geglu`.
 package func geglu(_ arguments: UnsafePointer<ht_geglu>) {
   let a = arguments.pointee
-  a.out.to_codes == 0 ? gateToFloats(a) : gateToCodes(a)
+  switch Int(a.out.element) {
+  case HT_ELEMENT_FLOAT: gateToFloats(a)
+  case HT_ELEMENT_CODE: gateToCodes(a)
+  default: gateToBFloat16(a)
+  }
 }
 
-@inline(never) private func gateToFloats(_ a: ht_geglu) { gateRows(a, toCodes: false) }
-@inline(never) private func gateToCodes(_ a: ht_geglu) { gateRows(a, toCodes: true) }
+@inline(never) private func gateToFloats(_ a: ht_geglu) { gateRows(a, .float) }
+@inline(never) private func gateToCodes(_ a: ht_geglu) { gateRows(a, .code) }
+@inline(never) private func gateToBFloat16(_ a: ht_geglu) { gateRows(a, .bfloat16) }
 
-@inline(__always) private func gateRows(_ a: ht_geglu, toCodes: Bool) {
+@inline(__always) private func gateRows(_ a: ht_geglu, _ element: StoredElement) {
   let channels = Int(a.channels)
   let store = RowStore(a.out)
   var row = 0
@@ -167,7 +168,7 @@ package func geglu(_ arguments: UnsafePointer<ht_geglu>) {
     while c < store.end {
       let n = lanes(c, store.end)
       let gate = ActivationFunction.gelu(get(x + channels + c, n))
-      store.put(get(x + c, n) * gate, row, c, n, toCodes: toCodes)
+      store.put(get(x + c, n) * gate, row, c, n, element)
       c &+= 16
     }
     row &+= 1

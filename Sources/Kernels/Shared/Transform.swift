@@ -1,6 +1,6 @@
 import CKernels
 
-/// One elementwise pass: fma(x, scale, shift), activation, factor, then Float or u8 codes. See `ht_transform`.
+/// One elementwise pass: fma(x, scale, shift), activation, factor, then Float, bfloat16 or u8 codes. See `ht_transform`.
 package func transform(_ arguments: UnsafePointer<ht_transform>) {
   var a = arguments.pointee
   // Dense rows without per-channel factors are one long pixel: narrow channel counts stay vectorised.
@@ -11,30 +11,47 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
     a.channels &*= a.width
     a.width = 1
   }
-  switch Int(a.activation) {
-  case HT_ACTIVATION_SILU: a.to_codes == 0 ? silu(a) : siluToCodes(a)
-  case HT_ACTIVATION_GELU: a.to_codes == 0 ? gelu(a) : geluToCodes(a)
-  case HT_ACTIVATION_RELU: a.to_codes == 0 ? relu(a) : reluToCodes(a)
-  case HT_ACTIVATION_MISH: a.to_codes == 0 ? mish(a) : mishToCodes(a)
-  default: a.to_codes == 0 ? copy(a) : copyToCodes(a)
+  switch (Int(a.activation), Int(a.element)) {
+  case (HT_ACTIVATION_SILU, HT_ELEMENT_FLOAT): silu(a)
+  case (HT_ACTIVATION_SILU, HT_ELEMENT_CODE): siluToCodes(a)
+  case (HT_ACTIVATION_SILU, HT_ELEMENT_BFLOAT16): siluToBFloat16(a)
+  case (HT_ACTIVATION_GELU, HT_ELEMENT_FLOAT): gelu(a)
+  case (HT_ACTIVATION_GELU, HT_ELEMENT_CODE): geluToCodes(a)
+  case (HT_ACTIVATION_GELU, HT_ELEMENT_BFLOAT16): geluToBFloat16(a)
+  case (HT_ACTIVATION_RELU, HT_ELEMENT_FLOAT): relu(a)
+  case (HT_ACTIVATION_RELU, HT_ELEMENT_CODE): reluToCodes(a)
+  case (HT_ACTIVATION_RELU, HT_ELEMENT_BFLOAT16): reluToBFloat16(a)
+  case (HT_ACTIVATION_MISH, HT_ELEMENT_FLOAT): mish(a)
+  case (HT_ACTIVATION_MISH, HT_ELEMENT_CODE): mishToCodes(a)
+  case (HT_ACTIVATION_MISH, HT_ELEMENT_BFLOAT16): mishToBFloat16(a)
+  case (_, HT_ELEMENT_FLOAT): copy(a)
+  case (_, HT_ELEMENT_CODE): copyToCodes(a)
+  default: copyToBFloat16(a)
   }
 }
 
 // One function for each combination, because the optimiser only makes constants of what it inlines into small callers.
 
-@inline(never) private func copy(_ a: ht_transform) { transformPixels(a, .none, toCodes: false) }
-@inline(never) private func copyToCodes(_ a: ht_transform) { transformPixels(a, .none, toCodes: true) }
-@inline(never) private func silu(_ a: ht_transform) { transformPixels(a, .silu, toCodes: false) }
-@inline(never) private func siluToCodes(_ a: ht_transform) { transformPixels(a, .silu, toCodes: true) }
-@inline(never) private func gelu(_ a: ht_transform) { transformPixels(a, .gelu, toCodes: false) }
-@inline(never) private func geluToCodes(_ a: ht_transform) { transformPixels(a, .gelu, toCodes: true) }
-@inline(never) private func relu(_ a: ht_transform) { transformPixels(a, .relu, toCodes: false) }
-@inline(never) private func reluToCodes(_ a: ht_transform) { transformPixels(a, .relu, toCodes: true) }
-@inline(never) private func mish(_ a: ht_transform) { transformPixels(a, .mish, toCodes: false) }
-@inline(never) private func mishToCodes(_ a: ht_transform) { transformPixels(a, .mish, toCodes: true) }
+@inline(never) private func copy(_ a: ht_transform) { transformPixels(a, .none, .float) }
+@inline(never) private func copyToCodes(_ a: ht_transform) { transformPixels(a, .none, .code) }
+@inline(never) private func copyToBFloat16(_ a: ht_transform) { transformPixels(a, .none, .bfloat16) }
+@inline(never) private func silu(_ a: ht_transform) { transformPixels(a, .silu, .float) }
+@inline(never) private func siluToCodes(_ a: ht_transform) { transformPixels(a, .silu, .code) }
+@inline(never) private func siluToBFloat16(_ a: ht_transform) { transformPixels(a, .silu, .bfloat16) }
+@inline(never) private func gelu(_ a: ht_transform) { transformPixels(a, .gelu, .float) }
+@inline(never) private func geluToCodes(_ a: ht_transform) { transformPixels(a, .gelu, .code) }
+@inline(never) private func geluToBFloat16(_ a: ht_transform) { transformPixels(a, .gelu, .bfloat16) }
+@inline(never) private func relu(_ a: ht_transform) { transformPixels(a, .relu, .float) }
+@inline(never) private func reluToCodes(_ a: ht_transform) { transformPixels(a, .relu, .code) }
+@inline(never) private func reluToBFloat16(_ a: ht_transform) { transformPixels(a, .relu, .bfloat16) }
+@inline(never) private func mish(_ a: ht_transform) { transformPixels(a, .mish, .float) }
+@inline(never) private func mishToCodes(_ a: ht_transform) { transformPixels(a, .mish, .code) }
+@inline(never) private func mishToBFloat16(_ a: ht_transform) { transformPixels(a, .mish, .bfloat16) }
 
-/// The loops over pixels and channels; `activation` and `toCodes` are constants at every call.
-@inline(__always) private func transformPixels(_ a: ht_transform, _ activation: ActivationFunction, toCodes: Bool) {
+/// The loops over pixels and channels; `activation` and `element` are constants at every call.
+@inline(__always) private func transformPixels(
+  _ a: ht_transform, _ activation: ActivationFunction, _ element: StoredElement
+) {
   let coder = Coder(inverseStep: a.inverse_step, zeroPoint: a.zero_point, largest: a.largest_code)
   let channels = Int(a.channels)
   let whole = channels & ~15
@@ -57,11 +74,7 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
         }
         v = activation(v)
         if let factor = a.factor { v = v * ht_load16(factor + c) }
-        if toCodes {
-          ht_store_bytes16(a.destination.assumingMemoryBound(to: UInt8.self) + destination + c, coder.codes(v))
-        } else {
-          ht_store16(a.destination.assumingMemoryBound(to: Float.self) + destination + c, v)
-        }
+        store(v, to: a.destination, at: destination &+ c, 16, as: element, coder)
         c &+= 16
       }
       if c < channels {
@@ -79,12 +92,7 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
         }
         v = activation(v)
         if let factor = a.factor { v = v * ht_load_first16(factor + c, rest) }
-        if toCodes {
-          let codes = a.destination.assumingMemoryBound(to: UInt8.self) + destination + c
-          ht_store_first_bytes16(codes, coder.codes(v), rest)
-        } else {
-          ht_store_first16(a.destination.assumingMemoryBound(to: Float.self) + destination + c, v, rest)
-        }
+        store(v, to: a.destination, at: destination &+ c, rest, as: element, coder)
       }
       x &+= 1
     }

@@ -4,6 +4,7 @@ import Platform
 
 #if arch(x86_64)
   import KernelsAVX2
+  import KernelsAVX512BF16
   import KernelsAVX512VNNI
   import KernelsAVXVNNI
 #endif
@@ -53,6 +54,8 @@ package struct KernelTable: Sendable {
   package let convolveF32: Kernel<ht_convolution>
   /// The same on u8 codes and s8 weights, summed exactly in Int32, then scaled to Float.
   package let convolveU8S8: Kernel<ht_convolution>
+  /// The same on bfloat16 inputs and weights, summed in Float, to other bits; nil where the processor has no such products.
+  package let convolveBF16: Kernel<ht_convolution>?
   /// 6x6 input tiles of a 3x3 convolution, transformed for `convolveF32` to multiply.
   package let winogradInput: Kernel<ht_winograd_input>
   /// 4x4 output tiles from the products; epilogue adds bias and residual.
@@ -118,6 +121,7 @@ package struct KernelTable: Sendable {
   /// Runs on any processor, lane by lane without a fused multiply-add unit: for correctness, not for speed.
   package static let base = KernelTable(
     instructionSet: .base, convolveF32: KernelsBase.convolveF32, convolveU8S8: KernelsBase.convolveU8S8,
+    convolveBF16: nil,
     winogradInput: KernelsBase.winogradInput, winogradOutput: KernelsBase.winogradOutput,
     transform: KernelsBase.transform, channelSums: KernelsBase.channelSums, softmaxRows: KernelsBase.softmaxRows,
     layerNorm: KernelsBase.layerNorm, geglu: KernelsBase.geglu,
@@ -136,6 +140,7 @@ package struct KernelTable: Sendable {
       ? nil
       : KernelTable(
         instructionSet: .avx2, convolveF32: KernelsAVX2.convolveF32, convolveU8S8: KernelsAVX2.convolveU8S8,
+        convolveBF16: nil,
         winogradInput: KernelsAVX2.winogradInput, winogradOutput: KernelsAVX2.winogradOutput,
         transform: KernelsAVX2.transform, channelSums: KernelsAVX2.channelSums, softmaxRows: KernelsAVX2.softmaxRows,
         layerNorm: KernelsAVX2.layerNorm, geglu: KernelsAVX2.geglu,
@@ -153,6 +158,7 @@ package struct KernelTable: Sendable {
       ? nil
       : KernelTable(
         instructionSet: .avxvnni, convolveF32: KernelsAVXVNNI.convolveF32, convolveU8S8: KernelsAVXVNNI.convolveU8S8,
+        convolveBF16: nil,
         winogradInput: KernelsAVXVNNI.winogradInput, winogradOutput: KernelsAVXVNNI.winogradOutput,
         transform: KernelsAVXVNNI.transform, channelSums: KernelsAVXVNNI.channelSums,
         softmaxRows: KernelsAVXVNNI.softmaxRows,
@@ -172,7 +178,9 @@ package struct KernelTable: Sendable {
       ? nil
       : KernelTable(
         instructionSet: .avx512vnni, convolveF32: KernelsAVX512VNNI.convolveF32,
-        convolveU8S8: KernelsAVX512VNNI.convolveU8S8, winogradInput: KernelsAVX512VNNI.winogradInput,
+        convolveU8S8: KernelsAVX512VNNI.convolveU8S8,
+        convolveBF16: ht_has_avx512bf16() == 0 ? nil : KernelsAVX512BF16.convolveBF16,
+        winogradInput: KernelsAVX512VNNI.winogradInput,
         winogradOutput: KernelsAVX512VNNI.winogradOutput, transform: KernelsAVX512VNNI.transform,
         channelSums: KernelsAVX512VNNI.channelSums, softmaxRows: KernelsAVX512VNNI.softmaxRows,
         layerNorm: KernelsAVX512VNNI.layerNorm, geglu: KernelsAVX512VNNI.geglu,

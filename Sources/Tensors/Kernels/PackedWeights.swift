@@ -10,6 +10,8 @@ package struct PackedWeights: Sendable {
     case float
     /// Float, [36 products][block][input channel][32]: 3x3 weights transformed for Winograd's F(4,3).
     case winograd
+    /// The upper halves of Float, [block][tap][input channel / 2][32][2]: for processors that multiply bfloat16.
+    case bfloat16
     /// Int8, [column][tap][input channel / 4][channel of the column][4], with the columns of an `IntegerLayout`.
     case integer
   }
@@ -54,6 +56,31 @@ package struct PackedWeights: Sendable {
       format: .float, buffer: buffer, outputChannels: outputChannels, inputChannels: inputChannels, taps: taps,
       sums: [],
       gathered: nil)
+  }
+
+  /// Weights rounded to bfloat16, to nearest even.
+  /// - Parameters: weights: as in the checkpoints, [output channel][input channel][tap]; inputChannels: an even number.
+  package static func bfloat16(_ weights: [Float], outputChannels: Int, inputChannels: Int, taps: Int)
+    throws(KernelError) -> PackedWeights
+  {
+    precondition(weights.count == outputChannels * inputChannels * taps && inputChannels % 2 == 0)
+    let blocks = blocks(outputChannels)
+    let count = blocks * taps * inputChannels * blockWidth
+    let buffer = try AlignedBuffer(byteCount: count * 2)
+    let packed = buffer.pointer(UInt16.self, count: count)
+    for o in 0..<outputChannels {
+      let (block, lane) = o.quotientAndRemainder(dividingBy: blockWidth)
+      for tap in 0..<taps {
+        let pairs = (block * taps + tap) * (inputChannels / 2)
+        for i in 0..<inputChannels {
+          packed[((pairs + i / 2) * blockWidth + lane) * 2 + i % 2] =
+            weights[(o * inputChannels + i) * taps + tap].bfloat16Bits
+        }
+      }
+    }
+    return PackedWeights(
+      format: .bfloat16, buffer: buffer, outputChannels: outputChannels, inputChannels: inputChannels, taps: taps,
+      sums: [], gathered: nil)
   }
 
   /// - Parameter weights: codes less their zero point, [output channel][input channel][tap].

@@ -8,24 +8,22 @@ import Tensors
 /// Which networks of a model `bench` times.
 package enum BenchmarkComponent: String, Sendable, CaseIterable { case denoiser, decoder }
 
-/// The networks that a benchmark compares: the float one in both of its arithmetics, and quantised ones.
+/// The networks that a benchmark compares: the float one in its arithmetics, and quantised ones.
 struct BenchmarkSubjects {
   let name: String
   let variants: [BenchmarkVariant]
   /// The float denoiser, of which gradients can be timed; nil for a decoder.
   let denoiser: ModelSource?
 
-  private static let floats = [ExecutorKind.float, .winograd]
-
   // MARK: Denoisers
 
-  /// - Parameters: quantized: recipes, or files that `quantize` made; threads: of quantising.
+  /// - Parameters: floats: what the float network runs in; quantized: recipes, or files that `quantize` made; threads: of quantising.
   init(
-    denoiser float: ModelSource, quantized: [String], threads: Int, session: Session
+    denoiser float: ModelSource, in floats: [ExecutorKind], quantized: [String], threads: Int, session: Session
   ) throws {
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "bench") }
     session.console.notes((try? float.schedule.notes) ?? [])
-    var variants = try Self.floats.map { try BenchmarkVariant(name: $0.rawValue, source: float, executor: $0) }
+    var variants = try floats.map { try BenchmarkVariant(name: $0.rawValue, source: float, executor: $0) }
     for text in quantized { variants.append(try Self.variant(text, of: float, threads: threads, session)) }
     name = float.name
     denoiser = float
@@ -63,15 +61,16 @@ struct BenchmarkSubjects {
 
   // MARK: Decoders
 
-  /// - Parameters: quantized: decoders' recipes, or files that `quantize` made; size: of images, nil for latents of the standard tile.
+  /// - Parameters: floats: what the float network runs in; quantized: decoders' recipes, or files that `quantize` made; size: of images, nil for latents of the standard tile.
   init(
-    decoderOf firstStage: FirstStageSource, quantized: [String], size: SampleSize?, threads: Int,
+    decoderOf firstStage: FirstStageSource, in floats: [ExecutorKind], quantized: [String], size: SampleSize?,
+    threads: Int,
     session: Session
   ) throws {
     let latent = try firstStage.latentSize(ofImages: size)
     let float = try firstStage.network(.decoder)
     if !float.table.weights.isEmpty { throw ModelSourceError.needsFloat(path: firstStage.path, command: "bench") }
-    var variants = try Self.floats.map {
+    var variants = try floats.map {
       try BenchmarkVariant(name: $0.rawValue, decoder: float, latent: latent, executor: $0)
     }
     let compute = try Compute(threads: threads, batch: 1)

@@ -48,6 +48,8 @@ package struct BenchmarkVariant: Sendable {
     return copy
   }
 
+  func canRun(on kernels: KernelTable) -> Bool { executor != .bf16 || kernels.convolveBF16 != nil }
+
   package var isInteger: Bool { executor == .integer }
   package var isQuantized: Bool { !table.weights.isEmpty }
 
@@ -63,11 +65,16 @@ package struct BenchmarkVariant: Sendable {
 
     init(_ variant: BenchmarkVariant, pool: WorkerPool, profile: ExecutionProfile? = nil) throws {
       let model = variant.model
-      if variant.isInteger {
+      switch variant.executor {
+      case .integer:
         let integer = try IntegerExecutor(
           model, table: variant.table, pool: pool, kernels: variant.kernels, profile: profile)
         (executor, arenaBytes, weightBytes) = (integer, integer.arenaBytes, integer.weightBytes)
-      } else {
+      case .bf16:
+        let halved = try BFloat16Executor(
+          model, table: variant.table, pool: pool, kernels: variant.kernels, profile: profile)
+        (executor, arenaBytes, weightBytes) = (halved, halved.arenaBytes, halved.weightBytes)
+      case .reference, .float, .winograd:
         let float = try FloatExecutor(
           model, simulating: variant.table, winograd: variant.executor == .winograd, pool: pool,
           kernels: variant.kernels, profile: profile)

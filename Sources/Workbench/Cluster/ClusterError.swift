@@ -24,7 +24,7 @@ package enum ClusterError: HalftoneError, Equatable {
   package var message: String {
     switch self {
     case .tooManyShards(let shards, let units):
-      "\(shards) shards for \(units) units of 64 images: \(shards - units) would have nothing to do"
+      "\(shards) shards for \(units == 1 ? "one unit" : "\(units) units") of 64 images: \(shards - units) would have nothing to do"
     case .noSubmitter(let program): "\(program) is not installed here"
     case .refused(let command, let status): "'\(command)' ended with status \(status)"
     }

@@ -15,6 +15,8 @@ package struct BenchCommand: Sendable {
   package var batches: [Int]
   package var threads: [Int]
   package var rounds: Int
+  /// Adds the float model in bfloat16.
+  package var timesBFloat16: Bool
   package var showsWork: Bool
   /// Times gradients of the float model instead of predictions.
   package var timesGradients: Bool
@@ -29,7 +31,8 @@ package struct BenchCommand: Sendable {
   package init(
     model: String, component: BenchmarkComponent, randomWeights: Bool, quantized: [String], modelOptions: ModelOptions,
     batches: [Int], threads: [Int],
-    rounds: Int, showsWork: Bool, timesGradients: Bool, json: Bool, isDriven: Bool, comparesKernels: Bool,
+    rounds: Int, timesBFloat16: Bool, showsWork: Bool, timesGradients: Bool, json: Bool, isDriven: Bool,
+    comparesKernels: Bool,
     requiredSpeedup: Double?
   ) {
     self.model = model
@@ -40,6 +43,7 @@ package struct BenchCommand: Sendable {
     self.batches = batches
     self.threads = threads
     self.rounds = rounds
+    self.timesBFloat16 = timesBFloat16
     self.showsWork = showsWork
     self.timesGradients = timesGradients
     self.json = json
@@ -58,7 +62,7 @@ package struct BenchCommand: Sendable {
     let variants =
       comparesKernels
       ? KernelTable.available().filter { $0.instructionSet != .base }.flatMap { kernels in
-        subjects.variants.map { $0.running(on: kernels) }
+        subjects.variants.filter { $0.canRun(on: kernels) }.map { $0.running(on: kernels) }
       } : subjects.variants
     if isDriven {
       try DrivenBenchmark(variants: variants).serve(session)
@@ -76,18 +80,19 @@ package struct BenchCommand: Sendable {
 
   private func subjects(_ session: Session) throws -> BenchmarkSubjects {
     let most = threads.max() ?? 1
+    let floats: [ExecutorKind] = [.float, .winograd] + (timesBFloat16 ? [.bf16] : [])
     switch component {
     case .denoiser:
       let float =
         randomWeights
         ? try ModelSource.random(model, modelOptions, seed: 0, assets: session.assets)
         : try session.open(model, modelOptions)
-      return try BenchmarkSubjects(denoiser: float, quantized: quantized, threads: most, session: session)
+      return try BenchmarkSubjects(denoiser: float, in: floats, quantized: quantized, threads: most, session: session)
     case .decoder:
       return try BenchmarkSubjects(
         decoderOf: randomWeights
           ? FirstStageSource.unread(model, assets: session.assets) : session.openFirstStage(model, modelOptions),
-        quantized: quantized, size: modelOptions.size, threads: most, session: session)
+        in: floats, quantized: quantized, size: modelOptions.size, threads: most, session: session)
     }
   }
 

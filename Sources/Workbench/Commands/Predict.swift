@@ -76,9 +76,7 @@ package struct PredictCommand: Sendable {
     case .gaussian, .codebook, .bounded: break
     }
     let kind = executor ?? (network.table.weights.isEmpty ? .winograd : .integer)
-    if kind == .integer, network.table.weights.isEmpty {
-      throw ModelSourceError.needsQuantized(path: model, command: "--executor integer")
-    }
+    try kind.check(network.table.weights.isEmpty ? nil : network.table, path: model)
     let y = try kind.executor(for: network.model(latent: latent), table: network.table, compute: compute).executor
       .run(NetworkInput(images: x))
     try NPZ.write(TensorArchive(tensors: ["y": StoredTensor(y)]), to: out)

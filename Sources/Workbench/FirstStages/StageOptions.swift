@@ -43,9 +43,7 @@ struct StageRun {
   ) throws {
     network = try source.network(side)
     executor = options.executor ?? source.defaultExecutor
-    if options.executor == .integer, network.table.weights.isEmpty {
-      throw ModelSourceError.needsQuantized(path: source.path, command: "--executor integer")
-    }
+    try options.executor?.check(network.table.weights.isEmpty ? nil : network.table, path: source.path)
     compute = try Compute(threads: options.threads, batch: options.batch)
     runner = try FirstStageRunner(
       network, latent: latent, tile: options.tile, executor: executor, compute: compute)
@@ -57,10 +55,9 @@ struct StageRun {
     _ command: String, input: [(String, ConfigurationValue)], session: Session
   ) throws -> RunFolder {
     let latent = SampleSize(height: runner.latentShape.height, width: runner.latentShape.width)
-    let isFloat = executor == .float || executor == .winograd
     let common: [(String, ConfigurationValue)] = [
       (network.side.rawValue, .string(network.digest)), ("executor", .string(executor.rawValue)),
-      ("instruction_set", isFloat ? .string(compute.kernels.name) : .null),
+      ("instruction_set", executor.dependsOnInstructionSet ? .string(compute.kernels.name) : .null),
       ("tile", TileArgument.identity(options.tile, latent: latent)),
     ]
     return try RunFolder(

@@ -10,6 +10,8 @@ package enum ExecutorKind: String, Sendable, CaseIterable {
   case float
   /// The same, 3x3 convolutions by Winograd's transformed tiles: faster, rounded otherwise.
   case winograd
+  /// Products of bfloat16, summed in Float32: where the processor has them, of models whose activations are float.
+  case bf16
   /// Integer arithmetic; quantised models only.
   case integer
 
@@ -32,12 +34,33 @@ package enum ExecutorKind: String, Sendable, CaseIterable {
       let executor = try FloatExecutor(
         model, simulating: table, winograd: self == .winograd, pool: pool, kernels: kernels, observer: observer)
       made = (executor, executor.arenaBytes)
+    case .bf16:
+      let executor = try BFloat16Executor(model, table: table, pool: pool, kernels: kernels)
+      made = (executor, executor.arenaBytes)
     case .integer:
       let executor = try IntegerExecutor(model, table: table, pool: pool, kernels: kernels)
       made = (executor, executor.arenaBytes)
     }
     try requireMemory(made.arenaBytes, images: images, model)
     return made
+  }
+
+  /// Whether results depend on the instruction set.
+  package var dependsOnInstructionSet: Bool {
+    switch self {
+    case .float, .winograd, .bf16: true
+    case .reference, .integer: false
+    }
+  }
+
+  /// - Parameters: table: of the network, nil for a float model's; path: of the model, for messages.
+  /// - Throws: where this cannot run such a network, before anything is made for it.
+  package func check(_ table: QuantizationTable?, path: String) throws(ModelSourceError) {
+    switch self {
+    case .integer where table == nil: throw .needsQuantized(path: path, command: "--executor integer")
+    case .bf16 where table?.activations.isEmpty == false: throw .needsFloat(path: path, command: "--executor bf16")
+    default: break
+    }
   }
 
   private func requireMemory(_ bytes: Int, images: Int, _ model: Model) throws(MemoryError) {

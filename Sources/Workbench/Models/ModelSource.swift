@@ -280,7 +280,7 @@ package struct ModelSource: Sendable {
 
   /// Throws where the executor cannot run this model, before anything is made for it.
   package func check(_ kind: ExecutorKind) throws(ModelSourceError) {
-    if kind == .integer, quantized == nil { throw .needsQuantized(path: path, command: "--executor integer") }
+    try kind.check(quantized?.table, path: path)
   }
 
   /// - Parameters:

@@ -23,19 +23,31 @@ package struct PreparedRecipe {
     try self.init(name: named.name, named.recipe, for: source, sampler: sampler, assets: assets)
   }
 
-  /// A decoder's recipe.
+  /// A decoder's recipe, for the sampler whose ends it is calibrated on.
   package init(
     decoder text: String, for source: ModelSource, sampler: SamplerOptions = SamplerOptions(), assets: Assets
   ) throws {
     let named = try NamedRecipe(decoder: text, assets: assets)
-    try self.init(name: named.name, named.recipe, for: source, sampler: sampler, assets: assets)
+    try self.init(
+      name: named.name, named.recipe, for: source, network: nil, sampler: sampler, assets: assets)
   }
 
   /// - Parameter options: in place of the recipe's sampler, or of its number of steps; the recipe then says so.
+  /// - Throws: before any work, what the recipe says of layers that the denoiser lacks.
   package init(
     name: String, _ recipe: Recipe, for source: ModelSource, sampler options: SamplerOptions = SamplerOptions(),
     assets: Assets
   ) throws {
+    try self.init(
+      name: name, recipe, for: source, network: source.model.graph, sampler: options, assets: assets)
+  }
+
+  /// - Parameter network: whose layers the recipe names; nil for one that is not made yet.
+  private init(
+    name: String, _ recipe: Recipe, for source: ModelSource, network: Graph?, sampler options: SamplerOptions,
+    assets: Assets
+  ) throws {
+    if let network { _ = try recipe.selection(in: network) }
     var recipe = recipe
     if let chosen = options.name { recipe.sampler = .named(chosen) }
     // A model without settings of its own has the standard sampler.

@@ -59,7 +59,7 @@ package struct SamplingPlan: Sendable {
       "seed": Int(exactly: seed).map { .integer($0) } ?? .string(String(seed)),
       "labels": conditioning.identity,
       "executor": .string(executor.rawValue),
-      "instruction_set": executor == .float || executor == .winograd ? .string(kernels.name) : .null,
+      "instruction_set": executor.dependsOnInstructionSet ? .string(kernels.name) : .null,
       "initial_noise": initialNoise.map { .string("sha256:" + $0.digest) } ?? .null,
     ]
     if let guidance { common = common.setting("guidance", guidance.encode()) }

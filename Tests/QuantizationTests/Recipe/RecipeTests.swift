@@ -375,7 +375,7 @@ import Testing
           conv_inn (near: conv_in)
           mid_block.attentions.*.q (near: mid_block.attentions.0.to_q, mid_block.attentions.0.to_k, mid_block.attentions.0.to_v, mid_block.attentions.0.to_out.0)
         """)
-    #expect(error?.hint == "list the layers with 'halftone inspect MODEL'")
+    #expect(error?.hint == "list the layers with 'halftone inspect MODEL --layers'")
   }
 
   @Test("a kind of layer that other networks have is no mistake") func absentKinds() throws {

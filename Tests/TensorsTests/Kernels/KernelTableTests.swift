@@ -45,7 +45,7 @@ import Testing
       #expect(imports == ["import CKernels"], "\(file.lastPathComponent)")
     }
     // The targets hold nothing but links into that folder.
-    for target in ["KernelsBase", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512VNNI"] {
+    for target in ["KernelsBase", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512VNNI", "KernelsAVX512BF16"] {
       let folder = root.appending(path: "Sources/\(target)")
       for entry in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
         let link = try FileManager.default.destinationOfSymbolicLink(atPath: folder.appending(path: entry).path)

@@ -103,7 +103,8 @@ import Testing
           factors.withUnsafeBufferPointer { factors in
             let store = ht_row_store(
               destination: UnsafeMutableRawPointer(codes.baseAddress), row_stride: Int64(channels),
-              factor: factors.baseAddress, first: 5, count: 30, to_codes: 1, inverse_step: 20, zero_point: 90,
+              factor: factors.baseAddress, first: 5, count: 30, element: Int32(HT_ELEMENT_CODE), inverse_step: 20,
+              zero_point: 90,
               largest_code: 255)
             var pass = ht_geglu(source: x.baseAddress, rows: 1, channels: Int32(channels), out: store)
             table.geglu(&pass)

@@ -166,7 +166,7 @@ private let roundoff = 0x1p-24
           a.destination = UnsafeMutableRawPointer($0.baseAddress! + first)
           table.transform(&a)
         }
-        a.to_codes = 1
+        a.element = Int32(HT_ELEMENT_CODE)
         a.inverse_step = 1 / step
         a.zero_point = Int32(zeroPoint)
         a.largest_code = 255
@@ -202,7 +202,7 @@ private let roundoff = 0x1p-24
               a.height = 1
               a.width = 1
               a.channels = Int32(values.count)
-              a.to_codes = 1
+              a.element = Int32(HT_ELEMENT_CODE)
               a.inverse_step = inverse
               a.zero_point = Int32(zeroPoint)
               a.largest_code = Int32(largest)
@@ -255,7 +255,7 @@ private let roundoff = 0x1p-24
           a.source_pixel_stride = Int64(channels)
           a.destination_pixel_stride = Int64(channels)
           a.activation = Int32(activation.code)
-          a.to_codes = 1
+          a.element = Int32(HT_ELEMENT_CODE)
           a.inverse_step = 40
           a.zero_point = 120
           a.largest_code = 255

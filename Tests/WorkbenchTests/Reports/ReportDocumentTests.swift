@@ -82,6 +82,15 @@ import Workbench
     #expect(abs(shares.reduce(0) { $0 + $1.share } - 1) < 1e-12)
     // An input alone is at fault in the first layer, and is left alone in float.
     #expect(shares.map(\.pattern) == ["conv_out", "mid.conv1", "conv_in:input"])
+    // Every step counts alike: 0.04 of 0.05101 + 0.00101 and 0.08 of 0.11101 + 0.00101.
+    #expect(abs(shares[0].share - (0.04 / 0.05201 + 0.08 / 0.11201) / 2) < 1e-4)
+    var late = SampleReport.analysis("x")
+    // Ten times as far from the float model at the last step alone, which changes no part of it.
+    for index in late.layers.indices {
+      late.layers[index].weight?[1] *= 10
+      late.layers[index].activation?[1] *= 10
+    }
+    #expect(zip(late.shares, shares).allSatisfy { abs($0.share - $1.share) < 1e-12 && $0.path == $1.path })
     // What has no weight is named by its path alone.
     var products = SampleReport.analysis("x")
     products.layers[2].activation = [1, 1]

@@ -96,7 +96,7 @@ package struct ReportAnalysis: Codable, Sendable, Equatable {
   /// A layer's part of all isolated errors.
   package struct Share: Sendable, Equatable {
     package let path: String
-    /// Of 1: mean over steps of the isolated errors of weight and activations, over the sum of all layers.
+    /// Of 1: mean over steps of the layer's part in the step's isolated errors, so that no step decides alone.
     package let share: Double
     /// The part of it that the weight makes.
     package let weightShare: Double
@@ -108,22 +108,26 @@ package struct ReportAnalysis: Codable, Sendable, Equatable {
 
   /// The layers with an isolated error, the largest first; of equals the first in the network.
   package var shares: [Share] {
-    let errors = layers.map { layer in
-      (layer: layer, weight: Self.mean(layer.weight), activation: Self.mean(layer.activation))
+    let totals = steps.indices.map { step in
+      layers.reduce(0) { $0 + Self.error($1.weight, step) + Self.error($1.activation, step) }
     }
-    let total = errors.reduce(0) { $0 + $1.weight + $1.activation }
-    guard total > 0 else { return [] }
-    let shares = errors.filter { $0.weight + $0.activation > 0 }.map { error in
-      Share(
-        path: error.layer.path, share: (error.weight + error.activation) / total, weightShare: error.weight / total,
-        hasWeight: error.layer.weight != nil)
+    let counted = totals.indices.filter { totals[$0] > 0 }
+    let shares = layers.map { layer in
+      func part(_ errors: [Double]?) -> Double {
+        counted.reduce(0) { $0 + Self.error(errors, $1) / totals[$1] } / Double(max(counted.count, 1))
+      }
+      let (weight, activation) = (part(layer.weight), part(layer.activation))
+      return Share(
+        path: layer.path, share: weight + activation, weightShare: weight, hasWeight: layer.weight != nil)
     }
-    return shares.enumerated().sorted { ($1.element.share, $0.offset) < ($0.element.share, $1.offset) }.map(\.element)
+    return shares.enumerated().filter { $0.element.share > 0 }
+      .sorted { ($1.element.share, $0.offset) < ($0.element.share, $1.offset) }.map(\.element)
   }
 
-  private static func mean(_ errors: [Double]?) -> Double {
-    guard let errors, !errors.isEmpty else { return 0 }
-    return errors.reduce(0, +) / Double(errors.count)
+  /// Of an operand at a step, zero where it is float.
+  private static func error(_ errors: [Double]?, _ step: Int) -> Double {
+    guard let errors, errors.indices.contains(step) else { return 0 }
+    return errors[step]
   }
 
   /// A relative squared error in decibels below the signal; nil for none.
