@@ -26,6 +26,9 @@ package struct IntegerExecutor: Executor {
   /// Bytes of working memory per image in flight.
   package var arenaBytes: Int { engine.arenaBytes }
 
+  /// Bytes of working memory for so many images in one call.
+  package func workingBytes(batch: Int) -> Int { engine.workingBytes(batch: batch) }
+
   /// Bytes of the weights of convolutions and linear layers in memory, packed for the kernels.
   package var weightBytes: Int { engine.weightBytes }
 }

@@ -108,29 +108,32 @@ final class FastExecutor: Sendable {
     var output = Tensor([batch] + outputDims)
     let collectors = observer.map { observer in (0..<batch).map { _ in Self.collector(for: observer) } } ?? []
     let alone = batch < pool.threads
-    let inFlight = alone ? 1 : min(batch, pool.threads)
-    try MemoryBudget.require(
-      MemoryBudget.product(arenaBytes, inFlight - freeArenas.withLock { min($0.count, inFlight) }),
-      for: "working memory of \(inFlight) images of \(model.graph.imageShape) at once")
-    let arenas = try (0..<inFlight).map { _ in try takeArena() }
+    let groups = try affordableGroups(batch: batch)
+    let arenas = try (0..<groups.inFlight).map { _ in try takeArena() }
     let idle = Mutex(arenas)
     defer { arenas.forEach(returnArena) }
     output.values.withUnsafeMutableBufferPointer { output in
       input.x.values.withUnsafeBufferPointer { x in
         let imageCount = model.graph.imageShape.count
-        func runImage(_ image: Int) {
-          let arena = idle.withLock { $0.removeLast() }
-          defer { idle.withLock { $0.append(arena) } }
-          runMain(
-            constants[keys[image]]!, imports: imports[input.conditioning(of: image).context] ?? [:], arena: arena,
-            x: x.baseAddress! + image * imageCount,
-            y: output.baseAddress! + image * outputCount, pool: alone ? pool : nil,
-            collector: collectors.isEmpty ? nil : collectors[image])
+        func runGroup(_ group: Int) {
+          let images = groups.images(of: group, batch: batch)
+          let own = idle.withLock { arenas in images.map { _ in arenas.removeLast() } }
+          defer { idle.withLock { $0 += own } }
+          let runners = zip(images, own).map { image, arena in
+            runner(
+              constants[keys[image]]!, imports: imports[input.conditioning(of: image).context] ?? [:], arena: arena,
+              x: x.baseAddress! + image * imageCount, pool: alone ? pool : nil,
+              collector: collectors.isEmpty ? nil : collectors[image])
+          }
+          ProgramRunner.run(runners)
+          for (image, runner) in zip(images, runners) {
+            writeResult(of: runner, to: output.baseAddress! + image * outputCount)
+          }
         }
         if alone {
-          for image in 0..<batch { runImage(image) }
+          for group in 0..<groups.count { runGroup(group) }
         } else {
-          pool.parallel(batch, runImage)
+          pool.parallel(groups.count, runGroup)
         }
       }
     }
@@ -230,12 +233,37 @@ final class FastExecutor: Sendable {
 
   // MARK: Images
 
-  private func runMain(
+  private func groups(batch: Int) -> ImageGroups {
+    batch < pool.threads
+      ? ImageGroups(singly: batch, workers: 1)
+      : ImageGroups(batch: batch, workers: pool.threads, arenaBytes: arenaBytes)
+  }
+
+  /// Bytes of working memory for a batch.
+  func workingBytes(batch: Int) -> Int { MemoryBudget.product(arenaBytes, groups(batch: batch).inFlight) }
+
+  /// Groups whose working memory there is room for.
+  /// - Throws: where there is none for one image of each worker.
+  private func affordableGroups(batch: Int) throws(MemoryError) -> ImageGroups {
+    let free = freeArenas.withLock { $0.count }
+    func require(_ groups: ImageGroups) throws(MemoryError) -> ImageGroups {
+      try MemoryBudget.require(
+        MemoryBudget.product(arenaBytes, max(groups.inFlight - free, 0)),
+        for: "working memory of \(groups.inFlight) images of \(model.graph.imageShape) at once")
+      return groups
+    }
+    let wanted = groups(batch: batch)
+    do { return try require(wanted) } catch {
+      if wanted.size == 1 { throw error }
+      return try require(ImageGroups(singly: batch, workers: pool.threads))
+    }
+  }
+
+  /// An image and everything that its program reads, in an arena of its own.
+  private func runner(
     _ constants: CallConstants, imports: [Int: [Float]], arena: AlignedBuffer, x: UnsafePointer<Float>,
-    y: UnsafeMutablePointer<Float>,
-    pool: WorkerPool?,
-    collector: SiteCollector?
-  ) {
+    pool: WorkerPool?, collector: SiteCollector?
+  ) -> ProgramRunner {
     let graph = model.graph
     let runner = ProgramRunner(
       graph: graph, parameters: model.parameters, program: main, constants: constants, kernels: kernels,
@@ -249,7 +277,11 @@ final class FastExecutor: Sendable {
       guard let values = imports[node] else { preconditionFailure("no context for \(graph.nodes[node].path)") }
       runner.floats(buffer).update(from: values, count: values.count)
     }
-    runner.run()
+    return runner
+  }
+
+  private func writeResult(of runner: ProgramRunner, to y: UnsafeMutablePointer<Float>) {
+    let graph = model.graph
     let output = graph.nodes[graph.output].shape
     let result = main.results[FusionPlan.root(of: graph.output, in: graph)]!
     if output.image != nil {

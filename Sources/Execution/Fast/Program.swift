@@ -1,6 +1,7 @@
 /// One phase of a graph, compiled for one image at a time: fused steps over buffers placed in an arena.
 struct Program: Sendable {
   let steps: [ProgramStep]
+  let stretches: [Stretch]
   /// Byte offset of each buffer in the arena.
   let offsets: [Int]
   let arenaBytes: Int

@@ -67,7 +67,8 @@ struct ProgramCompiler {
     planner.touch(norm, at: now)
     let (offsets, bytes) = planner.place()
     return Program(
-      steps: steps, offsets: offsets, arenaBytes: bytes, results: results, image: image, imports: imports,
+      steps: steps, stretches: Stretch.divide(steps), offsets: offsets, arenaBytes: bytes, results: results,
+      image: image, imports: imports,
       widestNorm: norm,
       widestNormChannels: widestNorm)
   }

@@ -34,9 +34,21 @@ struct ProgramRunner {
     (arena + program.offset(buffer)).assumingMemoryBound(to: Float.self)
   }
 
-  func run() {
-    for step in program.steps { timed(step.work) { run(step) } }
+  func run() { Self.run([self]) }
+
+  /// Runs one program for several images, each in its own arena. - Precondition: all have the same program, at least one.
+  static func run(_ runners: [ProgramRunner]) {
+    let program = runners[0].program
+    for stretch in program.stretches {
+      if stretch.isStepByStep {
+        for step in program.steps[stretch.steps] { for runner in runners { runner.runTimed(step) } }
+      } else {
+        for runner in runners { for step in program.steps[stretch.steps] { runner.runTimed(step) } }
+      }
+    }
   }
+
+  private func runTimed(_ step: ProgramStep) { timed(step.work) { run(step) } }
 
   /// - Parameter work: what the time counts as; nil when the step's parts are timed by themselves.
   func timed<R>(_ work: @autoclosure () -> String?, _ body: () -> R) -> R {

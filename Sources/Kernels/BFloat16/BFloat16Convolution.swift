@@ -33,9 +33,9 @@ private struct BFloat16Pair {
   /// Takes the next two pixels of `position`.
   @inline(__always) init(_ a: ht_convolution, _ position: inout TilePosition, _ low: FloatLanes, _ high: FloatLanes) {
     let input = a.input.assumingMemoryBound(to: UInt16.self)
-    first = input + position.input(a)
+    first = input + position.input
     position.advance()
-    second = input + position.input(a)
+    second = input + position.input
     position.advance()
     (low0, low1) = (low, low)
     (high0, high1) = (high, high)

@@ -15,7 +15,7 @@ private struct GatheredPixel {
   @inline(__always) init(
     _ a: ht_convolution, _ position: inout TilePosition, _ low: IntegerLanes, _ high: IntegerLanes
   ) {
-    input = a.input.assumingMemoryBound(to: UInt8.self) + position.input(a)
+    input = a.input.assumingMemoryBound(to: UInt8.self) + position.input
     position.advance()
     (self.low, self.high) = (low, high)
     (lowPairs, highPairs) = (low, high)

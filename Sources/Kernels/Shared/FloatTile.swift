@@ -13,9 +13,9 @@ struct FloatPair {
   /// Takes the next two pixels of `position`.
   @inline(__always) init(_ a: ht_convolution, _ position: inout TilePosition, _ low: FloatLanes, _ high: FloatLanes) {
     let input = a.input.assumingMemoryBound(to: Float.self)
-    first = input + position.input(a)
+    first = input + position.input
     position.advance()
-    second = input + position.input(a)
+    second = input + position.input
     position.advance()
     (low0, low1) = (low, low)
     (high0, high1) = (high, high)

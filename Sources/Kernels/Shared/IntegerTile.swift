@@ -14,9 +14,9 @@ struct IntegerPair {
     _ a: ht_convolution, _ position: inout TilePosition, _ low: IntegerLanes, _ high: IntegerLanes
   ) {
     let input = a.input.assumingMemoryBound(to: UInt8.self)
-    first = input + position.input(a)
+    first = input + position.input
     position.advance()
-    second = input + position.input(a)
+    second = input + position.input
     position.advance()
     (low0, low1) = (low, low)
     (high0, high1) = (high, high)

@@ -8,11 +8,11 @@ private struct NarrowTriple {
   /// Takes the next three pixels of `position`.
   @inline(__always) init(_ a: ht_convolution, _ position: inout TilePosition, _ bias: SIMD8<Float>) {
     let input = a.input.assumingMemoryBound(to: Float.self)
-    first = input + position.input(a)
+    first = input + position.input
     position.advance()
-    second = input + position.input(a)
+    second = input + position.input
     position.advance()
-    third = input + position.input(a)
+    third = input + position.input
     position.advance()
     (sum0, sum1, sum2) = (bias, bias, bias)
   }
@@ -67,7 +67,7 @@ private struct NarrowTriple {
   _ a: ht_convolution, _ position: inout TilePosition, _ channel: Int, _ sum: SIMD8<Float>
 ) {
   guard position.remaining > 0 else { return }
-  let offset = position.output(a) &+ channel
+  let offset = position.output &+ channel
   position.advance()
   let present = Int64(Int(a.output_channels) &- channel)
   var value = sum

@@ -3,22 +3,25 @@ import CKernels
 /// Walks over the output pixels of rows [row_begin, row_end), row by row.
 struct TilePosition {
   private(set) var remaining: Int
-  private var row: Int
+  /// Element offset of the pixel's first input element.
+  private(set) var input: Int
+  /// Element offset of the pixel's first output element.
+  private(set) var output: Int
   private var x = 0
   private let width: Int
+  private let inputStep: Int, outputStep: Int
+  /// From a row's last pixel to the next row's first.
+  private let inputTurn: Int, outputTurn: Int
 
   @inline(__always) init(_ a: ht_convolution) {
-    row = Int(a.row_begin)
+    let row = Int(a.row_begin)
     width = Int(a.width)
     remaining = (Int(a.row_end) &- row) &* width
-  }
-
-  @inline(__always) func input(_ a: ht_convolution) -> Int {
-    row &* Int(a.input_row_stride) &+ x &* Int(a.input_pixel_stride)
-  }
-
-  @inline(__always) func output(_ a: ht_convolution) -> Int {
-    row &* Int(a.output_row_stride) &+ x &* Int(a.output_pixel_stride)
+    (inputStep, outputStep) = (Int(a.input_pixel_stride), Int(a.output_pixel_stride))
+    inputTurn = Int(a.input_row_stride) &- (width &- 1) &* inputStep
+    outputTurn = Int(a.output_row_stride) &- (width &- 1) &* outputStep
+    input = row &* Int(a.input_row_stride)
+    output = row &* Int(a.output_row_stride)
   }
 
   /// Goes on to the next pixel, or stays on the last one.
@@ -31,7 +34,11 @@ struct TilePosition {
     x &+= 1
     if x == width {
       x = 0
-      row &+= 1
+      input &+= inputTurn
+      output &+= outputTurn
+    } else {
+      input &+= inputStep
+      output &+= outputStep
     }
   }
 }
@@ -47,7 +54,7 @@ struct TilePosition {
   _ a: ht_convolution, _ position: inout TilePosition, _ channel: Int, _ low: FloatLanes, _ high: FloatLanes
 ) {
   guard position.remaining > 0 else { return }
-  let offset = position.output(a) &+ channel
+  let offset = position.output &+ channel
   position.advance()
   let present = Int(a.output_channels) &- channel
   var (low, high) = (low, high)

@@ -123,7 +123,7 @@ package struct Benchmark {
       cleanRounds: clean.count, isDisturbed: isDisturbed,
       multiplyAccumulates: GraphSummary(variant.model.graph).multiplyAccumulates, peakRate: peak,
       weightBytes: runner.weightBytes,
-      arenaBytes: runner.arenaBytes * (batch < threads ? 1 : min(batch, threads)), work: work)
+      arenaBytes: runner.workingBytes(batch), work: work)
   }
 }
 

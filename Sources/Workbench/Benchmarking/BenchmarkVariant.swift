@@ -56,8 +56,8 @@ package struct BenchmarkVariant: Sendable {
   /// What one thread count runs it with.
   struct Runner {
     let executor: any Executor
-    /// Of working memory per image in flight.
-    let arenaBytes: Int
+    /// Of working memory for so many images in one call.
+    let workingBytes: @Sendable (Int) -> Int
     /// Of the packed weights.
     let weightBytes: Int
     private let shape: ImageShape
@@ -69,16 +69,16 @@ package struct BenchmarkVariant: Sendable {
       case .integer:
         let integer = try IntegerExecutor(
           model, table: variant.table, pool: pool, kernels: variant.kernels, profile: profile)
-        (executor, arenaBytes, weightBytes) = (integer, integer.arenaBytes, integer.weightBytes)
+        (executor, workingBytes, weightBytes) = (integer, integer.workingBytes, integer.weightBytes)
       case .bf16:
         let halved = try BFloat16Executor(
           model, table: variant.table, pool: pool, kernels: variant.kernels, profile: profile)
-        (executor, arenaBytes, weightBytes) = (halved, halved.arenaBytes, halved.weightBytes)
+        (executor, workingBytes, weightBytes) = (halved, halved.workingBytes, halved.weightBytes)
       case .reference, .float, .winograd:
         let float = try FloatExecutor(
           model, simulating: variant.table, winograd: variant.executor == .winograd, pool: pool,
           kernels: variant.kernels, profile: profile)
-        (executor, arenaBytes, weightBytes) = (float, float.arenaBytes, float.weightBytes)
+        (executor, workingBytes, weightBytes) = (float, float.workingBytes, float.weightBytes)
       }
       let (graph, step) = (model.graph, variant.step)
       shape = graph.imageShape
