@@ -34,6 +34,10 @@ import Workbench
     for winograd in [false, true] {
       let outputs = try [left, whole].map { try FloatExecutor($0.model, winograd: winograd).run(input).values }
       #expect(outputs[0].map(\.bitPattern) == outputs[1].map(\.bitPattern))
+      // What a sampling process holds of the weights: the packed ones, and what no layer packs.
+      let packed = try FloatExecutor(left.model, winograd: winograd).weightBytes
+      let held = packed + left.model.parameters.values.reduce(0) { $0 + 4 * $1.count }
+      #expect(Double(held) <= 1.25 * Double(packed), "\(held) bytes for \(packed) of packed weights")
     }
   }
 
