@@ -52,12 +52,16 @@ extension ProgramRunner {
     if let function = preparation.rowFunction { return prepareRows(preparation, function, into: destination) }
     let affine = channelAffine(preparation)
     let factor = preparation.upsamples ? 2 : 1
-    let (height, width) = (preparation.height * factor, preparation.width * factor)
+    let width = preparation.width * factor
     let pieces = preparation.pieces(splitAt: destination.elements.boundaries)
+    // Cut like the convolutions that wrote the sources: a worker then finds what it reads in its own cache.
+    let grid = WorkGrid(
+      rows: preparation.height, blocks: PackedWeights.blocks(preparation.channels), workers: pool?.threads ?? 1)
     destination.withFactors { factors in
-      split(height / factor) { sourceRows in
+      parallel(grid.pieces) { index in
+        let (sourceRows, blocks) = grid.piece(index)
         let rows = (sourceRows.lowerBound * factor)..<(sourceRows.upperBound * factor)
-        for piece in pieces {
+        for piece in pieces.compactMap({ $0.part(inBlocks: blocks) }) {
           let start = rows.lowerBound * destination.rowStride + piece.offset
           var pass = ht_transform()
           let sourceRow = preparation.width * piece.segment.channels

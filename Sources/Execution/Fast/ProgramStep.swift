@@ -55,6 +55,16 @@ struct Preparation: Sendable {
     let offset: Int
     /// Of the quantiser: how many of its boundaries lie at or before `offset`.
     let granule: Int
+
+    /// What of it lies in blocks of 32 channels of the whole; nil for nothing.
+    func part(inBlocks blocks: Range<Int>) -> Piece? {
+      let width = PackedWeights.blockWidth
+      let own = (offset..<(offset + channels)).clamped(to: (blocks.lowerBound * width)..<(blocks.upperBound * width))
+      if own.isEmpty { return nil }
+      return Piece(
+        segment: segment, firstChannel: firstChannel + own.lowerBound - offset, channels: own.count,
+        offset: own.lowerBound, granule: granule)
+    }
   }
 
   /// The segments, cut where a quantiser's granules end.
