@@ -46,7 +46,6 @@ package struct ModelSource: Sendable {
       if !ModelFolder.describesNetwork(path), let file = try CheckpointFile.only(in: path) {
         return try ModelSource(checkpoint: file, name: stem(of: path), options, holding)
       }
-      try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
       return try ModelSource(folder: path, options, holding)
     case .file:
       if try !QuantizedModelFile.isOne(path) {
@@ -91,6 +90,7 @@ package struct ModelSource: Sendable {
 
   private init(folder path: String, _ options: ModelOptions, _ holding: WeightHolding) throws {
     let folder = try ModelFolder(path, weights: options.weights)
+    try Self.refuse(folder.idle(options), path, "a folder with config.json says it itself")
     let pipeline = try folder.pipeline()
     let configuration = try Self.network(folder, size: options.size.map(pipeline.sampleSize))
     let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
@@ -98,11 +98,16 @@ package struct ModelSource: Sendable {
     let graph = try configuration.graph()
     try pipeline.check(sample: graph.imageShape, path: path)
     try Self.checkMemory(of: graph, holding)
+    let table = try folder.classTable?.read(
+      unconditional: options.checkpoint.unconditional, variant: options.weights.variant, for: graph.conditioning)
     let model = try Model.load(graph: graph, from: opened.weights, defers: holding != .memory)
+    let network = configuration.encoded
     self.init(
-      path: path, digest: try Self.digest(of: model, network: configuration.encoded, schedule: schedule),
-      network: configuration.encoded, schedule: schedule, model: model, quantized: nil, pipeline: pipeline,
-      notes: opened.notes + (pipeline.firstStage?.notes ?? []), weightsFileBytes: Self.size(of: opened))
+      path: path,
+      digest: try Self.digest(of: model, network: network, schedule: schedule, embedder: table?.embedder),
+      network: network, schedule: schedule, model: model, quantized: nil, embedder: table?.embedder,
+      pipeline: pipeline, notes: opened.notes + (table?.notes ?? []) + (pipeline.firstStage?.notes ?? []),
+      weightsFileBytes: Self.size(of: opened))
   }
 
   /// A model's network with weights drawn from `seed`, for timing. Of a folder only the configurations are read; of a checkpoint the
@@ -129,8 +134,8 @@ package struct ModelSource: Sendable {
       embedder = read.reading.conditioner
       schedule = try self.schedule(of: read, options: options.schedule)
     } else {
-      try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
       let folder = try ModelFolder(path)
+      try refuse(folder.idle(options), path, "a folder with config.json says it itself")
       network = try self.network(folder, size: options.size.map { try folder.pipeline().sampleSize(for: $0) })
       schedule = try self.schedule(of: folder, path: path, options: options.schedule)
     }
@@ -147,6 +152,8 @@ package struct ModelSource: Sendable {
   private static func network(_ folder: ModelFolder, size: SampleSize?) throws -> any UNetConfiguration {
     var configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
     if let size { configuration.sampleSize = size }
+    // A class is one token.
+    if folder.classTable != nil, configuration.contextTokens != nil { configuration.contextTokens = 1 }
     if configuration.sampleSize == nil { throw ModelSourceError.noSize(path: folder.configuration) }
     return configuration
   }
