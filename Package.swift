@@ -72,11 +72,13 @@ let package = Package(
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
     .target(name: "CKernels", cSettings: isEVEX ? [.define("HT_VNNI_EVEX")] : []),
+    .target(name: "CLinearAlgebra"),
     .target(name: "CSystem"),
     // The C library and what this system alone says: everything that a port begins with.
     module("Platform", []),
     module(
-      "Tensors", ["Platform", "COpenBLAS", "CKernels"] + instructionSets.map { .target(name: $0.target) }),
+      "Tensors",
+      ["Platform", "COpenBLAS", "CLinearAlgebra", "CKernels"] + instructionSets.map { .target(name: $0.target) }),
     module(
       "Formats",
       [
@@ -131,7 +133,7 @@ let package = Package(
       name: "halftone-sanitize", dependencies: ["Tensors", "CPNG", "CJPEG", "CSystem"], path: "Tests/Sanitizing",
       swiftSettings: settings),
     tests("FuzzingTests", ["Fuzzing"]),
-    tests("TensorsTests", ["Tensors", "CKernels"]),
+    tests("TensorsTests", ["Tensors", "CKernels", "CLinearAlgebra"]),
     tests("FormatsTests", ["Formats"]),
     tests("DiffusionTests", ["Diffusion", "Formats"]),
     tests("GraphsTests", ["Graphs", "Networks", "Formats"]),

@@ -37,3 +37,5 @@ int ht_confine(uint64_t memory, uint64_t seconds, uint64_t descriptors) {
 }
 
 void ht_share_heap(void) { mallopt(M_ARENA_MAX, 1); }
+
+void ht_return_memory(void) { malloc_trim(0); }

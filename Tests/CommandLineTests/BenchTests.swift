@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 /// `bench` says what it timed; how fast that was is nobody's test.
@@ -96,6 +97,25 @@ import Testing
     let refused = try halftone.run("bench", QuantizeTests.model, "--compare-isa", "--driven", "--quiet")
     #expect(refused.status == 2)
     #expect(refused.errors.hasPrefix("error[E-USAGE]: --compare-isa goes with neither --gradients nor --driven\n"))
+  }
+
+  /// Names and shapes of a checkpoint's arrays and the configuration beside it tell the network; its values are not needed.
+  @Test(arguments: ["f1-ddim-cifar/model-790000.ckpt", "f3-ldm-cin256/model.ckpt"])
+  func checkpointsAreTimedWithRandomWeights(file: String) throws {
+    let path = Fixtures.path("checkpoints/" + file)
+    let finished = try halftone.run(
+      "bench", path, "--random-weights", "--batch", "1", "--threads", "1", "--repeat", "1", "--json", "--quiet")
+    #expect(finished.status == 0, "\(finished.errors)")
+    #expect(finished.output.contains("\"model\":\"winograd\""), "\(finished.output)")
+    let refused = try halftone.run("bench", path, "--random-weights", "--heads", "3", "--quiet")
+    #expect(refused.status == 3, "\(refused.errors)")
+  }
+
+  @Test func aQuantisedModelHasNoRandomWeights() throws {
+    let refused = try halftone.run(
+      "bench", Fixtures.path("artefacts/schema-1.safetensors"), "--random-weights", "--quiet")
+    #expect(refused.status == 2)
+    #expect(refused.errors.hasPrefix("error[E-MODEL-ROLE]: 'bench' needs a float model; "), "\(refused.errors)")
   }
 
   @Test func missedSpeedupIsAFailedCheck() throws {

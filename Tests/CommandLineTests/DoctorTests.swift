@@ -32,6 +32,17 @@ import Testing
     #expect(broken.output.contains("broken: HALFTONE_HOME "), "\(broken.output)")
   }
 
+  /// OpenBLAS reads the variable when it is loaded; what it names runs, and is said where the processor can do better.
+  @Test func theUsersKernelsOfOpenBLASStand() throws {
+    var old = halftone
+    old.environment["OPENBLAS_CORETYPE"] = "Prescott"
+    let finished = try old.run("doctor")
+    #expect(finished.status == 0 && finished.output.contains("kernels of Prescott"), "\(finished.output)")
+    #expect(!finished.output.contains(" in place of "))
+    let hasBetter = !finished.output.contains("base can run; base runs")
+    #expect(finished.output.contains("slow: OpenBLAS runs the kernels of Prescott, and those of ") == hasBetter)
+  }
+
   @Test func theManualHasEveryCommand() throws {
     let page = try halftone.run("__manual").output
     #expect(page.hasPrefix(".Dd ") && page.contains(".Nm halftone\n"))

@@ -11,15 +11,15 @@ import Workbench
 @Suite struct DeferredWeightsTests {
   static let root = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
 
-  func open(_ model: String, defers: Bool) throws -> ModelSource {
+  func open(_ model: String, _ holding: WeightHolding) throws -> ModelSource {
     let assets = try Assets.locate(
       environment: ["HALFTONE_HOME": Self.root.path], executable: "/nowhere/bin/halftone")
-    return try ModelSource.open(model, defers: defers, assets: assets)
+    return try ModelSource.open(model, holding: holding, assets: assets)
   }
 
   @Test(arguments: ["fashion-mnist-ddpm", "fashion-mnist-ldm"])
   func theyAreNotHeldAndGiveTheSameBits(name: String) throws {
-    let (left, whole) = try (open(name, defers: true), open(name, defers: false))
+    let (left, whole) = try (open(name, .packed), open(name, .memory))
     #expect(left.digest == whole.digest)
     let layers = left.model.graph.layerWeights.map(\.parameter)
     #expect(left.model.deferred?.names == Set(layers) && whole.model.deferred == nil)
@@ -47,7 +47,7 @@ import Workbench
     defer { try? FileManager.default.removeItem(at: folder) }
     try FileManager.default.copyItem(
       at: Self.root.appending(path: "models/fashion-mnist-ddpm").resolvingSymlinksInPath(), to: folder)
-    let source = try open(folder.path, defers: true)
+    let source = try open(folder.path, .packed)
     let weights = folder.appending(path: "unet/diffusion_pytorch_model.safetensors")
     let handle = try FileHandle(forWritingTo: weights)
     try handle.truncate(atOffset: 100_000)

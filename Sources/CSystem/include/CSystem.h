@@ -9,3 +9,6 @@ int ht_confine(uint64_t memory, uint64_t seconds, uint64_t descriptors);
 
 // Lets all threads share one heap. By itself the C library reserves 64 MB of address space for each thread's own.
 void ht_share_heap(void);
+
+// Gives memory that was freed back to the system. By itself the C library keeps most of it for what comes next.
+void ht_return_memory(void);

@@ -47,7 +47,10 @@ extension GradientExecutor {
 
   /// Gradients of a node that no output depends on.
   private func clearGradients(of node: Node) {
-    layers[node.index]?.gradient.update(repeating: 0)
+    if let layer = layers[node.index], layer.isLearned {
+      memory.layerGradient.update(repeating: 0, count: layer.count)
+      deliverGradient(of: layer, node)
+    }
     for name in node.op.parameters where targets.parameters.contains(name) && name != layers[node.index]?.weightName {
       parameterGradients[name] = [Float](repeating: 0, count: parameters[name]?.count ?? 0)
     }

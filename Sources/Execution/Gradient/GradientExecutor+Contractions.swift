@@ -8,6 +8,7 @@ extension GradientExecutor {
     guard let layer = layers[node.index] else { return }
     let slot = memory.slots.site(of: node.index)
     let size = elementCount(node.inputs[0])
+    let weights = packedWeights(of: layer, node, .forward)
     forEachImage { image in
       var x = operand(node, image)
       if let slot, let quantizer = quantizers[node.index] {
@@ -26,7 +27,7 @@ extension GradientExecutor {
           pass.input_channels = Int32(geometry.channels)
           pass.input_row_stride = Int64(geometry.stride * geometry.pitch * geometry.channels)
           pass.input_pixel_stride = Int64(geometry.stride * geometry.channels)
-          pass.weights = UnsafeRawPointer(layer.forward)
+          pass.weights = UnsafeRawPointer(weights)
           pass.bias = bias.baseAddress
           pass.output = result(node, image)
           pass.output_row_stride = Int64(geometry.outputWidth * geometry.outputChannels)
@@ -46,19 +47,20 @@ extension GradientExecutor {
   func contractGradient(_ node: Node) {
     guard let layer = layers[node.index] else { return }
     let geometry = layer.geometry
-    let needsWeight = !layer.gradient.isEmpty
+    let needsWeight = layer.isLearned
     let site = memory.slots.site(of: node.index)
     let input = contribution(to: site ?? memory.slots.root(node.inputs[0]))
     let size = elementCount(node.inputs[0])
     let needsBias = layer.biasName.map { targets.parameters.contains($0) } ?? false
     var biases = [Float](repeating: 0, count: needsBias ? count * geometry.outputChannels : 0)
+    let weights = input == nil ? nil : packedWeights(of: layer, node, .backward)
     biases.withUnsafeMutableBufferPointer { biases in
       let biases = biases
       forEachImage { image in
         let dy = cotangent(node, image)
         let grid = cotangentGrid(geometry, dy, image)
-        if let input {
-          convolveBack(layer, grid, into: input.base + image * size, accumulate: input.accumulate)
+        if let input, let weights {
+          convolveBack(layer, weights, grid, into: input.base + image * size, accumulate: input.accumulate)
         }
         // The forward pass may have used the input's grid for another layer since.
         if needsWeight {
@@ -85,9 +87,9 @@ extension GradientExecutor {
   }
 
   private func convolveBack(
-    _ layer: GradientLayer, _ grid: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, accumulate: Bool
+    _ layer: GradientLayer, _ weights: UnsafePointer<Float>, _ grid: UnsafePointer<Float>,
+    into dx: UnsafeMutablePointer<Float>, accumulate: Bool
   ) {
-    guard let weights = layer.backward else { return }
     let geometry = layer.geometry
     let blocks = PackedWeights.blocks(geometry.channels)
     let zeros = [Float](repeating: 0, count: blocks * PackedWeights.blockWidth)
@@ -143,9 +145,10 @@ extension GradientExecutor {
         multiply(
           FloatMatrix(dy, stride: outputs, transposed: true), FloatMatrix(x, stride: inputs), rows: rows,
           columns: inputs, inner: geometry.span, accumulate: image > 0,
-          into: layer.gradient.baseAddress! + (first * taps + tap) * inputs, stride: taps * inputs)
+          into: memory.layerGradient + (first * taps + tap) * inputs, stride: taps * inputs)
       }
     }
+    deliverGradient(of: layer, node)
   }
 
   // MARK: Grids

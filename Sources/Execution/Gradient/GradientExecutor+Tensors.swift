@@ -44,10 +44,6 @@ extension GradientExecutor {
     backward()
     var found = Gradients(parameters: [:], inputs: [:])
     for (name, values) in parameterGradients { found.parameters[name] = Tensor(parameters[name]!.dims, values) }
-    for layer in layers.values where targets.parameters.contains(layer.weightName) {
-      found.parameters[layer.weightName] = Tensor(
-        parameters[layer.weightName]!.dims, layer.order.toCheckpoint(layer.gradient))
-    }
     for node in segment.inputs where targets.inputs.contains(node) {
       found.inputs[node] = read(cotangent(node), of: node)
     }

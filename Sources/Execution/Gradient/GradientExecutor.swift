@@ -46,8 +46,11 @@ package final class GradientExecutor {
   package internal(set) var count = 0
   /// Of the last forward pass, by node: mean and inverse deviation per image and group.
   var moments: [Int: [GroupMoments]] = [:]
-  /// Gradients of the last backward pass by parameter, all but layer weights'.
+  /// Gradients of the last backward pass by parameter, in the checkpoint's arrangement; those of learned layers' weights where
+  /// nobody takes them.
   package internal(set) var parameterGradients: [String: [Float]] = [:]
+  /// Writes the weights of learned layers and takes their gradients; nil: weights are the model's.
+  package weak var learned: (any LearnedWeights)?
   /// Whether the last backward pass has written a slot's cotangent.
   var isWritten: [Bool]
 
@@ -76,7 +79,7 @@ package final class GradientExecutor {
       slots, layers: Array(layers.values), capacity: capacity,
       attentionBlock: Self.attentionBlock(graph, segment))
     isWritten = [Bool](repeating: false, count: slots.count)
-    repack()
+    packFixedLayers()
   }
 
   private static func layer(
@@ -117,14 +120,6 @@ package final class GradientExecutor {
     _ graph: Graph, segment: GraphSegment, targets: GradientTargets, batch: Int, quantized: Set<Int> = []
   ) -> Int {
     GradientSlots(graph, segment, targets, quantized: quantized).bytes(capacity: batch)
-  }
-
-  /// Takes over changed layer values. One parallel pass over all layers.
-  package func repack() {
-    let pieces = segment.nodes.compactMap { layers[$0] }.flatMap { layer in
-      (0..<layer.packCount).map { (layer, $0) }
-    }
-    pool.parallel(pieces.count) { pieces[$0].0.pack(pieces[$0].1, kernels) }
   }
 
   // MARK: Values

@@ -1,27 +1,33 @@
 import CKernels
 import Tensors
 
-/// The weight of a convolution or linear layer while gradients are formed: its values, packed for both directions, and
-/// its gradient. All are [out][tap][in] here; checkpoints have [out][in][tap].
+/// A convolution or linear layer while gradients are formed. Its weight is [out][tap][in] here; checkpoints have [out][in][tap].
+///
+/// A layer that nothing is learned of keeps its weight packed for both directions. The weight of a learned one is written, packed and
+/// used, layer after layer, in one place that all of them share: a network's weights are not kept twice more.
 package final class GradientLayer {
+  /// The pass that packed weights are for.
+  enum Direction { case forward, backward }
+
   let geometry: LayerGeometry
-  let weightName: String
+  package let weightName: String
   package let biasName: String?
   /// Padded to whole blocks of 32 channels; may be changed between passes.
   package var bias: [Float]
-  /// [out][tap][in]; whoever writes it calls the executor's `repack` before the next pass.
-  package let values: UnsafeMutableBufferPointer<Float>
-  /// The gradient of the last backward pass; empty where none was asked for.
-  package let gradient: UnsafeMutableBufferPointer<Float>
-  private let memory: AlignedBuffer
-  let forward: UnsafeMutablePointer<Float>
-  let backward: UnsafeMutablePointer<Float>?
+  /// Whether the weight's gradient is asked for.
+  package let isLearned: Bool
+  /// Whether the backward pass goes on to the layer's input.
+  let needsInput: Bool
+  /// Both packings, of a layer that is not learned.
+  private let kept: AlignedBuffer?
   let forwardOffsets: [Int32]
   let backwardOffsets: [Int32]
 
   package var outputChannels: Int { geometry.outputChannels }
   package var inputChannels: Int { geometry.channels }
   package var taps: Int { geometry.taps }
+  /// Elements of the weight.
+  package var count: Int { outputChannels * rowCount }
   /// Elements of one output channel's row.
   package var rowCount: Int { geometry.taps * geometry.channels }
 
@@ -32,62 +38,72 @@ package final class GradientLayer {
     self.geometry = geometry
     weightName = weight
     biasName = bias
-    let (taps, inputs, outputs) = (geometry.taps, geometry.channels, geometry.outputChannels)
-    let width = PackedWeights.blockWidth
+    isLearned = needsGradient
+    self.needsInput = needsInput
+    let outputs = geometry.outputChannels
     self.bias =
       (bias.flatMap { parameters[$0]?.values } ?? [Float](repeating: 0, count: outputs))
-      + [Float](repeating: 0, count: PackedWeights.blocks(outputs) * width - outputs)
-    let count = outputs * taps * inputs
-    let forwardCount = PackedWeights.blocks(outputs) * width * taps * inputs
-    let backwardCount = needsInput ? PackedWeights.blocks(inputs) * width * taps * outputs : 0
-    let gradientCount = needsGradient ? count : 0
-    // Whole cache lines each.
-    let sizes = [count, gradientCount, forwardCount, backwardCount].map { ($0 + 15) & ~15 }
-    memory = try AlignedBuffer(byteCount: 4 * sizes.reduce(0, +))
-    let base = memory.pointer(Float.self, count: sizes.reduce(0, +))
-    values = UnsafeMutableBufferPointer(start: base, count: count)
-    gradient = UnsafeMutableBufferPointer(start: base + sizes[0], count: gradientCount)
-    forward = base + sizes[0] + sizes[1]
-    backward = needsInput ? base + sizes[0] + sizes[1] + sizes[2] : nil
-    forwardOffsets = geometry.tapOffsets(channels: inputs)
+      + [Float](repeating: 0, count: PackedWeights.blocks(outputs) * PackedWeights.blockWidth - outputs)
+    forwardOffsets = geometry.tapOffsets(channels: geometry.channels)
     backwardOffsets = geometry.tapOffsets(channels: outputs)
-    if let weight = parameters[weight]?.values {
-      order.toLayer(weight, values)
-    }
+    let counts = [Direction.forward, .backward].map { Self.packedCount(geometry, $0, needsInput: needsInput) }
+    kept = needsGradient ? nil : try AlignedBuffer(byteCount: 4 * counts.reduce(0, +))
   }
 
   /// How checkpoints and layers arrange weights.
   package var order: WeightOrder { WeightOrder(rows: outputChannels, taps: taps, inputs: inputChannels) }
 
-  /// Pieces that `pack` divides into.
-  var packCount: Int {
-    let (outputs, inputs) = (PackedWeights.blocks(geometry.outputChannels), PackedWeights.blocks(geometry.channels))
-    return geometry.taps * (outputs + (backward == nil ? 0 : inputs))
+  /// Elements of the weight when it is packed; 0 for a direction that is not taken. Whole cache lines.
+  func packedCount(_ direction: Direction) -> Int { Self.packedCount(geometry, direction, needsInput: needsInput) }
+
+  private static func packedCount(_ geometry: LayerGeometry, _ direction: Direction, needsInput: Bool) -> Int {
+    let width = PackedWeights.blockWidth * geometry.taps
+    return switch direction {
+    case .forward: PackedWeights.blocks(geometry.outputChannels) * width * geometry.channels
+    case .backward: needsInput ? PackedWeights.blocks(geometry.channels) * width * geometry.outputChannels : 0
+    }
   }
 
-  /// Packs one block of 32 channels of one tap: out channels for the forward pass, then in channels, of the flipped
-  /// kernel, for the backward pass.
-  func pack(_ piece: Int, _ kernels: KernelTable) {
+  /// Where the packed weight of a layer that is not learned is; nil for a learned one.
+  func packed(_ direction: Direction) -> UnsafeMutablePointer<Float>? {
+    kept?.pointer(at: direction == .forward ? 0 : 4 * packedCount(.forward))
+  }
+
+  /// Pieces that `pack` divides into.
+  func packCount(_ direction: Direction) -> Int {
+    switch direction {
+    case .forward: geometry.taps * PackedWeights.blocks(geometry.outputChannels)
+    case .backward: needsInput ? geometry.taps * PackedWeights.blocks(geometry.channels) : 0
+    }
+  }
+
+  /// Packs one block of 32 channels of one tap: out channels for the forward pass; in channels, of the flipped kernel, for the
+  /// backward pass.
+  /// - Parameter values: the weight.
+  func pack(
+    _ piece: Int, _ direction: Direction, from values: UnsafeMutablePointer<Float>,
+    to packed: UnsafeMutablePointer<Float>,
+    _ kernels: KernelTable
+  ) {
     let (taps, inputs, outputs) = (geometry.taps, geometry.channels, geometry.outputChannels)
     let width = PackedWeights.blockWidth
     let (block, tap) = piece.quotientAndRemainder(dividingBy: taps)
-    let forwardBlocks = PackedWeights.blocks(outputs)
     var pass = ht_pack()
-    if block < forwardBlocks {
-      pass.source = UnsafePointer(values.baseAddress! + (block * width * taps + tap) * inputs)
+    switch direction {
+    case .forward:
+      pass.source = UnsafePointer(values + (block * width * taps + tap) * inputs)
       pass.output_stride = Int64(taps * inputs)
       pass.input_stride = 1
       pass.output_channels = Int32(min(width, outputs - block * width))
       pass.input_channels = Int32(inputs)
-      pass.destination = forward + (block * taps + tap) * inputs * width
-    } else if let backward {
-      let block = block - forwardBlocks
-      pass.source = UnsafePointer(values.baseAddress! + (taps - 1 - tap) * inputs + block * width)
+      pass.destination = packed + (block * taps + tap) * inputs * width
+    case .backward:
+      pass.source = UnsafePointer(values + (taps - 1 - tap) * inputs + block * width)
       pass.output_stride = 1
       pass.input_stride = Int64(taps * inputs)
       pass.output_channels = Int32(min(width, inputs - block * width))
       pass.input_channels = Int32(outputs)
-      pass.destination = backward + (block * taps + tap) * outputs * width
+      pass.destination = packed + (block * taps + tap) * outputs * width
     }
     kernels.packMatrix(&pass)
   }
@@ -100,19 +116,19 @@ package struct WeightOrder: Sendable {
   package let inputs: Int
 
   /// From a checkpoint's arrangement.
-  package func toLayer(_ source: [Float], _ target: UnsafeMutableBufferPointer<Float>) {
-    precondition(source.count == rows * taps * inputs && target.count == source.count)
+  package func toLayer(_ source: [Float], _ target: UnsafeMutablePointer<Float>) {
+    precondition(source.count == rows * taps * inputs)
     forEach { target[$1] = source[$0] }
   }
 
-  package func toLayer(_ source: [UInt8]) -> [UInt8] {
+  package func toLayer<Value>(_ source: [Value]) -> [Value] {
     var target = source
     forEach { target[$1] = source[$0] }
     return target
   }
 
-  package func toCheckpoint(_ source: UnsafeMutableBufferPointer<Float>) -> [Float] {
-    var target = [Float](repeating: 0, count: source.count)
+  package func toCheckpoint(_ source: UnsafeMutablePointer<Float>) -> [Float] {
+    var target = [Float](repeating: 0, count: rows * taps * inputs)
     forEach { target[$0] = source[$1] }
     return target
   }

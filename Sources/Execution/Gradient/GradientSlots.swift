@@ -93,7 +93,7 @@ struct GradientSlots {
   }
 }
 
-/// The memory of a gradient executor: values, cotangents, and the grids that convolutions read.
+/// The memory of a gradient executor: values, cotangents, the grids that convolutions read, and what learned layers share.
 struct GradientMemory {
   let slots: GradientSlots
   private let values: AlignedBuffer
@@ -106,6 +106,9 @@ struct GradientMemory {
   private let scratchCount: Int
   private let probabilities: AlignedBuffer
   private let blockCount: Int
+  private let weight: AlignedBuffer
+  private let packedWeight: AlignedBuffer
+  private let weightGradient: AlignedBuffer
 
   /// - Parameter attentionBlock: values of the largest block of attention's probabilities.
   init(
@@ -125,6 +128,14 @@ struct GradientMemory {
     scratch = try AlignedBuffer(byteCount: 4 * capacity * scratchCount)
     blockCount = attentionBlock
     probabilities = try AlignedBuffer(byteCount: 4 * 2 * capacity * attentionBlock)
+    let learned = layers.filter(\.isLearned)
+    func largest(_ layers: [GradientLayer], _ count: (GradientLayer) -> Int) -> Int {
+      4 * (layers.map(count).max() ?? 0)
+    }
+    weight = try AlignedBuffer(byteCount: largest(layers, \.count))
+    packedWeight = try AlignedBuffer(
+      byteCount: largest(learned) { max($0.packedCount(.forward), $0.packedCount(.backward)) })
+    weightGradient = try AlignedBuffer(byteCount: largest(learned, \.count))
   }
 
   func value(_ slot: Int) -> UnsafeMutablePointer<Float> { values.pointer(at: valueOffsets[slot]) }
@@ -138,6 +149,11 @@ struct GradientMemory {
   func cotangentGrid(_ geometry: LayerGeometry, image: Int) -> UnsafeMutablePointer<Float> {
     cotangentGrids.pointer(at: 4 * image * geometry.cotangentGridCount)
   }
+  /// The weight of one layer at a time, the packed weight and the gradient of one learned layer at a time.
+  var layerWeight: UnsafeMutablePointer<Float> { weight.pointer() }
+  var packedLayer: UnsafeMutablePointer<Float> { packedWeight.pointer() }
+  var layerGradient: UnsafeMutablePointer<Float> { weightGradient.pointer() }
+
   /// As many elements as the largest value has, for each image.
   func scratch(image: Int) -> UnsafeMutablePointer<Float> { scratch.pointer(at: 4 * image * scratchCount) }
   /// A block of probabilities and one of their cotangents, for each image.

@@ -15,7 +15,10 @@ struct Bench: ParsableCommand {
         halftone bench Benchmarks/cifar10-ddpm --random-weights --quantized rtn-w8a8 --batch 1,8 --threads 1,2 --ops
       """)
 
-  @Argument(help: "Float model; with --random-weights, a folder with its config.json.") var model: String
+  @Argument(
+    help:
+      "Float model; with --random-weights, a folder with its config.json, or a checkpoint whose values are not used.")
+  var model: String
   @Option(help: "Which network of the model: its denoiser (the default), or a latent model's decoder.")
   var component: BenchmarkComponent = .denoiser
   @Flag(help: "Draw the weights from a fixed seed instead of reading them.") var randomWeights = false

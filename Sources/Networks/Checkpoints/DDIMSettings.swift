@@ -147,7 +147,7 @@ struct DDIMSettings {
 
 extension ConfigurationReader {
   /// What `read` makes of `key`; nil where the key is absent or null.
-  func optional<T>(_ key: String, _ read: (String) -> T) -> T? {
+  package func optional<T>(_ key: String, _ read: (String) -> T) -> T? {
     guard let raw = value(key), raw != .null else { return nil }
     return read(key)
   }

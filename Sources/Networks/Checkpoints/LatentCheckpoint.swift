@@ -124,7 +124,7 @@ enum LatentCheckpoint: CheckpointFamily {
     _ contents: CheckpointContents, _ settings: CompVisConfiguration?, _ options: CheckpointOptions,
     _ resolver: inout HyperparameterResolver
   ) throws -> ClassEmbedder? {
-    guard let group = contents.groups["cond_stage_model"], let entry = group.entry("embedding.weight"),
+    guard let group = contents.groups["cond_stage_model"], let entry = group.entry(ClassTable.array),
       entry.dims.count == 2, entry.dims.allSatisfy({ $0 > 0 })
     else { return nil }
     var last = false
@@ -137,21 +137,9 @@ enum LatentCheckpoint: CheckpointFamily {
         "cond_stage_config: \(settings.file) describes \(settings.conditioner.words), the weights have a table of classes"
       )
     }
-    guard let table = try group.read("embedding.weight", rows: nil).floats() else {
-      throw WeightsError(
-        file: group.label, problems: [.elementType(name: "embedding.weight", found: entry.type)])
-    }
-    if let position = table.values.firstIndex(where: { !$0.isFinite }) {
-      throw WeightsError(
-        file: group.label,
-        problems: [
-          .notFinite(
-            name: "embedding.weight", value: table.values[position], position: position,
-            count: table.values.count { !$0.isFinite })
-        ])
-    }
     return ClassEmbedder(
-      table, unconditional: unconditional(options.unconditional, of: entry.dims[0], isLast: last, &resolver))
+      try ClassTable.rows(of: group),
+      unconditional: unconditional(options.unconditional, of: entry.dims[0], isLast: last, &resolver))
   }
 
   /// The row that stands for no class.

@@ -5,7 +5,7 @@ import Tensors
 /// groups in every normalisation.
 package struct UNetOutline: Sendable, Equatable {
   package static let normGroups = 32
-  static let largestWidth = 1 << 20
+  package static let largestWidth = 1 << 20
   static let largestImageSide = 1 << 14
   static let mostLevels = 15
   static let mostLayers = 64

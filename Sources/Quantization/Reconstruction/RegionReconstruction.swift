@@ -17,6 +17,8 @@ final class RegionReconstruction {
   private let pool: WorkerPool
   private let kernels: KernelTable
   private var layers: [Layer] = []
+  /// By node: position in `layers`.
+  private var positions: [Int: Int] = [:]
   private let inputs: [ActivationVariables]
   private let samples: ReconstructionSamples
   private let float: SampleValues
@@ -72,17 +74,20 @@ final class RegionReconstruction {
     random = RecipeRandom(seed: seed, purpose: RecipePurpose.reconstruction(of: number))
     dropping = DropSeeds(seed: seed, purpose: RecipePurpose.reconstruction(of: number), sites: inputs.count)
     guard let settings = learning.weights else { return }
+    executor.learned = self
     for index in paths {
       let path = graph.nodes[index].path
-      guard let gradient = executor.layers[index], let start = network.table.weights[path] else { continue }
-      let weight = Array(gradient.values)
-      let codes = gradient.order.toLayer(start.codes)
+      guard let gradient = executor.layers[index], let start = network.table.weights[path],
+        let weight = model.parameters[gradient.weightName]?.values
+      else { continue }
+      positions[index] = layers.count
       layers.append(
         Layer(
           path: path, gradient: gradient,
           variables: try RoundingVariables(
-            weight: weight, start: codes, quantizer: start.quantizer, rows: gradient.outputChannels,
-            relaxation: settings.relaxation, trust: Float(settings.startTrust)),
+            weight: gradient.order.toLayer(weight), start: gradient.order.toLayer(start.codes),
+            quantizer: start.quantizer, rows: gradient.outputChannels, relaxation: settings.relaxation,
+            trust: Float(settings.startTrust)),
           bias: learnsBiases ? gradient.biasName : nil,
           biasMoments: AdamMoments(count: gradient.outputChannels)))
     }
@@ -101,7 +106,7 @@ final class RegionReconstruction {
       evaluate(batch, dropping: true)
       seedCotangents(batch)
       executor.backward()
-      if let settings = learning.weights { learnWeights(settings) }
+      if let settings = learning.weights { learnBiases(rate: decay(settings) * settings.biasLearningRate) }
       if let settings = learning.activations {
         let rate = RoundingSchedule.cosine(iteration, of: learning.iterations) * settings.learningRate
         for input in inputs { input.step(rate: rate, kernels: kernels, pool: pool) }
@@ -129,25 +134,18 @@ final class RegionReconstruction {
     }
   }
 
-  private func learnWeights(_ settings: Recipe.Learning) {
-    let schedule = RoundingSchedule(
+  private func schedule(_ settings: Recipe.Learning) -> RoundingSchedule {
+    RoundingSchedule(
       iterations: settings.iterations, warmUp: settings.warmUp, first: settings.firstExponent,
       last: settings.lastExponent)
-    let exponent = schedule.exponent(at: iteration)
-    let decay = schedule.decay(at: iteration, settings.relaxation)
-    for layer in layers {
-      layer.variables.step(
-        layer.gradient.gradient.baseAddress!, penalty: exponent == nil ? 0 : Float(settings.penalty),
-        exponent: Float(exponent ?? 2), rate: decay * settings.learningRate,
-        scaleRate: decay * settings.scaleLearningRate, kernels: kernels, pool: pool)
-    }
-    learnBiases(rate: decay * settings.biasLearningRate)
+  }
+
+  private func decay(_ settings: Recipe.Learning) -> Double {
+    schedule(settings).decay(at: iteration, settings.relaxation)
   }
 
   /// The unit's outputs for some samples, on the weights that the variables stand for.
   private func evaluate(_ batch: [Int], dropping isDropping: Bool) {
-    for layer in layers { layer.variables.write(to: layer.gradient.values.baseAddress!, kernels: kernels, pool: pool) }
-    if !layers.isEmpty { executor.repack() }
     load(batch)
     let calls = batch.map(samples.call)
     for (site, input) in inputs.enumerated() {
@@ -264,6 +262,23 @@ final class RegionReconstruction {
         }
       }
     }
+  }
+}
+
+// MARK: Weights
+
+extension RegionReconstruction: LearnedWeights {
+  func write(_ node: Int, to values: UnsafeMutablePointer<Float>) {
+    if let position = positions[node] { layers[position].variables.write(to: values, kernels: kernels, pool: pool) }
+  }
+
+  /// One step of the optimiser: a layer's gradient is needed for nothing else.
+  func take(_ gradient: UnsafeMutablePointer<Float>, of node: Int) {
+    guard let position = positions[node], let settings = learning.weights else { return }
+    let (exponent, decay) = (schedule(settings).exponent(at: iteration), decay(settings))
+    layers[position].variables.step(
+      gradient, penalty: exponent == nil ? 0 : Float(settings.penalty), exponent: Float(exponent ?? 2),
+      rate: decay * settings.learningRate, scaleRate: decay * settings.scaleLearningRate, kernels: kernels, pool: pool)
   }
 }
 

@@ -24,10 +24,9 @@ package final class RoundingVariables {
   private let rowCount: Int
   private let count: Int
   private let relaxation: Recipe.Relaxation
-  private let memory: AlignedBuffer
-  /// floor(w / s) + z.
-  private var base: UnsafeMutablePointer<Float> { memory.pointer() }
-  private var alpha: UnsafeMutablePointer<Float> { memory.pointer(at: 4 * count) }
+  /// floor(w / s) + z, where relaxed; empty where the variables are codes themselves.
+  private var base: [Float] = []
+  private var alpha: [Float]
   private var alphaMoments: AdamMoments
   private var scales: [Float]
   private var scaleGradients: [Float]
@@ -49,7 +48,12 @@ package final class RoundingVariables {
     rowCount = weight.count / max(rows, 1)
     count = weight.count
     self.relaxation = relaxation
-    memory = try AlignedBuffer(byteCount: 8 * weight.count)
+    let isRelaxed = relaxation == .rectifiedSigmoid
+    do {
+      try MemoryBudget.require((isRelaxed ? 16 : 12) * weight.count, for: "the rounding variables of a layer")
+    } catch { throw .outOfMemory(error) }
+    alpha = [Float](repeating: 0, count: weight.count)
+    if isRelaxed { base = alpha }
     alphaMoments = AdamMoments(count: weight.count)
     scaleGradients = [Float](repeating: 0, count: rows)
     scaleMoments = AdamMoments(count: rows)
@@ -84,8 +88,8 @@ package final class RoundingVariables {
 
   /// Writes the soft weights.
   package func write(to values: UnsafeMutablePointer<Float>, kernels: KernelTable, pool: WorkerPool) {
-    forEachRow(pool) { row in
-      self.row(row).writeWeights(to: values + row * rowCount, kernels: kernels)
+    withRows { rounding in
+      pool.parallel(rows) { rounding($0).writeWeights(to: values + $0 * rowCount, kernels: kernels) }
     }
   }
 
@@ -98,12 +102,17 @@ package final class RoundingVariables {
   ) {
     scaleGradients.withUnsafeMutableBufferPointer { scaleGradients in
       let scaleGradients = scaleGradients
-      forEachRow(pool) { row in
-        scaleGradients[row] = self.row(row).turn(
-          gradient + row * rowCount, penalty: penalty, exponent: exponent, kernels: kernels)
+      withRows { rounding in
+        pool.parallel(rows) { row in
+          scaleGradients[row] = rounding(row).turn(
+            gradient + row * rowCount, penalty: penalty, exponent: exponent, kernels: kernels)
+        }
       }
     }
-    alphaMoments.step(alpha, UnsafePointer(gradient), rate: rate, kernels: kernels, pool: pool)
+    alpha.withUnsafeMutableBufferPointer { alpha in
+      guard let alpha = alpha.baseAddress else { return }
+      alphaMoments.step(alpha, UnsafePointer(gradient), rate: rate, kernels: kernels, pool: pool)
+    }
     if scaleRate > 0 {
       scales.withUnsafeMutableBufferPointer { scales in
         guard let scales = scales.baseAddress else { return }
@@ -132,7 +141,7 @@ package final class RoundingVariables {
   /// What learning changes; the rest follows from the start.
   var state: [String: [Float]] {
     [
-      "variables": Array(UnsafeBufferPointer(start: alpha, count: count)), "mean": alphaMoments.mean,
+      "variables": alpha, "mean": alphaMoments.mean,
       "square": alphaMoments.square, "scales": scales, "scales.mean": scaleMoments.mean,
       "scales.square": scaleMoments.square,
     ]
@@ -145,19 +154,25 @@ package final class RoundingVariables {
       [alpha, mean, square].allSatisfy({ $0.count == count }),
       [scales, scaleMean, scaleSquare].allSatisfy({ $0.count == rows })
     else { return false }
-    alpha.withUnsafeBufferPointer { if let base = $0.baseAddress { self.alpha.update(from: base, count: count) } }
+    self.alpha = alpha
     alphaMoments = AdamMoments(mean: mean, square: square, steps: steps)
     self.scales = scales
     scaleMoments = AdamMoments(mean: scaleMean, square: scaleSquare, steps: steps)
     return true
   }
 
-  private func row(_ row: Int) -> SoftRounding {
-    SoftRounding(
-      variables: UnsafePointer(alpha + row * rowCount),
-      base: relaxation == .rectifiedSigmoid ? UnsafePointer(base + row * rowCount) : nil, count: rowCount,
-      scale: scales[row], zeroPoint: Float(zeroPoints[row]), largest: Float(largest))
+  /// Runs `body` with what each row's variables stand for.
+  private func withRows(_ body: ((Int) -> SoftRounding) -> Void) {
+    alpha.withUnsafeBufferPointer { alpha in
+      base.withUnsafeBufferPointer { base in
+        guard let alpha = alpha.baseAddress else { return }
+        let base = base.isEmpty ? nil : base.baseAddress
+        body { row in
+          SoftRounding(
+            variables: alpha + row * rowCount, base: base.map { $0 + row * rowCount }, count: rowCount,
+            scale: scales[row], zeroPoint: Float(zeroPoints[row]), largest: Float(largest))
+        }
+      }
+    }
   }
-
-  private func forEachRow(_ pool: WorkerPool, _ body: (Int) -> Void) { pool.parallel(rows, body) }
 }

@@ -24,9 +24,9 @@ package struct ErrorFeedback: Sendable {
   ///   - damping: share of the mean of H's positive diagonal entries that is added to the diagonal; positive.
   /// - Throws: `LinearAlgebraError` when H holds something not finite or is far from positive semidefinite.
   package init(
-    moments: DoubleMatrix, damping: Double, order columnOrder: Recipe.ColumnOrder
+    moments: some SecondMoments, damping: Double, order columnOrder: Recipe.ColumnOrder
   ) throws(LinearAlgebraError) {
-    let count = moments.rows
+    let count = moments.order
     let diagonal = (0..<count).map { moments[$0, $0] }
     let live = diagonal.filter { $0 > 0 }
     let mean = live.isEmpty ? 1 : live.reduce(0, +) / Double(live.count)
@@ -35,19 +35,21 @@ package struct ErrorFeedback: Sendable {
       case .natural: Array(0..<count)
       case .activity: (0..<count).sorted { (diagonal[$1], $0) < (diagonal[$0], $1) }
       }
-    // H = U U^T with U upper triangular is the Cholesky factorisation of H with rows and columns reversed.
-    var reversed = DoubleMatrix(rows: count, columns: count)
-    for i in 0..<count {
-      let row = order[count - 1 - i] * count
-      for j in 0...i { reversed[i, j] = moments.values[row + order[count - 1 - j]] }
-      let own = reversed[i, i]
-      reversed[i, i] = (own > 0 ? own : mean) + damping * mean
-    }
-    let lower = try reversed.choleskyFactor()
+    // H = U U^T with U upper triangular is the Cholesky factorisation of H with rows and columns reversed. One matrix becomes the
+    // next in its place: they are the largest things in memory here.
     var feedback = DoubleMatrix(rows: count, columns: count)
-    for k in 0..<count {
-      let scale = 1 / lower[count - 1 - k, count - 1 - k]
-      for j in 0..<k { feedback[j, k] = lower[count - 1 - j, count - 1 - k] * scale }
+    for i in 0..<count {
+      let row = order[count - 1 - i]
+      for j in 0...i { feedback[i, j] = moments[row, order[count - 1 - j]] }
+      let own = feedback[i, i]
+      feedback[i, i] = (own > 0 ? own : mean) + damping * mean
+    }
+    try feedback.replaceByCholeskyFactor()
+    feedback.values.reverse()
+    let scales = (0..<count).map { 1 / feedback[$0, $0] }
+    for j in 0..<count {
+      feedback[j, j] = 0
+      for k in (j + 1)..<count { feedback[j, k] *= scales[k] }
     }
     self.order = order
     self.feedback = feedback

@@ -16,7 +16,7 @@ struct InputStatistics: Sendable {
   func mean(_ vectors: LayerVectors) -> [Double] { sums[index(vectors)].mean }
 
   /// E[x x^T]. - Precondition: products were asked for.
-  func moments(_ vectors: LayerVectors) -> DoubleMatrix { sums[index(vectors)].meanProducts }
+  func moments(_ vectors: LayerVectors) -> GramMoments { sums[index(vectors)].moments }
 
   private func index(_ vectors: LayerVectors) -> Int {
     guard let index = position[vectors] else { preconditionFailure("a layer that was not watched") }

@@ -3,16 +3,24 @@ import Synchronization
 import Tensors
 
 extension QuantizationTask {
-  /// Bytes that the statistics of the layers in one pass over the samples may take. Layers beyond it wait for another
-  /// pass. Solving takes three more matrices of Doubles per thread, of the width of the layer it works on.
-  package static let statisticsMemory = 2 << 30
+  /// Bytes that the statistics of the layers in one pass over the samples may take: twice those of the network's weights, within
+  /// bounds. Layers beyond it wait for another pass. Solving takes one more matrix of Doubles per thread, of the width of the
+  /// layer it works on.
+  package var statisticsMemory: Int {
+    let weights = model.graph.parameters.reduce(0) { $0 + 4 * $1.dims.reduce(1, *) }
+    return min(max(2 * weights, Self.leastStatisticsMemory), Self.mostStatisticsMemory)
+  }
+
+  private static let leastStatisticsMemory = 256 << 20
+  private static let mostStatisticsMemory = 2 << 30
 
   /// Stage: integer codes of every weight that the recipe quantises, on ranges chosen per output channel, and biases that
   /// absorb the mean error of rounding if the recipe says so. Nothing is quantised when weights stay float.
-  /// - Parameters: bits: of each weight, where not the recipe's; memory: bytes for statistics, which change no result.
+  /// - Parameters: bits: of each weight, where not the recipe's; memory: bytes for statistics, which change no result; nil:
+  ///   `statisticsMemory`.
   /// - Throws: `E-QUANT-WEIGHT` naming every weight with a value that is not finite.
   package func roundedWeights(
-    bits: Int? = nil, memory: Int = QuantizationTask.statisticsMemory
+    bits: Int? = nil, memory: Int? = nil
   ) throws -> QuantizedNetwork {
     var network = QuantizedNetwork(model: model)
     guard var settings = recipe.weights else { return network }
@@ -34,7 +42,7 @@ extension QuantizationTask {
     for layersOfRound in rounds {
       // All groups of a round see the same network.
       let upstream = network
-      for group in Self.groups(layersOfRound, products: watch?.products ?? false, memory: memory) {
+      for group in Self.groups(layersOfRound, products: watch?.products ?? false, memory: memory ?? statisticsMemory) {
         let statistics = try watch.map {
           try inputStatistics(of: group, in: upstream, samplesPerStep: $0.samplesPerStep, products: $0.products)
         }
@@ -137,10 +145,16 @@ struct WeightLayer {
     let codes: [UInt8]
     switch (settings.rounding, statistics) {
     case (.gptq(let compensation), let statistics?):
-      codes = try ErrorFeedback(
-        moments: Self.divided(statistics.moments(vectors), by: columnScales), damping: compensation.damping,
-        order: compensation.order
-      ).codes(of: scaled, on: quantizer)
+      let moments = statistics.moments(vectors)
+      let feedback =
+        if let columnScales {
+          try ErrorFeedback(
+            moments: ScaledMoments(base: moments, scales: columnScales), damping: compensation.damping,
+            order: compensation.order)
+        } else {
+          try ErrorFeedback(moments: moments, damping: compensation.damping, order: compensation.order)
+        }
+      codes = try feedback.codes(of: scaled, on: quantizer)
     case (.gptq, nil): preconditionFailure("\(path): error compensation without its layer's moments")
     case (.nearest, _):
       codes = quantizer.codes(scaled.values, channelStride: vectors.width, channelCount: weight.dims[0])
@@ -159,16 +173,6 @@ struct WeightLayer {
       weight.dims, weight.values.enumerated().map { $1 * inputScales[$0 % vectors.width / taps] })
   }
 
-  /// The moments of inputs that are divided by their columns' scales.
-  private static func divided(_ moments: DoubleMatrix, by scales: [Double]?) -> DoubleMatrix {
-    guard let scales else { return moments }
-    var result = moments
-    for i in 0..<moments.rows {
-      for j in 0..<moments.columns { result[i, j] = moments[i, j] / (scales[i] * scales[j]) }
-    }
-    return result
-  }
-
   /// b + (W - W^) E[x]: the bias that leaves the mean output as it was (Nagel et al. 2019, "Data-free quantization through
   /// weight equalization and bias correction", section 4.2, with the mean taken over calibration inputs).
   private func corrected(_ bias: Tensor, for rounded: QuantizedWeight, mean: [Double]) -> Tensor {
@@ -184,6 +188,16 @@ struct WeightLayer {
         return Float(sum)
       })
   }
+}
+
+/// The moments of inputs that are divided by their columns' scales.
+private struct ScaledMoments: SecondMoments {
+  let base: GramMoments
+  let scales: [Double]
+
+  var order: Int { base.order }
+
+  subscript(row: Int, column: Int) -> Double { base[row, column] / (scales[row] * scales[column]) }
 }
 
 struct RoundedLayer: Sendable {

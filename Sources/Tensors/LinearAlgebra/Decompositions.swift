@@ -32,17 +32,22 @@ extension DoubleMatrix {
   /// - Precondition: square.
   /// - Throws: `LinearAlgebraError` for non-finite values, more than 16,384 rows, or a matrix that is not positive definite.
   package func choleskyFactor() throws(LinearAlgebraError) -> DoubleMatrix {
+    var factor = self
+    try factor.replaceByCholeskyFactor()
+    return factor
+  }
+
+  /// `choleskyFactor` in the matrix's own memory; what is left there after an error is neither.
+  package mutating func replaceByCholeskyFactor() throws(LinearAlgebraError) {
     precondition(isSquare)
     let routine = "Cholesky factorisation"
     try OpenBLAS.prepare(self, routine)
-    if rows == 0 { return self }
+    if rows == 0 { return }
     var (n, info) = (Int32(rows), Int32(0))
-    var factor = self
     // Column-major "U" with A = U^T U is row-major lower, L = U^T.
-    dpotrf_("U", &n, &factor.values, &n, &info)
+    dpotrf_("U", &n, &values, &n, &info)
     guard info == 0 else { throw .notPositiveDefinite(routine: routine, order: Int(info)) }
-    for i in 0..<rows { for j in (i + 1)..<rows { factor[i, j] = 0 } }
-    return factor
+    for i in 0..<rows { for j in (i + 1)..<rows { self[i, j] = 0 } }
   }
 
   /// Singular values in descending order (LAPACK dgesdd, values only).

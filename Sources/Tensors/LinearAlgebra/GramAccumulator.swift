@@ -77,18 +77,45 @@ package struct GramAccumulator {
     return sums.map { $0 / Double(max(count, 1)) }
   }
 
-  /// The mean of x x^T, both triangles. - Precondition: finished, and products were asked for.
-  package var meanProducts: DoubleMatrix {
+  /// The mean of x x^T, without a copy. - Precondition: finished, and products were asked for.
+  package var moments: GramMoments {
     precondition(filled == 0 && products.count == width * width)
-    let scale = 1 / Double(max(count, 1))
+    return GramMoments(order: width, products: products, scale: 1 / Double(max(count, 1)))
+  }
+
+  /// The mean of x x^T, both triangles. - Precondition: as of `moments`.
+  package var meanProducts: DoubleMatrix {
+    let moments = moments
     var matrix = DoubleMatrix(rows: width, columns: width)
     for i in 0..<width {
       for j in i..<width {
-        let value = scale * Double(products[i * width + j])
+        let value = moments[i, j]
         matrix[i, j] = value
         matrix[j, i] = value
       }
     }
     return matrix
+  }
+}
+
+/// E[x x^T] of some vectors x: a symmetric matrix that is read element by element.
+package protocol SecondMoments {
+  /// Elements of a vector.
+  var order: Int { get }
+  subscript(row: Int, column: Int) -> Double { get }
+}
+
+extension DoubleMatrix: SecondMoments {
+  package var order: Int { rows }
+}
+
+/// Second moments as they were summed: in Float, one triangle.
+package struct GramMoments: SecondMoments {
+  package let order: Int
+  fileprivate let products: [Float]
+  fileprivate let scale: Double
+
+  package subscript(row: Int, column: Int) -> Double {
+    scale * Double(products[min(row, column) * order + max(row, column)])
   }
 }

@@ -1,3 +1,4 @@
+import CLinearAlgebra
 import COpenBLAS
 
 /// BLAS and LAPACK serve statistics and weight solvers only. Sampling, classifiers and features never call them: the
@@ -16,8 +17,18 @@ package enum OpenBLAS {
   /// What the library says of itself: its version and the processor whose kernels it chose.
   package static var version: String {
     let configuration = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")
-    return "\(configuration), kernels of \(String(cString: openblas_get_corename()))"
+    return "\(configuration), kernels of \(kernels)" + (replacedKernels.map { " in place of \($0)" } ?? "")
   }
+
+  /// The kernels that the library computes with: its name of the processor they are for.
+  package static var kernels: String { String(cString: openblas_get_corename()) }
+
+  /// The kernels that the library took because it does not know this processor, before better ones took their place; nil where
+  /// its own choice stands, or that of OPENBLAS_CORETYPE.
+  package static var replacedKernels: String? { ht_blas_replaced().map { String(cString: $0) } }
+
+  /// The kernels that this processor could run instead of ones that use much less of it; nil where the library's are as good.
+  package static var betterKernels: String? { ht_blas_better_here(kernels).map { String(cString: $0) } }
 
   /// Makes the library ready.
   static func prepare() { _ = singleThreaded }

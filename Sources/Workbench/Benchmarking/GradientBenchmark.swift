@@ -1,5 +1,6 @@
 import Diffusion
 import Execution
+import Graphs
 import Tensors
 
 /// Times what reconstruction does with a float network: the gradient executor's forward pass, which keeps every result,
@@ -41,6 +42,8 @@ package struct GradientBenchmark {
         let gradients = try GradientExecutor(
           source.model, segment: segment, targets: GradientTargets(everythingIn: segment, of: graph), batch: batch,
           pool: compute.pool, kernels: compute.kernels)
+        let weights = UnchangedWeights(of: gradients, model: source.model)
+        gradients.learned = weights
         let call = try float.call(batch: batch)
         var times: [[Double]] = [[], [], []]
         // Round 0 warms caches and is not counted.
@@ -59,6 +62,7 @@ package struct GradientBenchmark {
           if round > 0 { for (index, value) in seconds.enumerated() { times[index].append(value) } }
           progress.update(Double(rows.count * rounds + round))
         }
+        withExtendedLifetime(weights) {}
         let medians = times.map { InterleavedTiming.median($0) * 1000 / Double(batch) }
         rows.append(
           Row(threads: count, batch: batch, float: medians[0], forward: medians[1], backward: medians[2]))
@@ -99,4 +103,23 @@ package struct GradientBenchmark {
         ]
       })
   }
+}
+
+/// Weights as reconstruction has them at hand, that nothing is learned of.
+private final class UnchangedWeights: LearnedWeights {
+  private let values: [Int: [Float]]
+
+  init(of executor: GradientExecutor, model: Model) {
+    values = executor.layers.compactMapValues { layer in
+      model.parameters[layer.weightName].map { layer.order.toLayer($0.values) }
+    }
+  }
+
+  func write(_ node: Int, to target: UnsafeMutablePointer<Float>) {
+    values[node]?.withUnsafeBufferPointer {
+      if let base = $0.baseAddress { target.update(from: base, count: $0.count) }
+    }
+  }
+
+  func take(_ gradient: UnsafeMutablePointer<Float>, of node: Int) {}
 }

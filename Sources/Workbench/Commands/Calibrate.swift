@@ -31,7 +31,7 @@ package struct CalibrateCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if let out { try AtomicFile.prepareTarget(out) }
-    let source = try session.open(model, modelOptions, defers: true)
+    let source = try session.open(model, modelOptions, holding: .packed)
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets)
     session.console.notes(try source.schedule.notes + prepared.notes)
     let calibration = try CalibrationRun(

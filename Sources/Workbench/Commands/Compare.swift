@@ -47,7 +47,7 @@ package struct CompareCommand: Sendable {
   private static let worstShown = 5
 
   package func run(_ session: Session) throws {
-    let float = try session.open(float, modelOptions, defers: true)
+    let float = try session.open(float, modelOptions, holding: .packed)
     let quantized = try session.open(quantized)
     try float.checkPair(with: quantized)
     let chosen = try quantized.sampler(sampler.name.map { .named($0) }, steps: sampler.steps, assets: session.assets)

@@ -67,7 +67,7 @@ package struct ConvertCommand: Sendable {
   /// Names of other programs' networks become diffusers', whose words have to suffice for them.
   private func describedCheckpoint(_ session: Session) throws -> ConversionReport {
     _ = try open(input)
-    let source = try ModelSource.open(input, options, assets: session.assets)
+    let source = try ModelSource.open(input, options, holding: .file, assets: session.assets)
     let written = try DiffusersFolder(source).write(to: out, type: precision?.type)
     return ConversionReport(
       input: input, layout: .diffusers, files: written.files, notes: source.notes + written.notes)

@@ -42,16 +42,14 @@ struct Examination {
     examineLibraries()
   }
 
-  /// Kernels of OpenBLAS that it takes for processors it does not know.
-  private static let oldKernels = ["Prescott", "Core2", "Generic"]
-
   private mutating func examineLibraries() {
     let libraries = Libraries.versions.map { "\($0.name) \($0.version)" } + [OpenBLAS.version]
     facts.append(("libraries", libraries.joined(separator: "; ")))
-    if KernelTable.available().count > 1, let old = Self.oldKernels.first(where: OpenBLAS.version.hasSuffix) {
+    if let better = OpenBLAS.betterKernels {
       slow.append(
-        "OpenBLAS does not know this processor and took the kernels of \(old): rounding by second moments and Fréchet distances take "
-          + "longer; OPENBLAS_CORETYPE=Haswell chooses others, whose last bits differ")
+        "OpenBLAS runs the kernels of \(OpenBLAS.kernels), and those of \(better) can run: rounding by second moments, learning by "
+          + "gradients and Fréchet distances take several times longer; unset OPENBLAS_CORETYPE, or set it to \(better)"
+      )
     }
   }
 

@@ -34,7 +34,7 @@ package struct PredictCommand: Sendable {
   package func run(_ session: Session) throws {
     try AtomicFile.checkTarget(out)
     if let component { return try predict(component, session) }
-    let source = try session.open(model, modelOptions, defers: true)
+    let source = try session.open(model, modelOptions, holding: .packed)
     let arrays = try InputArrays(input)
     arrays.noteUnused(but: "x", "t", "labels", "context", console: session.console)
     let x = try arrays.images("x", shape: source.model.graph.imageShape, console: session.console)

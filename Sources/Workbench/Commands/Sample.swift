@@ -66,7 +66,7 @@ package struct SampleCommand: Sendable {
 
   /// - Throws: what stands against drawing, before any work.
   func prepared(_ session: Session) throws -> Prepared {
-    let source = try session.open(model, modelOptions, defers: true)
+    let source = try session.open(model, modelOptions, holding: .packed)
     let chosen = try source.sampler(sampler.name.map { .named($0) }, steps: sampler.steps, assets: session.assets)
     let compute = try Compute(threads: threads, batch: batch)
     let plan = try SamplingPlan(

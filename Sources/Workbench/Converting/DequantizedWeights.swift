@@ -23,7 +23,7 @@ struct DequantizedWeights: WeightSource {
   func entry(_ name: String) -> WeightEntry? { entries.first { $0.name == name } }
 
   func read(_ name: String, rows: Range<Int>?) throws -> StoredTensor {
-    guard let whole = codes[name]?.dequantized ?? model.parameters[name] else {
+    guard let whole = try codes[name]?.dequantized ?? model.parameter(name) else {
       preconditionFailure("no parameter called \(name)")
     }
     return StoredTensor(rows.map { whole.rows($0) } ?? whole)

@@ -9,6 +9,8 @@ package struct ModelFolder: Sendable {
   package let configuration: String
   /// The scheduler's file; nil where none stands with the network.
   package let scheduler: String?
+  /// What makes contexts of classes; nil where nothing does.
+  let classTable: ClassTableFolder?
   private let firstStage: String?
   private let path: String
   private let weights: Checkpoint.Options
@@ -17,7 +19,9 @@ package struct ModelFolder: Sendable {
   ///   - path: a folder with `unet/config.json` or `unet_ema/config.json`, or with `config.json`.
   ///   - weights: which of several sets of weights.
   package init(_ path: String, weights: Checkpoint.Options = Checkpoint.Options()) throws {
-    firstStage = try PipelineFolder(path)?.firstStage
+    let pipeline = try PipelineFolder(path)
+    firstStage = pipeline?.firstStage
+    classTable = pipeline?.classTable
     let network = try NetworkFolder(path, weights: weights.weights).path
     configuration = joined(network, "config.json")
     guard Self.exists(configuration) else { throw ModelSourceError.noNetwork(folder: path) }
@@ -32,6 +36,11 @@ package struct ModelFolder: Sendable {
 
   /// The network's weights, whatever container holds them.
   package func checkpoint() throws -> Checkpoint { try Checkpoint(path, weights) }
+
+  /// Options that were given and say nothing here.
+  func idle(_ options: ModelOptions) -> [String] {
+    options.ofCheckpoints.filter { $0 != "--unconditional" || classTable == nil }
+  }
 
   /// What stands with the network.
   func pipeline() throws -> Pipeline {

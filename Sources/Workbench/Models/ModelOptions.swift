@@ -56,11 +56,11 @@ package struct SizeArgument: Sendable {
 
 extension Session {
   /// The model called `text`, and on the console what was chosen while opening it.
-  /// - Parameter defers: whether layers' weights stay in a float model's file until executors pack them.
+  /// - Parameter holding: where layers' weights of a float model are.
   package func open(
-    _ text: String, _ options: ModelOptions = ModelOptions(), defers: Bool = false
+    _ text: String, _ options: ModelOptions = ModelOptions(), holding: WeightHolding = .memory
   ) throws -> ModelSource {
-    let source = try ModelSource.open(text, options, defers: defers, assets: assets)
+    let source = try ModelSource.open(text, options, holding: holding, assets: assets)
     console.notes(source.notes)
     return source
   }

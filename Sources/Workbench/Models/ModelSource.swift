@@ -36,22 +36,20 @@ package struct ModelSource: Sendable {
   package let weightsFileBytes: Int
 
   /// - Parameter text: a path, or a name under `models/`.
-  /// - Parameter defers: whether layers' weights stay in a float model's file until executors pack them: for commands that only
-  ///   run the network.
+  /// - Parameter holding: where layers' weights of a float model are.
   package static func open(
-    _ text: String, _ options: ModelOptions = ModelOptions(), defers: Bool = false, assets: Assets
+    _ text: String, _ options: ModelOptions = ModelOptions(), holding: WeightHolding = .memory, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
     switch Folder.kind(of: path) {
     case .folder:
       if !ModelFolder.describesNetwork(path), let file = try CheckpointFile.only(in: path) {
-        return try ModelSource(checkpoint: file, name: stem(of: path), options, defers)
+        return try ModelSource(checkpoint: file, name: stem(of: path), options, holding)
       }
-      try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
-      return try ModelSource(folder: path, options, defers)
+      return try ModelSource(folder: path, options, holding)
     case .file:
       if try !QuantizedModelFile.isOne(path) {
-        return try ModelSource(checkpoint: path, name: stem(of: path), options, defers)
+        return try ModelSource(checkpoint: path, name: stem(of: path), options, holding)
       }
       try refuse(options.ofCheckpoints, path, "a quantised model says it itself")
       if !options.schedule.given.isEmpty {
@@ -72,70 +70,81 @@ package struct ModelSource: Sendable {
   }
 
   /// - Parameter name: what things made from it are called.
-  private init(checkpoint path: String, name: String, _ options: ModelOptions, _ defers: Bool) throws {
-    let file = try CheckpointFile(path, configuration: options.configuration)
-    let opened = try Checkpoint(path, options.weights)
-    let weights = opened.weights
-    let pipeline = Pipeline(firstStage: try FirstStageSource(opened, file))
-    var settings = options.checkpoint
-    settings.size = try settings.size.map(pipeline.sampleSize)
-    let reading = try CheckpointCatalog.read(
-      CheckpointContents(weights, groups: opened.groups), document: file.document(), options: settings)
-    let schedule = try Self.schedule(options.schedule) {
-      let stated = reading.process.value
-      let found = try ModelSchedule.read(
-        file: stated == nil ? nil : file.configuration, stating: stated, options: options.schedule)
-      guard let found else { throw reading.process.problem ?? ModelSourceError.noSchedule(folder: path) }
-      return found
-    }
+  private init(checkpoint path: String, name: String, _ options: ModelOptions, _ holding: WeightHolding) throws {
+    let read = try CheckpointReadout(path, options)
+    let (reading, opened) = (read.reading, read.opened)
+    let schedule = try Self.schedule(of: read, options: options.schedule)
     let graph = try reading.configuration.graph()
-    try pipeline.check(sample: graph.imageShape, path: path)
-    try Self.checkMemory(of: graph, deferring: defers)
-    let model = try Model.load(graph: graph, from: weights, layout: reading.layout, defers: defers)
+    try read.pipeline.check(sample: graph.imageShape, path: path)
+    try Self.checkMemory(of: graph, holding)
+    let model = try Model.load(
+      graph: graph, from: opened.weights, layout: reading.layout, defers: holding != .memory)
     let network = reading.configuration.encoded
     self.init(
       path: path, name: name,
       digest: try Self.digest(of: model, network: network, schedule: schedule, embedder: reading.conditioner),
       network: network, schedule: schedule, model: model, quantized: nil, embedder: reading.conditioner,
-      latent: reading.latent,
-      checkpoint: CheckpointOrigin(
-        family: reading.family, configuration: file.configuration, hyperparameters: reading.hyperparameters,
-        unused: reading.unused),
-      pipeline: pipeline, notes: opened.notes + file.notes, weightsFileBytes: Self.size(of: opened))
+      latent: reading.latent, checkpoint: read.origin, pipeline: read.pipeline, notes: opened.notes + read.file.notes,
+      weightsFileBytes: Self.size(of: opened))
   }
 
-  private init(folder path: String, _ options: ModelOptions, _ defers: Bool) throws {
+  private init(folder path: String, _ options: ModelOptions, _ holding: WeightHolding) throws {
     let folder = try ModelFolder(path, weights: options.weights)
+    try Self.refuse(folder.idle(options), path, "a folder with config.json says it itself")
     let pipeline = try folder.pipeline()
     let configuration = try Self.network(folder, size: options.size.map(pipeline.sampleSize))
     let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
     let opened = try folder.checkpoint()
     let graph = try configuration.graph()
     try pipeline.check(sample: graph.imageShape, path: path)
-    try Self.checkMemory(of: graph, deferring: defers)
-    let model = try Model.load(graph: graph, from: opened.weights, defers: defers)
+    try Self.checkMemory(of: graph, holding)
+    let table = try folder.classTable?.read(
+      unconditional: options.checkpoint.unconditional, variant: options.weights.variant, for: graph.conditioning)
+    let model = try Model.load(graph: graph, from: opened.weights, defers: holding != .memory)
+    let network = configuration.encoded
     self.init(
-      path: path, digest: try Self.digest(of: model, network: configuration.encoded, schedule: schedule),
-      network: configuration.encoded, schedule: schedule, model: model, quantized: nil, pipeline: pipeline,
-      notes: opened.notes + (pipeline.firstStage?.notes ?? []), weightsFileBytes: Self.size(of: opened))
+      path: path,
+      digest: try Self.digest(of: model, network: network, schedule: schedule, embedder: table?.embedder),
+      network: network, schedule: schedule, model: model, quantized: nil, embedder: table?.embedder,
+      pipeline: pipeline, notes: opened.notes + (table?.notes ?? []) + (pipeline.firstStage?.notes ?? []),
+      weightsFileBytes: Self.size(of: opened))
   }
 
-  /// The network of a folder with weights drawn from `seed`, for timing: what stands in the folder beside the
-  /// configurations is not read. Weights are normal with variance 1 / fan-in, norms the identity, biases zero.
+  /// A model's network with weights drawn from `seed`, for timing. Of a folder only the configurations are read; of a checkpoint the
+  /// names and shapes of its arrays, too, which tell what the network is. Weights are normal with variance 1 / fan-in, norms the
+  /// identity, biases zero.
   package static func random(
     _ text: String, _ options: ModelOptions = ModelOptions(), seed: UInt64, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
-    try refuse(options.ofCheckpoints, path, "a folder with config.json says it itself")
-    let folder = try ModelFolder(path)
-    let configuration = try network(folder, size: options.size.map { try folder.pipeline().sampleSize(for: $0) })
-    let schedule = try schedule(of: folder, path: path, options: options.schedule)
-    let graph = try configuration.graph()
-    try checkMemory(of: graph)
+    let checkpoint: String?
+    switch Folder.kind(of: path) {
+    case .folder: checkpoint = ModelFolder.describesNetwork(path) ? nil : try CheckpointFile.only(in: path)
+    case .file:
+      if try QuantizedModelFile.isOne(path) { throw ModelSourceError.needsFloat(path: path, command: "bench") }
+      checkpoint = path
+    case .other, nil: throw ModelSourceError.notAModel(path: path)
+    }
+    let network: any UNetConfiguration
+    let schedule: Result<ModelSchedule, any Error>
+    var embedder: ClassEmbedder?
+    if let checkpoint {
+      let read = try CheckpointReadout(checkpoint, options)
+      network = read.reading.configuration
+      embedder = read.reading.conditioner
+      schedule = try self.schedule(of: read, options: options.schedule)
+    } else {
+      let folder = try ModelFolder(path)
+      try refuse(folder.idle(options), path, "a folder with config.json says it itself")
+      network = try self.network(folder, size: options.size.map { try folder.pipeline().sampleSize(for: $0) })
+      schedule = try self.schedule(of: folder, path: path, options: options.schedule)
+    }
+    let graph = try network.graph()
+    try checkMemory(of: graph, .memory)
     let model = Model.random(graph: graph, seed: seed)
     return ModelSource(
-      path: path, digest: try digest(of: model, network: configuration.encoded, schedule: schedule),
-      network: configuration.encoded, schedule: schedule, model: model, quantized: nil,
+      path: path, digest: try digest(of: model, network: network.encoded, schedule: schedule, embedder: embedder),
+      network: network.encoded, schedule: schedule, model: model, quantized: nil, embedder: embedder,
       weightsFileBytes: 4 * GraphSummary(model.graph).parameterCount)
   }
 
@@ -143,6 +152,8 @@ package struct ModelSource: Sendable {
   private static func network(_ folder: ModelFolder, size: SampleSize?) throws -> any UNetConfiguration {
     var configuration = try UNetCatalog.decode(JSON.read(folder.configuration), file: folder.configuration)
     if let size { configuration.sampleSize = size }
+    // A class is one token.
+    if folder.classTable != nil, configuration.contextTokens != nil { configuration.contextTokens = 1 }
     if configuration.sampleSize == nil { throw ModelSourceError.noSize(path: folder.configuration) }
     return configuration
   }
@@ -155,6 +166,18 @@ package struct ModelSource: Sendable {
         throw ModelSourceError.noSchedule(folder: path)
       }
       return schedule
+    }
+  }
+
+  private static func schedule(
+    of read: CheckpointReadout, options: ScheduleOptions
+  ) throws -> Result<ModelSchedule, any Error> {
+    try schedule(options) {
+      let stated = read.reading.process.value
+      let found = try ModelSchedule.read(
+        file: stated == nil ? nil : read.file.configuration, stating: stated, options: options)
+      guard let found else { throw read.reading.process.problem ?? ModelSourceError.noSchedule(folder: read.file.path) }
+      return found
     }
   }
 
@@ -224,10 +247,10 @@ package struct ModelSource: Sendable {
 
   private static func size(of checkpoint: Checkpoint) -> Int { checkpoint.file.paths.reduce(0) { $0 + size(of: $1) } }
 
-  /// The weights as Floats, where they do not stay in their file, and packed, at the least.
-  private static func checkMemory(of graph: Graph, deferring: Bool = false) throws(MemoryError) {
+  private static func checkMemory(of graph: Graph, _ holding: WeightHolding) throws(MemoryError) {
     let count = GraphSummary(graph).parameterCount
-    try MemoryBudget.require(MemoryBudget.product(deferring ? 4 : 8, count), for: "a network of \(count) parameters")
+    try MemoryBudget.require(
+      MemoryBudget.product(holding.bytesPerParameter, count), for: "a network of \(count) parameters")
   }
 
   private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }

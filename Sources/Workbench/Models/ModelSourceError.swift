@@ -29,6 +29,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
   case needsFloat(path: String, command: String)
   case needsQuantized(path: String, command: String)
   case noSelfTest(path: String)
+  /// A class table that is malformed, or that the network beside it cannot take rows of.
+  case classTable(path: String, problem: String, found: [String])
   /// A network that looks at a context, and nothing that makes one.
   case noContext(path: String, tokens: Int, width: Int)
   /// A pair of models to compare of which one was not made from the other.
@@ -52,7 +54,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .idleOptions: "E-MODEL-OPTION"
     case .needsFloat, .needsQuantized: "E-MODEL-ROLE"
     case .noSelfTest: "E-MODEL-SELF-TEST"
-    case .noContext: "E-MODEL-CONTEXT"
+    case .noContext, .classTable: "E-MODEL-CONTEXT"
     case .otherSource: "E-MODEL-SOURCE"
     case .otherSteps: "E-MODEL-STEPS"
     }
@@ -61,7 +63,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
   package var exit: ExitStatus {
     switch self {
     case .noNetwork, .noSchedule, .otherComponents, .missingComponent, .severalFirstStages, .badIndex, .notAModel,
-      .severalCheckpoints, .severalConfigurations:
+      .severalCheckpoints, .severalConfigurations, .classTable:
       .refusedInput
     case .noSize, .otherSize, .needsFloat, .needsQuantized, .noSelfTest, .noContext, .otherSource, .otherSteps,
       .scheduleOfArtefact, .noOwnSampler, .idleOptions:
@@ -106,6 +108,8 @@ package enum ModelSourceError: HalftoneError, Equatable {
       "'\(command)' needs a quantised model; \(printable(path)) is a float model"
     case .noSelfTest(let path):
       "\(printable(path)) carries no self-test"
+    case .classTable(let path, let problem, let found):
+      "\(printable(path)): \(problem), found \(listedLines(found.lazy.map { printable($0) }).joined(separator: ", "))"
     case .noContext(let path, let tokens, let width):
       "\(printable(path)) is conditioned on a context of \(tokens) tokens of \(width) channels, and nothing that loads here makes one"
     case .otherSource(let path, let madeFrom, let float, let found):
@@ -134,6 +138,7 @@ package enum ModelSourceError: HalftoneError, Equatable {
     case .otherSize: "leave --size out, or quantise the float model with that size"
     case .needsFloat: "give the model it was made from"
     case .needsQuantized: "make one with 'halftone quantize'"
+    case .classTable: "a class table has one array, embedding.weight: a row of the context's width for each class"
     case .noContext: "'halftone predict' takes contexts from its input file"
     case .noSelfTest, .otherSource: nil
     case .otherSteps:

@@ -6,10 +6,12 @@ import Tensors
 struct PipelineFolder {
   /// The folder of the first stage; nil for pipelines in pixel space.
   let firstStage: String?
+  /// What makes contexts of classes; nil where nothing does.
+  let classTable: ClassTableFolder?
 
   /// What pipelines call their first stage.
   private static let firstStageNames = ["vae", "vqvae"]
-  private static let supported = ["unet", "scheduler"] + firstStageNames
+  private static let supported = ["unet", "scheduler", ClassTableFolder.component] + firstStageNames
 
   /// nil for a folder that is no pipeline's.
   /// - Throws: when the index is malformed, names components that are not supported, or ones that are not there.
@@ -27,6 +29,11 @@ struct PipelineFolder {
     firstStage = named.first.map { joined(path, $0) }
     if let firstStage, !Self.isNetwork(firstStage) {
       throw ModelSourceError.missingComponent(path: index, name: named[0], file: joined(firstStage, "config.json"))
+    }
+    let (component, folder) = (ClassTableFolder.component, joined(path, ClassTableFolder.component))
+    classTable = listed?.contains(component) ?? Self.isNetwork(folder) ? ClassTableFolder(path: folder) : nil
+    if let classTable, !Self.isNetwork(classTable.path) {
+      throw ModelSourceError.missingComponent(path: index, name: component, file: joined(folder, "config.json"))
     }
   }
 

@@ -54,7 +54,9 @@ package struct ReconstructionFolder: ReconstructionJournal {
     for (layer, scales) in region.scales { tensors["scales:\(layer)"] = StoredTensor(Tensor([scales.count], scales)) }
     for (parameter, bias) in region.biases { tensors["bias:\(parameter)"] = StoredTensor(bias) }
     for (site, scales) in region.steps { tensors["steps:\(site)"] = StoredTensor(Tensor([scales.count], scales)) }
-    try write(tensors, name, to: file(number))
+    try write(tensors.map { WeightEntry(name: $0, type: $1.type, dims: $1.dims) }, name, to: file(number)) {
+      tensors[$0]?.bytes ?? []
+    }
     unlink(stateFile(number))
   }
 
@@ -69,9 +71,12 @@ package struct ReconstructionFolder: ReconstructionJournal {
   }
 
   package func keep(_ state: RegionState, _ number: Int, name: String) throws {
-    var tensors = state.arrays.mapValues { StoredTensor(Tensor([$0.count], $0)) }
-    tensors[Self.counters] = StoredTensor(dims: [2], [Int64(state.iteration), Int64(state.drawn)])
-    try write(tensors, name, to: stateFile(number))
+    let counters = StoredTensor(dims: [2], [Int64(state.iteration), Int64(state.drawn)])
+    var entries = state.arrays.map { WeightEntry(name: $0, type: .f32, dims: [$1.count]) }
+    entries.append(WeightEntry(name: Self.counters, type: counters.type, dims: counters.dims))
+    try write(entries, name, to: stateFile(number)) { array in
+      state.arrays[array].map { StoredTensor(Tensor([$0.count], $0)).bytes } ?? counters.bytes
+    }
   }
 
   private static let counters = "iteration, draws"
@@ -79,16 +84,20 @@ package struct ReconstructionFolder: ReconstructionJournal {
   private func read(_ file: String, _ name: String) -> [String: StoredTensor]? {
     guard Folder.kind(of: file) == .file, let archive = try? Safetensors.read(file),
       archive.metadata["identity"] == identity, archive.metadata["region"] == name,
-      archive.metadata["digest"] == Self.digest(archive.tensors)
+      archive.metadata["digest"] == Self.digest(Array(archive.tensors.keys), { archive.tensors[$0]?.bytes ?? [] })
     else { return nil }
     return archive.tensors
   }
 
-  private func write(_ tensors: [String: StoredTensor], _ name: String, to file: String) throws {
+  /// - Parameter bytes: of an array, asked for twice: the state of a large network is never in memory a second time.
+  private func write(
+    _ entries: [WeightEntry], _ name: String, to file: String, _ bytes: (String) -> [UInt8]
+  ) throws {
     try Folder.create(path)
+    let digest = Self.digest(entries.map(\.name), bytes)
     try Safetensors.write(
-      TensorArchive(
-        tensors: tensors, metadata: ["identity": identity, "region": name, "digest": Self.digest(tensors)]), to: file)
+      entries, metadata: ["identity": identity, "region": name, "digest": digest], to: file
+    ) { entry, put in try put(bytes(entry.name)) }
   }
 
   /// Removes the folder once the output stands.
@@ -103,11 +112,11 @@ package struct ReconstructionFolder: ReconstructionJournal {
   private func file(_ number: Int) -> String { joined(path, "\(number).safetensors") }
   private func stateFile(_ number: Int) -> String { joined(path, "\(number).state.safetensors") }
 
-  private static func digest(_ tensors: [String: StoredTensor]) -> String {
+  private static func digest(_ names: [String], _ bytes: (String) -> [UInt8]) -> String {
     var digest = Digest.Incremental()
-    for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+    for name in names.sorted() {
       digest.update(Array(name.utf8))
-      digest.update(tensor.bytes)
+      digest.update(bytes(name))
     }
     return digest.finish()
   }

@@ -1,3 +1,4 @@
+import CSystem
 import Quantization
 import Synchronization
 import Tensors
@@ -23,6 +24,8 @@ final class WorkReporter: Sendable {
     state.withLock { state in
       if state.stage != work.stage {
         state.progress?.finish(Double(state.done))
+        // Stages differ in what they hold: what one has freed is not counted beside what the next one needs.
+        ht_return_memory()
         state.stage = work.stage
         state.progress = Progress(work.stage, unit: work.unit, total: work.total, console: session.console)
       }

@@ -149,6 +149,33 @@ import Testing
     }
   }
 
+  @Test("a learner's weights are the layers', not the model's, and it takes each gradient once") func learnedWeights()
+    throws
+  {
+    let example = ExecutorCase.all.first { $0.name == "residual block" }!
+    let graph = example.model.graph
+    let plain = try Self.executor(example)
+    let output = try plain.run(example.input)
+    let cotangents = [graph.output: Tensor(output.dims, repeating: 0.5)]
+    let expected = plain.gradients(cotangents)
+    let names = Set(plain.layers.values.map(\.weightName))
+    let blank = Model(
+      graph: graph,
+      parameters: Dictionary(
+        uniqueKeysWithValues: example.model.parameters.map { name, weight in
+          (name, names.contains(name) ? Tensor(weight.dims) : weight)
+        }))
+    let executor = try Self.executor(blank, graph.wholeSegment, batch: 2)
+    let learner = RecordingLearner(executor.layers, example.model)
+    executor.learned = learner
+    #expect(try executor.run(example.input) == output)
+    let found = executor.gradients(cotangents)
+    #expect(found.inputs == expected.inputs)
+    #expect(found.parameters == expected.parameters.filter { !names.contains($0.key) })
+    #expect(learner.taken == expected.parameters.filter { names.contains($0.key) }.mapValues(\.values))
+    #expect(learner.takes == names.count && !names.isEmpty)
+  }
+
   @Test func paddingBeyondTheKernelIsRefusedByName() throws {
     let example = ExecutorCase("wide padding", channels: 2, height: 4, width: 4) { g, image in
       g.conv2d("conv", image, out: 2, kernel: 1, padding: .init(rows: 1, columns: 1))
@@ -183,6 +210,30 @@ import Testing
     let executor = try executor(example.model, segment, batch: 2)
     let timesteps = Tensor([2], example.input.timesteps.map { Float($0.value) })
     return executor.run([graph.node(at: "timestep")!.index: timesteps])[node]!
+  }
+}
+
+/// Writes a model's weights and keeps what it takes, in the checkpoint's arrangement.
+private final class RecordingLearner: LearnedWeights {
+  private let layers: [Int: GradientLayer]
+  private let model: Model
+  private(set) var taken: [String: [Float]] = [:]
+  private(set) var takes = 0
+
+  init(_ layers: [Int: GradientLayer], _ model: Model) {
+    self.layers = layers
+    self.model = model
+  }
+
+  func write(_ node: Int, to values: UnsafeMutablePointer<Float>) {
+    layers[node]!.order.toLayer(model.parameters[layers[node]!.weightName]!.values, values)
+  }
+
+  func take(_ gradient: UnsafeMutablePointer<Float>, of node: Int) {
+    takes += 1
+    taken[layers[node]!.weightName] = layers[node]!.order.toCheckpoint(gradient)
+    // What it leaves there reaches no other layer's gradient.
+    gradient.update(repeating: .nan, count: layers[node]!.count)
   }
 }
 

@@ -15,7 +15,7 @@ import Testing
     "KernelsAVX512BF16": ["CKernels"],
     // The C library is imported here alone, so that a port has one place to begin at.
     "Platform": ["Glibc", "Musl", "Darwin"],
-    "Tensors": Set(kernels).union(["Platform", "CKernels", "COpenBLAS"]),
+    "Tensors": Set(kernels).union(["Platform", "CKernels", "COpenBLAS", "CLinearAlgebra"]),
     "Formats": ["Platform", "Tensors", "CJPEG", "CPNG", "CHDF5", "CZlib", "CSystem", "Yams", "CYaml", "Crypto"],
     "Diffusion": ["Tensors"],
     "Graphs": ["Platform", "Tensors", "Diffusion"],
