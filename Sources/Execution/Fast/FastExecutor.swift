@@ -234,9 +234,11 @@ final class FastExecutor: Sendable {
   // MARK: Images
 
   private func groups(batch: Int) -> ImageGroups {
-    batch < pool.threads
-      ? ImageGroups(singly: batch, workers: 1)
-      : ImageGroups(batch: batch, workers: pool.threads, arenaBytes: arenaBytes)
+    if batch < pool.threads { return ImageGroups(singly: batch, workers: 1) }
+    // Without layers that are taken step by step groups would only take memory.
+    return main.stretches.contains(where: \.isStepByStep)
+      ? ImageGroups(batch: batch, workers: pool.threads, arenaBytes: arenaBytes)
+      : ImageGroups(singly: batch, workers: pool.threads)
   }
 
   /// Bytes of working memory for a batch.

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Steps in a row that several images go through in the same manner: one image through all of them and then the next, or all
 /// images through one step before the next.
 ///
@@ -30,16 +32,21 @@ package struct Stretch: Sendable, Equatable {
 
   static func divide(_ steps: [ProgramStep]) -> [Stretch] {
     divide(
-      steps.map { if case .contraction(let contraction) = $0 { contraction.hasMoreWeightsThanValues } else { nil } })
+      steps.map { if case .contraction(let contraction) = $0 { contraction.isLedByWeights } else { nil } })
   }
 }
 
 extension Contraction {
-  /// In bytes, values being the layer's input and output.
-  fileprivate var hasMoreWeightsThanValues: Bool {
+  /// Several images' values of a layer must fit where one image's did, or more is lost by them than is gained by weights.
+  private static let fewestWeightsForValues = 4
+
+  /// Whether the layer has many more bytes of weights than of values, which are its input, its output and transformed tiles.
+  fileprivate var isLedByWeights: Bool {
     let weights = parts.reduce(0) { $0 + $1.weights.byteCount }
     let size = isInteger ? 1 : isBFloat16 ? 2 : 4
-    return weights > halo.count * size + outputHeight * outputWidth * outputChannels * 4
+    let planes = winograd.map { ($0.inputPlane + $0.productPlane) * PackedWeights.winogradProducts } ?? 0
+    let values = halo.count * size + (outputHeight * outputWidth * outputChannels + planes) * 4
+    return weights > Self.fewestWeightsForValues * values
   }
 }
 
