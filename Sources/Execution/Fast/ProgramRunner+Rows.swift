@@ -46,25 +46,12 @@ extension ProgramRunner {
   }
 }
 
-extension ht_row_store {
+extension ht_row_store: ElementWriter {
   /// Dense rows of Float.
   init(_ target: UnsafeMutablePointer<Float>, channels: Int) {
     self.init()
     destination = UnsafeMutableRawPointer(target)
     row_stride = Int64(channels)
     count = Int32(channels)
-  }
-
-  /// Lets the pass write such elements.
-  mutating func write(_ elements: ProgramRunner.StoredElements, granule: Int) {
-    switch elements {
-    case .float: element = Int32(HT_ELEMENT_FLOAT)
-    case .bfloat16: element = Int32(HT_ELEMENT_BFLOAT16)
-    case .codes(let quantizer):
-      element = Int32(HT_ELEMENT_CODE)
-      inverse_step = 1 / quantizer.scales[granule]
-      zero_point = Int32(quantizer.zeroPoints[granule])
-      largest_code = Int32(quantizer.largestCode)
-    }
   }
 }

@@ -143,7 +143,7 @@ struct ProgramRunner {
   }
 }
 
-extension ht_transform {
+extension ht_transform: ElementWriter {
   /// A pass over dense pixels as one line; the caller adds what happens to them on the way.
   init(
     line source: UnsafePointer<Float>, pixels: Int, channels: Int, to target: UnsafeMutableRawPointer, pixelStride: Int
@@ -156,18 +156,5 @@ extension ht_transform {
     height = 1
     width = Int32(pixels)
     self.channels = Int32(channels)
-  }
-
-  /// Lets the pass write such elements.
-  mutating func write(_ elements: ProgramRunner.StoredElements, granule: Int = 0) {
-    switch elements {
-    case .float: element = Int32(HT_ELEMENT_FLOAT)
-    case .bfloat16: element = Int32(HT_ELEMENT_BFLOAT16)
-    case .codes(let quantizer):
-      element = Int32(HT_ELEMENT_CODE)
-      inverse_step = 1 / quantizer.scales[granule]
-      zero_point = Int32(quantizer.zeroPoints[granule])
-      largest_code = Int32(quantizer.largestCode)
-    }
   }
 }
