@@ -228,7 +228,7 @@ struct ProgramCompiler {
       readsSource
       ? nil
       : written
-        ?? reserve(bytes: isInteger ? halo.count + Self.codesReadAtOnce : halo.count * (layer.isBFloat16 ? 2 : 4))
+        ?? reserve(bytes: halo.count * layer.parts[0].weights.format.inputSize + (isInteger ? Self.codesReadAtOnce : 0))
     if let written { planner.touch(written, at: now) }
     if fusion.isShared[root] { sharedCodes[root] = scratch }
 

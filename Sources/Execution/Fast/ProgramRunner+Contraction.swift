@@ -101,14 +101,13 @@ extension ProgramRunner {
   private func multiply(_ contraction: Contraction, _ input: UnsafeMutableRawPointer, _ slot: CallConstants.Slot) {
     let halo = contraction.halo
     let (height, width) = (contraction.outputHeight, contraction.outputWidth)
-    let elementSize = elements(of: contraction, slot).size
     contraction.tapOffsets.withUnsafeBufferPointer { offsets in
       constants.floats.withUnsafeBufferPointer { floats in
         constants.integers.withUnsafeBufferPointer { integers in
           for (position, part) in contraction.parts.enumerated() {
             let places = slot.parts[position]
             var arguments = ht_convolution()
-            arguments.input = UnsafeRawPointer(input + part.channels.lowerBound * elementSize)
+            arguments.input = UnsafeRawPointer(input + part.channels.lowerBound * part.weights.format.inputSize)
             arguments.tap_offsets = offsets.baseAddress
             part.weights.set(in: &arguments)
             arguments.input_row_stride = Int64(halo.width * halo.pixelStride * contraction.stride)

@@ -43,9 +43,9 @@ extension Contraction {
   /// Whether the layer has many more bytes of weights than of values, which are its input, its output and transformed tiles.
   fileprivate var isLedByWeights: Bool {
     let weights = parts.reduce(0) { $0 + $1.weights.byteCount }
-    let size = isInteger ? 1 : isBFloat16 ? 2 : 4
     let planes = winograd.map { ($0.inputPlane + $0.productPlane) * PackedWeights.winogradProducts } ?? 0
-    let values = halo.count * size + (outputHeight * outputWidth * outputChannels + planes) * 4
+    let values =
+      halo.count * parts[0].weights.format.inputSize + (outputHeight * outputWidth * outputChannels + planes) * 4
     return weights > Self.fewestWeightsForValues * values
   }
 }

@@ -14,6 +14,15 @@ package struct PackedWeights: Sendable {
     case bfloat16
     /// Int8, [column][tap][input channel / 4][channel of the column][4], with the columns of an `IntegerLayout`.
     case integer
+
+    /// Bytes of an element of the input that such weights are multiplied with.
+    package var inputSize: Int {
+      switch self {
+      case .float, .winograd: 4
+      case .bfloat16: 2
+      case .integer: 1
+      }
+    }
   }
 
   package let format: Format

@@ -28,8 +28,7 @@ package struct PreparedRecipe {
     decoder text: String, for source: ModelSource, sampler: SamplerOptions = SamplerOptions(), assets: Assets
   ) throws {
     let named = try NamedRecipe(decoder: text, assets: assets)
-    try self.init(
-      name: named.name, named.recipe, for: source, network: nil, sampler: sampler, assets: assets)
+    try self.init(unchecked: named.recipe, name: named.name, for: source, sampler: sampler, assets: assets)
   }
 
   /// - Parameter options: in place of the recipe's sampler, or of its number of steps; the recipe then says so.
@@ -38,16 +37,14 @@ package struct PreparedRecipe {
     name: String, _ recipe: Recipe, for source: ModelSource, sampler options: SamplerOptions = SamplerOptions(),
     assets: Assets
   ) throws {
-    try self.init(
-      name: name, recipe, for: source, network: source.model.graph, sampler: options, assets: assets)
+    _ = try recipe.selection(in: source.model.graph)
+    try self.init(unchecked: recipe, name: name, for: source, sampler: options, assets: assets)
   }
 
-  /// - Parameter network: whose layers the recipe names; nil for one that is not made yet.
+  /// - Parameter recipe: of layers that are the denoiser's or another network's.
   private init(
-    name: String, _ recipe: Recipe, for source: ModelSource, network: Graph?, sampler options: SamplerOptions,
-    assets: Assets
+    unchecked recipe: Recipe, name: String, for source: ModelSource, sampler options: SamplerOptions, assets: Assets
   ) throws {
-    if let network { _ = try recipe.selection(in: network) }
     var recipe = recipe
     if let chosen = options.name { recipe.sampler = .named(chosen) }
     // A model without settings of its own has the standard sampler.

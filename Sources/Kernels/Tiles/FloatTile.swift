@@ -2,17 +2,17 @@ import CKernels
 
 /// The sums of two pixels, two vectors of output channels each, in Float.
 ///
-/// Each sum starts at the bias and takes one fused multiply-add per tap and input channel, in that order, in every tile
-/// shape and on every instruction set: that is why all give the same bits.
+/// Each sum starts at the bias and takes the products of taps and input channels in their order, in every tile shape. What is
+/// multiplied, and how many input channels at once, is said by `FloatInput.swift` or `BFloat16Input.swift`.
 struct FloatPair {
-  private let first: UnsafePointer<Float>
-  private let second: UnsafePointer<Float>
+  private let first: UnsafePointer<TileInput>
+  private let second: UnsafePointer<TileInput>
   private var low0: FloatLanes, high0: FloatLanes
   private var low1: FloatLanes, high1: FloatLanes
 
   /// Takes the next two pixels of `position`.
   @inline(__always) init(_ a: ht_convolution, _ position: inout TilePosition, _ low: FloatLanes, _ high: FloatLanes) {
-    let input = a.input.assumingMemoryBound(to: Float.self)
+    let input = a.input.assumingMemoryBound(to: TileInput.self)
     first = input + position.input
     position.advance()
     second = input + position.input
@@ -21,13 +21,14 @@ struct FloatPair {
     (high0, high1) = (high, high)
   }
 
-  @inline(__always) mutating func accumulate(_ k: Int, _ low: FloatLanes, _ high: FloatLanes) {
-    let x0 = FloatLanes(repeating: first[k])
-    low0 = multiplyAdd(x0, low, low0)
-    high0 = multiplyAdd(x0, high, high0)
-    let x1 = FloatLanes(repeating: second[k])
-    low1 = multiplyAdd(x1, low, low1)
-    high1 = multiplyAdd(x1, high, high1)
+  /// The input channels from `k` on that are multiplied at once.
+  @inline(__always) mutating func accumulate(_ k: Int, _ low: TileOperand, _ high: TileOperand) {
+    let x0 = inputOperand(first + k)
+    low0 = addProducts(x0, low, low0)
+    high0 = addProducts(x0, high, high0)
+    let x1 = inputOperand(second + k)
+    low1 = addProducts(x1, low, low1)
+    high1 = addProducts(x1, high, high1)
   }
 
   @inline(__always) func finish(_ a: ht_convolution, _ position: inout TilePosition, _ channel: Int) {
@@ -38,7 +39,7 @@ struct FloatPair {
 
 /// So many pairs of pixels, 2 to 6. The number is known where this is compiled, and pairs beyond it leave nothing behind.
 @inline(__always) private func sumFloats(
-  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int, pairs: Int
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<TileInput>, _ channel: Int, pairs: Int
 ) {
   let (low, high) = (load(a.bias + channel), load(a.bias + channel + laneCount))
   var output = position
@@ -54,16 +55,16 @@ struct FloatPair {
     var k = Int(a.tap_offsets[tap])
     let end = k &+ Int(a.input_channels)
     while k < end {
-      let (low, high) = (load(w), load(w + laneCount))
-      prefetchColumn(w + 256)
+      let (low, high) = (weightOperand(w), weightOperand(w + laneCount &* inputsAtOnce))
+      prefetchColumn(UnsafeRawPointer(w) + 1024)
       p0.accumulate(k, low, high)
       p1.accumulate(k, low, high)
       if pairs > 2 { p2.accumulate(k, low, high) }
       if pairs > 3 { p3.accumulate(k, low, high) }
       if pairs > 4 { p4.accumulate(k, low, high) }
       if pairs > 5 { p5.accumulate(k, low, high) }
-      w += 32
-      k &+= 1
+      w += 32 &* inputsAtOnce
+      k &+= inputsAtOnce
     }
     tap &+= 1
   }
@@ -77,14 +78,14 @@ struct FloatPair {
 
 /// As many pixels as the registers hold the sums of.
 @inline(never) func floatTile(
-  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<TileInput>, _ channel: Int
 ) {
   sumFloats(a, &position, weights, channel, pairs: floatTilePairs)
 }
 
 /// Four pixels.
 @inline(never) func smallFloatTile(
-  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<Float>, _ channel: Int
+  _ a: ht_convolution, _ position: inout TilePosition, _ weights: UnsafePointer<TileInput>, _ channel: Int
 ) {
   sumFloats(a, &position, weights, channel, pairs: 2)
 }
