@@ -118,7 +118,6 @@ package enum ImageSetProblem: FormatProblem {
   case shape([Int], name: String)
   case elementType(ElementType, name: String)
   case notImages(FirstBytes)
-  case index(String)
 
   package var wording: (id: String, text: String, hint: String?) {
     switch self {
@@ -165,8 +164,6 @@ package enum ImageSetProblem: FormatProblem {
         "expected a folder or ZIP file of images, an .npz or .npy of samples or an IDX file, found \(found.described)",
         found.hint
       )
-    case .index(let text):
-      ("E-IMG-INDEX", text, nil)
     }
   }
 }
