@@ -93,7 +93,7 @@ package struct ReportAnalysis: Codable, Sendable, Equatable {
     self.histograms = histograms
   }
 
-  /// A layer's part of all isolated errors.
+  /// A layer's part of the isolated errors.
   package struct Share: Sendable, Equatable {
     package let path: String
     /// Of 1: mean over steps of the layer's part in the step's isolated errors, so that no step decides alone.

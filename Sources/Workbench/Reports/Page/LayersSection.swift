@@ -54,7 +54,8 @@ struct LayersSection {
 
   private func bars(_ variant: ReportVariant, _ shares: [ReportAnalysis.Share]) -> SVG {
     BarChart(
-      description: "Share of the error of \(variant.title) by layer", title: "share of all isolated errors, %",
+      description: "Share of the error of \(variant.title) by layer",
+      title: "share of each step's isolated errors, mean over steps, %",
       parts: ["weight", "input"],
       rows: shares.prefix(Self.shown).map { share in
         .init(
