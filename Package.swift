@@ -24,6 +24,14 @@ let isEVEX = Context.environment["HALFTONE_VNNI_EVEX"] != nil
       "KernelsAVX512BF16",
       ["-Xcc", "-march=cooperlake", "-Xcc", "-mprefer-vector-width=512"]
     ),
+    // What AMX adds to both: products of bytes and of bfloat16.
+    (
+      "KernelsAMX",
+      [
+        "-Xcc", "-march=cooperlake", "-Xcc", "-mamx-tile", "-Xcc", "-mamx-int8", "-Xcc", "-mamx-bf16", "-Xcc",
+        "-mprefer-vector-width=512",
+      ]
+    ),
   ]
 #else
   let instructionSets: [(target: String, flags: [String])] = [

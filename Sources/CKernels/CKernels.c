@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CKernels.h"
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int ht_processor_count(void) {
@@ -28,9 +29,16 @@ int ht_has_avx512vnni(void) {
 }
 
 int ht_has_avx512bf16(void) { return ht_has_avx512vnni() && __builtin_cpu_supports("avx512bf16"); }
+
+// Linux keeps tiles of those processes alone that asked for them: ARCH_REQ_XCOMP_PERM for the state of number 18.
+int ht_has_amx(void) {
+  return ht_has_avx512bf16() && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-int8") &&
+         __builtin_cpu_supports("amx-bf16") && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+}
 #else
 int ht_has_avx2(void) { return 0; }
 int ht_has_avxvnni(void) { return 0; }
 int ht_has_avx512vnni(void) { return 0; }
 int ht_has_avx512bf16(void) { return 0; }
+int ht_has_amx(void) { return 0; }
 #endif

@@ -68,7 +68,7 @@ import Testing
     #expect(finished.status == 2)
     #expect(
       finished.errors.hasPrefix(
-        "error[E-ISA]: HALFTONE_ISA is \"avx1024\", expected one of base, avx2, avxvnni, avx512vnni\n"))
+        "error[E-ISA]: HALFTONE_ISA is \"avx1024\", expected one of base, avx2, avxvnni, avx512vnni, amx\n"))
   }
 
   @Test func readerThatLeavesIsNoError() throws {

@@ -5,6 +5,7 @@
 #pragma once
 #include <stdint.h>
 #include "Lanes.h"
+#include "MatrixTiles.h"
 
 // A column of 16 output channels for plain AVX2, where pairs of products are summed in 16 bits (|x| <= 255, so weights of one
 // sign that are added there may come to 128). Weights beyond that are cut to what fits; the rest are entries of their own.
@@ -265,5 +266,6 @@ int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
 int ht_has_avxvnni(void);     // AVX-VNNI on top of it
 int ht_has_avx512vnni(void);  // AVX-512 F, CD, BW, DQ, VL and VNNI on top of it
 int ht_has_avx512bf16(void);  // AVX512-BF16 on top of that
+int ht_has_amx(void);         // AMX for bytes and bfloat16 on top of that, granted to this process by its system
 // Processors this process may run on, at least 1.
 int ht_processor_count(void);

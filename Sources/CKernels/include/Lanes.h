@@ -171,6 +171,8 @@ HT_INLINE ht_floats16 ht_dot_bfloats16(ht_floats16 sum, ht_ints16 x, ht_ints16 w
 HT_INLINE int32_t ht_four_bytes(const void *p) { int32_t v; memcpy(&v, p, sizeof v); return v; }
 
 HT_INLINE void ht_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+// Into the second-level cache. An address that is not mapped is no fault.
+HT_INLINE void ht_prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); }
 
 // What a waiting thread executes in its spin loop.
 HT_INLINE void ht_pause(void) {

@@ -3,6 +3,7 @@ import KernelsBase
 import Platform
 
 #if arch(x86_64)
+  import KernelsAMX
   import KernelsAVX2
   import KernelsAVX512BF16
   import KernelsAVX512VNNI
@@ -15,13 +16,15 @@ package enum InstructionSet: String, Sendable, CaseIterable {
   case avx2
   case avxvnni
   case avx512vnni
+  /// AVX-512 with matrix registers for bytes and bfloat16.
+  case amx
 
   /// How its integer kernel reads weights.
   package var integerLayout: IntegerLayout {
     switch self {
     case .base, .avxvnni: IntegerLayout(columnWidth: 16, gathersPairs: false)
     case .avx2: IntegerLayout(columnWidth: 16, gathersPairs: true)
-    case .avx512vnni: IntegerLayout(columnWidth: 32, gathersPairs: false)
+    case .avx512vnni, .amx: IntegerLayout(columnWidth: 32, gathersPairs: false)
     }
   }
 }
@@ -48,14 +51,14 @@ package struct IntegerLayout: Hashable, Sendable {
 package struct KernelTable: Sendable {
   package typealias Kernel<Arguments> = @Sendable (UnsafePointer<Arguments>) -> Void
 
-  package let instructionSet: InstructionSet
+  package private(set) var instructionSet: InstructionSet
 
   /// Convolution, linear layer or attention product in Float; epilogue adds bias and residual.
   package let convolveF32: Kernel<ht_convolution>
   /// The same on u8 codes and s8 weights, summed exactly in Int32, then scaled to Float.
-  package let convolveU8S8: Kernel<ht_convolution>
+  package private(set) var convolveU8S8: Kernel<ht_convolution>
   /// The same on bfloat16 inputs and weights, summed in Float, to other bits; nil where the processor has no such products.
-  package let convolveBF16: Kernel<ht_convolution>?
+  package private(set) var convolveBF16: Kernel<ht_convolution>?
   /// 6x6 input tiles of a 3x3 convolution, transformed for `convolveF32` to multiply.
   package let winogradInput: Kernel<ht_winograd_input>
   /// 4x4 output tiles from the products; epilogue adds bias and residual.
@@ -193,20 +196,30 @@ package struct KernelTable: Sendable {
         gegluGradient: KernelsAVX512VNNI.gegluGradient, addScaled: KernelsAVX512VNNI.addScaled,
         softWeights: KernelsAVX512VNNI.softWeights, softGradient: KernelsAVX512VNNI.softGradient,
         adam: KernelsAVX512VNNI.adam)
+
+    /// nil where the processor or its system lacks it. Everything but products of integers and of bfloat16 is AVX-512's.
+    package static let amx: KernelTable? = {
+      guard ht_has_amx() != 0, var table = avx512vnni else { return nil }
+      table.instructionSet = .amx
+      table.convolveU8S8 = { if !KernelsAMX.convolveU8S8($0) { KernelsAVX512VNNI.convolveU8S8($0) } }
+      table.convolveBF16 = KernelsAMX.convolveBF16
+      return table
+    }()
   #else
     package static let avx2: KernelTable? = nil
     package static let avxvnni: KernelTable? = nil
     package static let avx512vnni: KernelTable? = nil
+    package static let amx: KernelTable? = nil
   #endif
 
   /// Those that run here, slowest first.
-  package static func available() -> [KernelTable] { [base, avx2, avxvnni, avx512vnni].compactMap { $0 } }
+  package static func available() -> [KernelTable] { [base, avx2, avxvnni, avx512vnni, amx].compactMap { $0 } }
 
   /// The table that HALFTONE_ISA names, else the fastest that runs here. A wrong value is `selected()`'s to report, once,
   /// when a program starts.
   package static let best = (try? selected()) ?? fastest
 
-  private static let fastest = avx512vnni ?? avxvnni ?? avx2 ?? base
+  private static let fastest = amx ?? avx512vnni ?? avxvnni ?? avx2 ?? base
 
   /// The table that HALFTONE_ISA names, or the fastest.
   /// - Throws: `KernelError` when the name is unknown or not available here.

@@ -79,7 +79,7 @@ struct Examination {
         slow.append(
           "AVX2 has no instruction that sums products of bytes in 32 bits: integer models gain less over float ones than with "
             + "VNNI, and most with weights of 7 bits or fewer")
-      case .avxvnni, .avx512vnni, nil: break
+      case .avxvnni, .avx512vnni, .amx, nil: break
       }
       if let last = available.last, last != runs { slow.append("HALFTONE_ISA chooses \(runs), and \(last) can run") }
     } catch {

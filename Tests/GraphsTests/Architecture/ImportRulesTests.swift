@@ -5,14 +5,14 @@ import Testing
 /// Arrows between modules go down (docs/architecture.md, section Modules): who may import whom, read from the sources.
 @Suite struct ImportRulesTests {
   private static let kernels = [
-    "KernelsBase", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512VNNI", "KernelsAVX512BF16",
+    "KernelsBase", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512VNNI", "KernelsAVX512BF16", "KernelsAMX",
   ]
 
   /// The modules of ours and of others that each target's sources may import.
   private static let allowed: [String: Set<String>] = [
     "Kernels": ["CKernels"], "KernelsBase": ["CKernels"], "KernelsAVX2": ["CKernels"],
     "KernelsAVX512VNNI": ["CKernels"], "KernelsAVXVNNI": ["CKernels"],
-    "KernelsAVX512BF16": ["CKernels"],
+    "KernelsAVX512BF16": ["CKernels"], "KernelsAMX": ["CKernels"],
     // The C library is imported here alone, so that a port has one place to begin at.
     "Platform": ["Glibc", "Musl", "Darwin"],
     "Tensors": Set(kernels).union(["Platform", "CKernels", "COpenBLAS", "CLinearAlgebra"]),

@@ -14,9 +14,11 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   var kernel = 3
   var stride = 1
   var hasResidual = true
+  /// Pixels and rows of the input follow each other without gaps, as in halo buffers.
+  var isDense = false
 
   var testDescription: String {
-    "\(inputChannels)→\(outputChannels) \(height)x\(width) kernel \(kernel) stride \(stride) residual \(hasResidual)"
+    "\(inputChannels)→\(outputChannels) \(height)x\(width) kernel \(kernel) stride \(stride) residual \(hasResidual)\(isDense ? " dense" : "")"
   }
   var inputHeight: Int { (height - 1) * stride + kernel }
   var inputWidth: Int { (width - 1) * stride + kernel }
@@ -37,6 +39,32 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
       cases.append(.init(inputChannels: 8, outputChannels: 64, height: size, width: size, stride: 2))
     }
     cases.append(.init(inputChannels: 20, outputChannels: 32, height: 1, width: 50, kernel: 1, hasResidual: false))
+    return cases + matrices
+  }()
+
+  /// What fills matrix registers: rows of pixels that go on over rows of the map or do not, registers that repeat pixels, taps side
+  /// by side, and channels that divide into registers or do not.
+  static let matrices: [ConvolutionCase] = {
+    var cases: [ConvolutionCase] = []
+    for (height, width) in [(1, 16), (1, 17), (1, 33), (2, 1), (4, 4), (5, 7), (6, 8), (3, 15), (2, 28), (2, 40)] {
+      for kernel in [1, 3] {
+        cases.append(
+          .init(
+            inputChannels: 64, outputChannels: 33, height: height, width: width, kernel: kernel,
+            hasResidual: width % 2 == 0, isDense: true))
+      }
+    }
+    for channels in [8, 32, 44, 48, 96, 100, 132, 192] {
+      for kernel in [1, 3] {
+        cases.append(
+          .init(inputChannels: channels, outputChannels: 72, height: 4, width: 9, kernel: kernel, isDense: true))
+      }
+    }
+    for size in [4, 8, 16] {
+      cases.append(
+        .init(inputChannels: 64, outputChannels: 32, height: size, width: size, stride: 2, isDense: true))
+      cases.append(.init(inputChannels: 128, outputChannels: 32, height: size, width: size))
+    }
     return cases
   }()
 }
@@ -76,7 +104,8 @@ enum WeightSpread: String, CaseIterable, Sendable {
     let inputPixel: Int, inputRow: Int, outputPixel: Int, outputRow: Int
     let tapOffsets: [Int32]
     init(_ c: ConvolutionCase, paddedChannels: Int) {
-      let (pixel, row) = (paddedChannels + 4, c.inputWidth * (paddedChannels + 4) + 8)
+      let gap = c.isDense ? 0 : 4
+      let (pixel, row) = (paddedChannels + gap, c.inputWidth * (paddedChannels + gap) + 2 * gap)
       inputPixel = pixel
       inputRow = row
       outputPixel = c.outputChannels + 3

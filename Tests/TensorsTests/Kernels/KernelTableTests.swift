@@ -13,7 +13,7 @@ import Testing
     let error = #expect(throws: KernelError.self) { try KernelTable.named("sse9") }
     #expect(
       error?.description == """
-        error[E-ISA]: HALFTONE_ISA is "sse9", expected one of base, avx2, avxvnni, avx512vnni
+        error[E-ISA]: HALFTONE_ISA is "sse9", expected one of base, avx2, avxvnni, avx512vnni, amx
         hint: unset HALFTONE_ISA to use the fastest one available
         """)
     #expect(error?.exit == .usage)
@@ -45,7 +45,9 @@ import Testing
       #expect(imports == ["import CKernels"], "\(file.lastPathComponent)")
     }
     // The targets hold nothing but links into that folder.
-    for target in ["KernelsBase", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512VNNI", "KernelsAVX512BF16"] {
+    for target in [
+      "KernelsBase", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512VNNI", "KernelsAVX512BF16", "KernelsAMX",
+    ] {
       let folder = root.appending(path: "Sources/\(target)")
       for entry in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
         let link = try FileManager.default.destinationOfSymbolicLink(atPath: folder.appending(path: entry).path)
