@@ -54,19 +54,21 @@ extension ProgramRunner {
   private func normalize(_ output: UnsafeMutablePointer<Float>, by step: AttentionStep, rows: Int) {
     let product = step.mixing
     let (keys, stride) = (step.keyCount, step.shapes[2].channels)
-    for row in 0..<rows {
-      var sum = 0.0
-      if let codes = product.codes {
-        let line = bytes(codes.left) + row * PackedWeights.paddedInputChannels(keys)
-        var whole: UInt32 = 0
-        for key in 0..<keys { whole &+= UInt32(line[key]) }
-        sum = Double(whole) * Double(quantizer(product.leftQuantizers, at: product.leftSite).scales[0])
-      } else {
-        let line = floats(step.probabilities) + row * keys
-        for key in 0..<keys { sum += Double(line[key]) }
+    split(rows) { range in
+      for row in range {
+        var sum = 0.0
+        if let codes = product.codes {
+          let line = bytes(codes.left) + row * PackedWeights.paddedInputChannels(keys)
+          var whole: UInt32 = 0
+          for key in 0..<keys { whole &+= UInt32(line[key]) }
+          sum = Double(whole) * Double(quantizer(product.leftQuantizers, at: product.leftSite).scales[0])
+        } else {
+          let line = floats(step.probabilities) + row * keys
+          for key in 0..<keys { sum += Double(line[key]) }
+        }
+        guard sum > 0 else { continue }
+        kernels.affine(output + row * stride, Float(1 / sum), 0, output + row * stride, product.outputs)
       }
-      guard sum > 0 else { continue }
-      kernels.affine(output + row * stride, Float(1 / sum), 0, output + row * stride, product.outputs)
     }
   }
 
@@ -140,31 +142,35 @@ extension ProgramRunner {
 
   // MARK: Products
 
-  /// Packs one head's right operand.
+  /// Packs one head's right operand, each worker some blocks of its outputs.
   /// - Parameter readsRows: whether an output's weights are a row of the operand (keys) or a column (values).
   private func pack(_ product: AttentionProduct, _ right: Operand, head: Int, channels: Int, readsRows: Bool) {
-    let first = head * (readsRows ? product.inputs : product.outputs)
     let (outputStride, inputStride) = readsRows ? (channels, 1) : (1, channels)
-    guard let codes = product.codes else {
-      var pack = ht_pack()
-      pack.source = UnsafePointer(right.assumingMemoryBound(to: Float.self) + first)
+    split(PackedWeights.blocks(product.outputs)) { blocks in
+      let first = blocks.lowerBound * PackedWeights.blockWidth
+      let outputs = min(blocks.upperBound * PackedWeights.blockWidth, product.outputs) - first
+      let source = head * (readsRows ? product.inputs : product.outputs) + first * outputStride
+      guard let codes = product.codes else {
+        var pack = ht_pack()
+        pack.source = UnsafePointer(right.assumingMemoryBound(to: Float.self) + source)
+        pack.output_stride = Int64(outputStride)
+        pack.input_stride = Int64(inputStride)
+        pack.output_channels = Int32(outputs)
+        pack.input_channels = Int32(product.inputs)
+        pack.destination = floats(product.packed) + first * product.inputs
+        return kernels.packMatrix(&pack)
+      }
+      var pack = ht_pack_codes()
+      pack.source = UnsafePointer(right.assumingMemoryBound(to: UInt8.self) + source)
       pack.output_stride = Int64(outputStride)
       pack.input_stride = Int64(inputStride)
-      pack.output_channels = Int32(product.outputs)
+      pack.output_channels = Int32(outputs)
       pack.input_channels = Int32(product.inputs)
-      pack.destination = floats(product.packed)
-      return kernels.packMatrix(&pack)
+      pack.left_zero_point = Int32(quantizer(product.leftQuantizers, at: product.leftSite).zeroPoints[0])
+      pack.destination = bytes(product.packed) + first * PackedWeights.paddedInputChannels(product.inputs)
+      pack.start = (arena + program.offset(codes.constants)).assumingMemoryBound(to: Int32.self) + first
+      kernels.packCodes(&pack)
     }
-    var pack = ht_pack_codes()
-    pack.source = UnsafePointer(right.assumingMemoryBound(to: UInt8.self) + first)
-    pack.output_stride = Int64(outputStride)
-    pack.input_stride = Int64(inputStride)
-    pack.output_channels = Int32(product.outputs)
-    pack.input_channels = Int32(product.inputs)
-    pack.left_zero_point = Int32(quantizer(product.leftQuantizers, at: product.leftSite).zeroPoints[0])
-    pack.destination = bytes(product.packed)
-    pack.start = (arena + program.offset(codes.constants)).assumingMemoryBound(to: Int32.self)
-    kernels.packCodes(&pack)
   }
 
   /// Rows of the left operand times the packed right one.

@@ -46,13 +46,13 @@ package func convolveBF16(_ arguments: UnsafePointer<ht_convolution>) {
     let first = registers.take(plan)
     if registers.remaining > 0 {
       let second = registers.take(plan)
-      sumPair(a, plan, first.input, second.input, pixelBytes, &weights, Products.self)
+      sum(a, plan, first.input, and: second.input, pixelBytes, &weights, Products.self)
       ht_store_sums0(sums)
       ht_store_sums1(sums + 2048)
       storeRegister(a, plan, products, channel, first, sums, &place)
       storeRegister(a, plan, products, channel, second, sums + 2048, &place)
     } else {
-      sumOne(a, plan, first.input, pixelBytes, &weights, Products.self)
+      sum(a, plan, first.input, and: nil, pixelBytes, &weights, Products.self)
       ht_store_sums0(sums)
       storeRegister(a, plan, products, channel, first, sums, &place)
     }
@@ -150,9 +150,10 @@ private struct WeightStream {
   }
 }
 
-/// The sums of two registers of pixels with 32 output channels.
-@inline(__always) private func sumPair<Products: MatrixProducts>(
-  _ a: ht_convolution, _ plan: MatrixPlan, _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ pixelBytes: Int64,
+/// The sums of two registers of pixels, or of the first alone, with 32 output channels.
+@inline(__always) private func sum<Products: MatrixProducts>(
+  _ a: ht_convolution, _ plan: MatrixPlan, _ first: UnsafeRawPointer, and second: UnsafeRawPointer?,
+  _ pixelBytes: Int64,
   _ weights: inout WeightStream, _ kind: Products.Type
 ) {
   ht_zero_sums()
@@ -166,33 +167,10 @@ private struct WeightStream {
       ht_load_weights0(w)
       ht_load_weights1(w)
       Products.multiplyFirst()
-      ht_load_pixels1(second + offset, pixelBytes)
-      Products.multiplySecond()
-      weights.fetch()
-      offset &+= plan.bytes
-      w += plan.bytes &* 32
-    }
-    run &+= 1
-  }
-}
-
-/// The sums of one register of pixels with 32 output channels.
-@inline(__always) private func sumOne<Products: MatrixProducts>(
-  _ a: ht_convolution, _ plan: MatrixPlan, _ first: UnsafeRawPointer, _ pixelBytes: Int64,
-  _ weights: inout WeightStream,
-  _ kind: Products.Type
-) {
-  ht_zero_sums()
-  var w = weights.column
-  var run = 0
-  while run < plan.runs {
-    var offset = Int(a.tap_offsets[run &* plan.runTaps]) &* Products.elementBytes
-    let end = offset &+ plan.steps &* plan.bytes
-    while offset < end {
-      ht_load_pixels0(first + offset, pixelBytes)
-      ht_load_weights0(w)
-      ht_load_weights1(w)
-      Products.multiplyFirst()
+      if let second {
+        ht_load_pixels1(second + offset, pixelBytes)
+        Products.multiplySecond()
+      }
       weights.fetch()
       offset &+= plan.bytes
       w += plan.bytes &* 32
