@@ -97,7 +97,7 @@ fuzz: build ## read changed files for SECONDS (60), inputs from SEED (1); those 
 
 # libFuzzer as a library lies in the toolchain; its C++ is the system's.
 FUZZ_BUILD = HALFTONE_FUZZ_COVERAGE=1 $(SWIFT) build -c release --product halftone-fuzz-coverage --scratch-path .build-fuzz \
-  --sanitize=address -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp \
+  --sanitize=address \
   -Xlinker "$$(find "$$(dirname "$$(readlink -f "$$(command -v swift)")")/../lib/clang" -name 'libclang_rt.fuzzer_no_main-$(shell uname -m).a' | head -1)" \
   -Xlinker -lstdc++
 READERS ?=
