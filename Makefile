@@ -110,7 +110,7 @@ fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each or RUNS in
 	for reader in $${readers:+$${readers//,/ }} $$([ -n "$$readers" ] || $$runner --list); do \
 	  corpus=outputs/fuzz/corpus/$$reader; mkdir -p "$$corpus"; $$runner --seeds "$$reader" "$$corpus"; \
 	  echo "--- $$reader"; \
-	  $$runner "$$reader" -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=3000 -max_len=1048576 -print_final_stats=1 \
+	  $$runner "$$reader" -max_total_time=$(SECONDS) $(if $(filter-out 0,$(RUNS)),-runs=$(RUNS)) -timeout=10 -rss_limit_mb=3000 -max_len=1048576 -print_final_stats=1 \
 	    -artifact_prefix="outputs/fuzz/$$reader-" "$$corpus" > "$$corpus.log" 2>&1 || failed="$$failed $$reader"; \
 	  grep -E 'stat::number_of_executed_units|^verdict|SUMMARY|ERROR' "$$corpus.log" || tail -3 "$$corpus.log"; \
 	done; \
