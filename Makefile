@@ -97,20 +97,24 @@ fuzz: build ## read changed files for SECONDS (60), inputs from SEED (1); those 
 
 # libFuzzer as a library lies in the toolchain; its C++ is the system's.
 FUZZ_BUILD = HALFTONE_FUZZ_COVERAGE=1 $(SWIFT) build -c release --product halftone-fuzz-coverage --scratch-path .build-fuzz \
-  --sanitize=address -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp \
+  --sanitize=address \
   -Xlinker "$$(find "$$(dirname "$$(readlink -f "$$(command -v swift)")")/../lib/clang" -name 'libclang_rt.fuzzer_no_main-$(shell uname -m).a' | head -1)" \
   -Xlinker -lstdc++
+# With every input these cost time: long stacks of callers, a large quarantine of freed memory, and files on a disk.
+FUZZ_ASAN := detect_leaks=0:allocator_may_return_null=1:malloc_context_size=4:quarantine_size_mb=32
 READERS ?=
 # 0: as many as the time allows.
 RUNS ?= 0
 fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each or RUNS inputs, or on READERS=A,B
 	$(FUZZ_BUILD)
-	@export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1; \
+	@export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=$(FUZZ_ASAN); \
+	[ ! -w /dev/shm ] || export TMPDIR=/dev/shm; \
 	runner=.build-fuzz/release/halftone-fuzz-coverage; readers="$(READERS)"; failed=""; \
 	for reader in $${readers:+$${readers//,/ }} $$([ -n "$$readers" ] || $$runner --list); do \
 	  corpus=outputs/fuzz/corpus/$$reader; mkdir -p "$$corpus"; $$runner --seeds "$$reader" "$$corpus"; \
 	  echo "--- $$reader"; \
-	  $$runner "$$reader" -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=3000 -max_len=1048576 -print_final_stats=1 \
+	  $$runner "$$reader" -max_total_time=$(SECONDS) $(if $(filter-out 0,$(RUNS)),-runs=$(RUNS)) -timeout=10 -rss_limit_mb=3000 \
+	    -print_final_stats=1 -print_funcs=0 -detect_leaks=0 \
 	    -artifact_prefix="outputs/fuzz/$$reader-" "$$corpus" > "$$corpus.log" 2>&1 || failed="$$failed $$reader"; \
 	  grep -E 'stat::number_of_executed_units|^verdict|SUMMARY|ERROR' "$$corpus.log" || tail -3 "$$corpus.log"; \
 	done; \

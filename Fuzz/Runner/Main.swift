@@ -20,7 +20,7 @@ import TestSupport
     case let name?:
       let reader = try reader(name)
       CurrentReader.set(reader)
-      run(arguments.dropFirst().map { $0 })
+      try run(reader, Array(arguments.dropFirst()))
     case nil: throw UnknownReader(name: "")
     }
   }
@@ -29,11 +29,15 @@ import TestSupport
     for (number, seed) in reader.seeds.enumerated() {
       try Data(seed).write(to: URL(fileURLWithPath: "\(folder)/seed-\(number)"))
     }
-    let found = Fixtures.path("fuzz/found/\(reader.name)")
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: found)) ?? [] {
-      let input = try Data(contentsOf: URL(fileURLWithPath: "\(found)/\(name)"))
+    for (name, input) in try found(by: reader) {
       try input.write(to: URL(fileURLWithPath: "\(folder)/found-\(name)"))
     }
+  }
+
+  private static func found(by reader: FuzzReader) throws -> [(name: String, input: Data)] {
+    let folder = Fixtures.path("fuzz/found/\(reader.name)")
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return try names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) }
   }
 
   private static func reader(_ name: String) throws -> FuzzReader {
@@ -43,9 +47,13 @@ import TestSupport
     return found
   }
 
-  /// libFuzzer sees the command line without the reader's name.
-  private static func run(_ options: [String]) {
-    var strings: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments[0]] + options).map { strdup($0) }
+  /// libFuzzer sees the command line without the reader's name, and the reader's longest input.
+  private static func run(_ reader: FuzzReader, _ options: [String]) throws {
+    // Long inputs reach little that short ones do not and take most of the time: seeds may double, deep nesting has room.
+    let longest = try max(
+      1 << 14, 2 * (reader.seeds.map(\.count).max() ?? 0), found(by: reader).map(\.input.count).max() ?? 0)
+    let arguments = [CommandLine.arguments[0], "-max_len=\(longest)"] + options
+    var strings: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     var count = CInt(strings.count)
     strings.append(nil)
     strings.withUnsafeMutableBufferPointer { buffer in
@@ -87,8 +95,8 @@ enum CurrentReader {
 public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maxSize: Int, _ seed: UInt32) -> Int {
   guard seed % 2 == 0, size > 0,
     let changed = CurrentReader.change(Array(UnsafeBufferPointer(start: data, count: size)), seed: UInt64(seed)),
-    changed.count <= maxSize
+    !changed.isEmpty, changed.count <= maxSize
   else { return LLVMFuzzerMutate(data, size, maxSize) }
-  for (place, byte) in changed.enumerated() { data[place] = byte }
+  changed.withUnsafeBufferPointer { data.update(from: $0.baseAddress!, count: $0.count) }
   return changed.count
 }

@@ -18,10 +18,9 @@ enum TextMutations {
       tokens.insert(contentsOf: tokens[place..<end], at: Int.random(in: 0...tokens.count, using: &random))
     case 8: tokens.swapAt(place, Int.random(in: 0..<tokens.count, using: &random))
     default:
-      bytes = tokens.flatMap { $0 }
       return ByteMutations.apply(to: &bytes, other: other, &random)
     }
-    bytes = tokens.flatMap { $0 }
+    bytes = Array(tokens.joined())
   }
 
   private static let numbers: [[UInt8]] = [
@@ -37,37 +36,45 @@ enum TextMutations {
     "\"\\u0000\"", "'", "\"",
   ].map { Array($0.utf8) }
 
-  /// Words of letters, digits and what stands in numbers; every other byte by itself.
-  private static func tokens(_ bytes: [UInt8]) -> [[UInt8]] {
-    var out: [[UInt8]] = []
+  /// Words of letters, digits and what stands in numbers; every other byte by itself. All are parts of `bytes`.
+  private static func tokens(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+    var out: [ArraySlice<UInt8>] = []
+    out.reserveCapacity(bytes.count)
+    var start = 0
     var inWord = false
-    for byte in bytes {
+    for (place, byte) in bytes.enumerated() {
       let isWord =
         switch byte {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x5f, 0x2e, 0x2b, 0x2d, 0x80...: true
         default: false
         }
-      if isWord && inWord { out[out.count - 1].append(byte) } else { out.append([byte]) }
+      if place > start && !(isWord && inWord) {
+        out.append(bytes[start..<place])
+        start = place
+      }
       inWord = isWord
     }
+    if start < bytes.count { out.append(bytes[start...]) }
     return out
   }
 
-  private static func isNumber(_ word: [UInt8]) -> Bool {
-    (0x30...0x39).contains(word[word[0] == 0x2d && word.count > 1 ? 1 : 0])
+  private static func isNumber(_ word: ArraySlice<UInt8>) -> Bool {
+    let digits = word.first == 0x2d && word.count > 1 ? word.dropFirst() : word
+    return (0x30...0x39).contains(digits.first!)
   }
 
   private static func replaceWord(
-    in tokens: inout [[UInt8]], where condition: ([UInt8]) -> Bool, by replacement: [UInt8], _ random: inout SplitMix64
+    in tokens: inout [ArraySlice<UInt8>], where condition: (ArraySlice<UInt8>) -> Bool, by replacement: [UInt8],
+    _ random: inout SplitMix64
   ) {
-    let places = tokens.indices.filter { tokens[$0][0] > 0x2c && condition(tokens[$0]) }
-    if let place = places.randomElement(using: &random) { tokens[place] = replacement }
+    let places = tokens.indices.filter { tokens[$0].first! > 0x2c && condition(tokens[$0]) }
+    if let place = places.randomElement(using: &random) { tokens[place] = replacement[...] }
   }
 
-  private static func rename(_ word: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
+  private static func rename(_ word: ArraySlice<UInt8>, _ random: inout SplitMix64) -> [UInt8] {
     switch Int.random(in: 0..<6, using: &random) {
     case 0: []
-    case 1: word + word
+    case 1: Array(word + word)
     case 2: [UInt8](repeating: 0x61, count: 5000)
     case 3: [0xff, 0xfe]
     case 4: Array("\u{1b}[31m\u{202e}é".utf8)
@@ -76,12 +83,12 @@ enum TextMutations {
   }
 
   /// Brackets around everything behind a place, as many as no reader should follow.
-  private static func nest(_ tokens: inout [[UInt8]], at place: Int, _ random: inout SplitMix64) {
+  private static func nest(_ tokens: inout [ArraySlice<UInt8>], at place: Int, _ random: inout SplitMix64) {
     let depth = [1, 31, 33, 63, 65, 5000].randomElement(using: &random)!
     let (open, close): (String, String) = [("[", "]"), ("{\"a\":", "}"), ("(", ")"), ("- ", ""), ("{? ", "}")]
       .randomElement(using: &random)!
-    tokens.insert(Array(String(repeating: open, count: depth).utf8), at: place)
+    tokens.insert(Array(String(repeating: open, count: depth).utf8)[...], at: place)
     let end = Int.random(in: (place + 1)...tokens.count, using: &random)
-    tokens.insert(Array(String(repeating: close, count: depth).utf8), at: end)
+    tokens.insert(Array(String(repeating: close, count: depth).utf8)[...], at: end)
   }
 }

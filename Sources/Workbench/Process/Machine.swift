@@ -8,12 +8,13 @@ package struct Machine: Sendable {
   package let logicalCores: Int
   package let kernel: String
 
-  package static var current: Machine {
+  /// Asked for once: every lock and every claim names the host.
+  package static let current: Machine = {
     let names = SystemFacts.names
     return Machine(
       hostName: names.host, processor: SystemFacts.processor ?? names.machine,
       logicalCores: ProcessInfo.processInfo.activeProcessorCount, kernel: names.kernel)
-  }
+  }()
 }
 
 /// The folder and file of the running program.
