@@ -26,8 +26,6 @@ package enum DiffusionError: HalftoneError, Equatable {
   case guidanceUnconditional
   /// A learned variance is asked for, and the network has none.
   case varianceNotLearned(VarianceType)
-  /// The configuration names no scheduler that samplers can be made from.
-  case schedulerClass(found: String?)
   case initialNoise(expected: [Int], found: [Int])
   case modelOutput(expected: [Int], found: [Int])
   /// A value that is not a number, or infinite, after a step.
@@ -43,7 +41,6 @@ package enum DiffusionError: HalftoneError, Equatable {
     case .noSignal, .solverNeedsSignal: "E-SAMPLER-ZERO-SNR"
     case .guidanceUnconditional: "E-GUIDANCE"
     case .varianceNotLearned: "E-SAMPLER-VARIANCE"
-    case .schedulerClass: "E-SCHEDULER-CLASS"
     case .initialNoise: "E-SAMPLE-INITIAL-NOISE"
     case .modelOutput: "E-SAMPLE-OUTPUT"
     case .notFinite: "E-SAMPLE-NOT-FINITE"
@@ -56,7 +53,7 @@ package enum DiffusionError: HalftoneError, Equatable {
       .repeatedLevel, .noSignal,
       .solverNeedsSignal, .guidanceUnconditional, .varianceNotLearned:
       .usage
-    case .schedule, .schedulerClass, .initialNoise, .notFinite: .refusedInput
+    case .schedule, .initialNoise, .notFinite: .refusedInput
     case .modelOutput: .internalError
     }
   }
@@ -87,8 +84,6 @@ package enum DiffusionError: HalftoneError, Equatable {
       "guidance needs a network that is conditioned on something, and this one takes no conditioning"
     case .varianceNotLearned(let type):
       "variance_type: \(type.rawValue) needs a network that outputs a variance, and this one does not"
-    case .schedulerClass(let found):
-      "_class_name: no sampler can be made from \(found.map { "\"\(printable($0))\"" } ?? "a configuration without it")"
     case .initialNoise(let expected, let found): "initial noise has shape \(found), expected \(expected)"
     case .modelOutput(let expected, let found): "the network's output has shape \(found), expected \(expected)"
     case .notFinite(let image, let step):
@@ -113,7 +108,6 @@ package enum DiffusionError: HalftoneError, Equatable {
       "start below this timestep (timestep_spacing leading or quadratic), or take another sampler"
     case .guidanceUnconditional: "leave the guidance out"
     case .varianceNotLearned: "use fixed_small or fixed_large"
-    case .schedulerClass: "name a sampler: one of \(SamplerCatalog.names.joined(separator: ", "))"
     case .notFinite: "check the weights, or clip x_0 (clip_sample: true)"
     case .schedule, .initialNoise, .modelOutput: nil
     }

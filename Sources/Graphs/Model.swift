@@ -8,7 +8,7 @@ package struct Model: Sendable {
   /// Weights that exist as codes of a quantisation table only: executors take them from the table that they are given
   /// with the model, and no Float copy, four times as large, is kept.
   package let coded: Set<String>
-  /// Weights that stay in their file until an executor packs them, so that no second copy is kept; nil where all are in memory.
+  /// Weights that stay in their file until somebody works on them, so that no second copy is kept; nil where all are in memory.
   package let deferred: DeferredWeights?
 
   /// - Precondition: `parameters`, `coded` and `deferred` fit `graph.parameters` (weight layouts check files strictly before they
@@ -37,7 +37,7 @@ package struct Model: Sendable {
   package func loaded() throws -> Model {
     guard let deferred else { return self }
     var complete = parameters
-    for name in deferred.names { complete[name] = try deferred.read(name) }
+    for name in deferred.names where complete[name] == nil { complete[name] = try deferred.read(name) }
     return Model(graph: graph, parameters: complete, coded: coded)
   }
 
@@ -45,7 +45,13 @@ package struct Model: Sendable {
   package func part(_ graph: Graph) -> Model {
     Model(
       graph: graph, parameters: parameters.filter { name, _ in graph.parameters.contains { $0.name == name } },
-      coded: coded, deferred: deferred)
+      coded: coded, deferred: deferred?.part(graph))
+  }
+
+  /// The same network with other values of some parameters. - Precondition: they have the graph's dims.
+  package func replacing(_ values: [String: Tensor]) -> Model {
+    Model(
+      graph: graph, parameters: parameters.merging(values) { _, new in new }, coded: coded, deferred: deferred)
   }
 }
 
@@ -61,4 +67,9 @@ package struct DeferredWeights: Sendable {
 
   /// - Throws: what keeps the file from being read.
   func read(_ name: String) throws -> Tensor { try reading(name) }
+
+  /// Those that a part of the network reads.
+  func part(_ graph: Graph) -> DeferredWeights {
+    DeferredWeights(names: names.intersection(graph.parameters.map(\.name)), reading: reading)
+  }
 }

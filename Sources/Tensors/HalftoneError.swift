@@ -4,7 +4,7 @@ package enum ExitStatus: Int32, Sendable {
   case success = 0
   /// Completed, but a requested gate failed (`--require-…`, a failing self-test).
   case gateFailed = 1
-  /// Unknown flag or key, impossible combination.
+  /// Unknown option or name, impossible combination.
   case usage = 2
   /// An input was refused: malformed, unsupported or over a limit.
   case refusedInput = 3

@@ -79,7 +79,7 @@ import Workbench
     let analysed = try halftone.run(["report", model, "--analyse", "--model", Self.model] + Self.source)
     #expect(analysed.status == 0, "\(analysed.errors)")
     #expect(analysed.errors.contains("expected: "))
-    #expect(analysed.output.contains("of the error of tiny"))
+    #expect(analysed.output.contains("of what the layers of tiny cost alone"))
     #expect(analysed.output.contains("page: \(html)\ndata: \(data)\n"))
     let document = try report(data)
     let analysis = try #require(document.variants[0].analysis)

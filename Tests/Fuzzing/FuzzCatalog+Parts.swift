@@ -13,12 +13,13 @@ extension FuzzCatalog {
       try ZipMembers.all(of: fixture("pytorch/\(name).pth")).first { $0.name.hasSuffix("/data.pkl") }?.bytes ?? []
     }
     return [
-      FuzzReader("artefact-header", .text, seeds: [Array((archive.metadata[key] ?? "").utf8)]) { input, folder in
+      FuzzReader("artefact-header", .text, seeds: [Array((archive.metadata[key] ?? "").utf8)]) { input in
         var changed = archive
         // Metadata is text: what is not valid UTF-8 the writer could not say.
         changed.metadata[key] = String(decoding: input, as: UTF8.self)
-        let path = try write(Safetensors.encode(changed), folder, "model.safetensors")
-        _ = try ModelSource.open(path, assets: assets).sampler(nil, assets: assets)
+        let model = try QuantizedModelFile.model(in: changed, file: "input")
+        _ = try ModelSource(artefact: model, path: "input", digest: "", weightsFileBytes: 0)
+          .sampler(nil, assets: assets)
       },
       FuzzReader("pickle", .pickle, seeds: pickles) { input in
         let members = [("archive/data.pkl", input), ("archive/byteorder", Array("little".utf8))]

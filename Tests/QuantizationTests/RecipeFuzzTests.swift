@@ -74,7 +74,7 @@ import Testing
       network: ["in_channels": .integer(graph.imageShape.channels)], sampleShape: graph.imageShape,
       process: process.configuration, recipe: recipe,
       sampler: sampler.configuration, steps: steps, table: network.table,
-      parameters: QuantizedModel.floatParameters(of: network),
+      parameters: try QuantizedModel.floatParameters(of: network),
       lineage: .init(
         sourceDigest: "sha256:a", sourceName: "a", calibrationDigest: nil, calibration: nil, program: "halftone"),
       correction: network.correction)

@@ -5,8 +5,6 @@ import Tensors
 package struct SchedulerClass: Sendable, Equatable {
   /// The value of `_class_name`.
   package let name: String
-  /// The sampler here that the class is, if it is one.
-  let sampler: String?
   /// Meaning of an absent `clip_sample`: classes that never clip say nothing about it.
   let clips: Bool
   let spacing: TimestepSpacing
@@ -14,11 +12,10 @@ package struct SchedulerClass: Sendable, Equatable {
   let betas: BetaSchedule
 
   private init(
-    _ name: String, sampler: String? = nil, clips: Bool = false, spacing: TimestepSpacing = .leading,
+    _ name: String, clips: Bool = false, spacing: TimestepSpacing = .leading,
     setAlphaToOne: Bool = true, betas: BetaSchedule = BetaSchedule()
   ) {
     self.name = name
-    self.sampler = sampler
     self.clips = clips
     self.spacing = spacing
     self.setAlphaToOne = setAlphaToOne
@@ -34,10 +31,10 @@ package struct SchedulerClass: Sendable, Equatable {
   private static let latentLinear = BetaSchedule(start: 0.00085, end: 0.012)
 
   package static let all: [SchedulerClass] = [
-    SchedulerClass("DDPMScheduler", sampler: DDPMSampler.name, clips: true),
-    SchedulerClass("DDPMParallelScheduler", sampler: DDPMSampler.name, clips: true),
-    SchedulerClass("DDIMScheduler", sampler: DDIMSampler.name, clips: true),
-    SchedulerClass("DDIMParallelScheduler", sampler: DDIMSampler.name, clips: true),
+    SchedulerClass("DDPMScheduler", clips: true),
+    SchedulerClass("DDPMParallelScheduler", clips: true),
+    SchedulerClass("DDIMScheduler", clips: true),
+    SchedulerClass("DDIMParallelScheduler", clips: true),
     SchedulerClass("DDIMInverseScheduler", clips: true),
     SchedulerClass("RePaintScheduler", clips: true),
     SchedulerClass("PNDMScheduler", setAlphaToOne: false),

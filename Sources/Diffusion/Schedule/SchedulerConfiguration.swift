@@ -13,6 +13,9 @@ package struct SchedulerConfiguration: Sendable {
   private let offset: Int
   private let bounds: CleanImageBounds
   private let setAlphaToOne: Bool
+  /// Whether DDIM goes on with the noise that leads to the clipped image. In diffusers it is an argument of a step; files of
+  /// families whose own DDIM does so say it by the argument's name.
+  private let recomputesEpsilon: Bool
 
   /// Steps of the model's own sampler, where the model has as many timesteps.
   package static let ownSteps = 50
@@ -37,6 +40,7 @@ package struct SchedulerConfiguration: Sendable {
     let offset = reader.int("steps_offset", default: 0, in: 0...BetaSchedule.trainTimestepRange.upperBound)
     bounds = CleanImageBounds(reading: reader, default: .init(clip: schedulerClass.clips))
     setAlphaToOne = reader.bool("set_alpha_to_one", default: schedulerClass.setAlphaToOne)
+    recomputesEpsilon = reader.bool("use_clipped_model_output", default: false)
     varianceType = reader.choice("variance_type", default: .fixedSmall)
     let prediction = Self.oldPrediction(reader, process?.predictionType)
     Self.reportOtherProcess(reader)
@@ -90,26 +94,8 @@ package struct SchedulerConfiguration: Sendable {
     }
   }
 
-  /// The sampler that diffusers makes of this configuration, its deviations from the papers included: previous timesteps by
-  /// stride in DDIM, noise in DDPM's last step when its timestep is above 0.
-  /// - Parameters:
-  ///   - name: `ddpm` or `ddim` to convert between them; nil for the configuration's own class.
-  ///   - steps: S; nil for every training timestep.
-  /// - Throws: `schedulerClass` when the class has no sampler here and none is named.
-  package func sampler(named name: String? = nil, steps: Int? = nil) throws(DiffusionError) -> any Sampler {
-    let steps = steps ?? process.schedule.trainTimesteps
-    switch name ?? schedulerClass.sampler {
-    case DDPMSampler.name:
-      return DDPMSampler(
-        selection: selection(steps, .list), varianceType: varianceType, noiseAtLastStep: true, bounds: bounds)
-    case DDIMSampler.name:
-      return DDIMSampler(selection: selection(steps, .stride), bounds: bounds, setAlphaToOne: setAlphaToOne)
-    default: throw .schedulerClass(found: schedulerClass.name)
-    }
-  }
-
   /// The model's own sampler, whatever solver its file names: DDIM without noise, with the file's clipping, thresholding,
-  /// spacing, offset and end. Where the stride leads to the list's timesteps, as with leading spacing, it says `list`: the
+  /// spacing, offset and end, and epsilon recomputed where its family does so. Where the stride leads to the list's timesteps, as with leading spacing, it says `list`: the
   /// same steps have one name.
   /// - Parameter steps: S; nil for `ownSteps`, or every timestep of a model that has fewer.
   package func ownSampler(steps: Int? = nil) -> DDIMSampler {
@@ -118,7 +104,9 @@ package struct SchedulerConfiguration: Sendable {
     let list = selection(steps, .list)
     let stride = selection(steps, .stride)
     let same = (try? list.steps(trainTimesteps: total)) == (try? stride.steps(trainTimesteps: total))
-    return DDIMSampler(selection: same ? list : stride, bounds: bounds, setAlphaToOne: setAlphaToOne)
+    return DDIMSampler(
+      selection: same ? list : stride, bounds: bounds, recomputeEpsilon: recomputesEpsilon,
+      setAlphaToOne: setAlphaToOne)
   }
 
   private func selection(_ steps: Int, _ previous: PreviousTimestep) -> TimestepSelection {
@@ -130,9 +118,8 @@ package struct SchedulerConfiguration: Sendable {
   package func differences(from sampler: any Sampler) -> [(
     key: String, file: ConfigurationValue, used: ConfigurationValue
   )] {
-    let choosing = [
-      "sampler", "steps", "respacing", "previous_timestep", "eta", "recompute_epsilon", "noise_at_last_step",
-    ]
+    var choosing = ["sampler", "steps", "respacing", "previous_timestep", "eta", "noise_at_last_step"]
+    if !recomputesEpsilon { choosing.append("recompute_epsilon") }
     let own: any Sampler =
       type(of: sampler) == DDPMSampler.self
       ? DDPMSampler(selection: selection(1, .list), varianceType: varianceType, bounds: bounds) : ownSampler(steps: 1)

@@ -1,12 +1,18 @@
 import Graphs
+import Tensors
 
 /// Scratch of an attention product on codes (u8 times s8).
 struct CodeProduct: Sendable {
   /// Both operands' codes, row after row.
   let left: BufferID
   let right: BufferID
-  /// Start values, scales and zero biases of one head's outputs, padded to whole blocks.
+  /// The scales of one head's outputs, which all heads share, and then each head's start values; both padded to whole blocks.
   let constants: BufferID
+
+  /// Bytes of the constants.
+  static func constantBytes(outputs: Int, heads: Int) -> Int {
+    4 * (1 + heads) * PackedWeights.blocks(outputs) * PackedWeights.blockWidth
+  }
 
   /// Whether operands quantised so can be multiplied as u8 times s8: the second one symmetric in eight bits, and no
   /// sum of `products` past Int32.
@@ -27,23 +33,34 @@ struct AttentionProduct: Sendable {
   let inputs: Int
   let outputs: Int
   let scale: Float
-  /// The packed right operand of one head.
+  /// The packed right operand, one head after the other.
   let packed: BufferID
   let leftQuantizers: ActivationQuantizers?
   let rightQuantizers: ActivationQuantizers?
-  /// Simulated copies of the operands, where their sites are quantised.
+  /// Simulated copies of the operands, where their sites are quantised and the operand is read by others, too.
   let leftScratch: BufferID?
   let rightScratch: BufferID?
   /// Present where the product runs on codes.
   let codes: CodeProduct?
+
+  /// Blocks of one head's outputs.
+  var blocks: Int { PackedWeights.blocks(outputs) }
+
+  /// Bytes of one head's packed right operand.
+  var packedBytes: Int { Self.packedBytes(outputs: outputs, inputs: inputs, isInteger: codes != nil) }
+
+  static func packedBytes(outputs: Int, inputs: Int, isInteger: Bool) -> Int {
+    isInteger
+      ? PackedWeights.packedCodesByteCount(outputs: outputs, inputs: inputs)
+      : PackedWeights.packedMatrixByteCount(outputs: outputs, inputs: inputs)
+  }
 }
 
-/// Attention over blocks of queries: of one head's probabilities, `rowsAtOnce` rows are held at a time.
+/// Attention over blocks of queries: of all heads' probabilities, `rowsAtOnce` rows are held at a time.
 struct AttentionStep: Sendable {
   let heads: Int
   /// Of queries, keys and values.
   let shapes: [Shape]
-  let probabilitiesShape: Shape
   let rowsAtOnce: Int
   let queries: BufferID
   let keys: BufferID
@@ -59,4 +76,34 @@ struct AttentionStep: Sendable {
   var quantizesNumerators: Bool { mixing.leftQuantizers?.areNumerators ?? false }
   var queryCount: Int { shapes[0].positions }
   var keyCount: Int { shapes[1].positions }
+
+  /// Rows of probabilities below which a worker would spend its time on beginnings and ends of tiles.
+  private static let fewestRows = 8
+
+  /// Probabilities of a block, which the passes over it find in the second-level cache.
+  private static let blockCount = 1 << 15
+
+  /// How many workers share the rows that are held, and how many rows each of them holds.
+  /// - Parameter isObserved: whether an observer is shown the probabilities, in the blocks in which every executor shows them.
+  func lanes(workers: Int, isObserved: Bool) -> (count: Int, rows: Int) {
+    if isObserved { return (1, Attention.rowsAtOnce(queries: queryCount, keys: keyCount)) }
+    let count = max(1, min(workers, rowsAtOnce / Self.fewestRows))
+    return (count, min(queryCount, rowsAtOnce / count, max(Self.blockCount / keyCount, Self.fewestRows)))
+  }
+
+  /// What a lane works through: blocks of one head's queries, none longer than a lane holds. Lanes have equal numbers of
+  /// rows, so a head may be shared by two of them.
+  func blocks(lane: Int, of lanes: (count: Int, rows: Int)) -> [(head: Int, queries: Range<Int>)] {
+    let total = heads * queryCount
+    let own = (total * lane / lanes.count)..<(total * (lane + 1) / lanes.count)
+    var blocks: [(head: Int, queries: Range<Int>)] = []
+    var row = own.lowerBound
+    while row < own.upperBound {
+      let (head, first) = row.quotientAndRemainder(dividingBy: queryCount)
+      let end = min(first + lanes.rows, queryCount, first + own.upperBound - row)
+      blocks.append((head, first..<end))
+      row += end - first
+    }
+    return blocks
+  }
 }

@@ -293,25 +293,27 @@ struct ProgramCompiler {
   private mutating func emitAttention(_ node: Node, _ attention: Attention) {
     let shapes = node.inputs.map { graph.nodes[$0].shape }
     let operands = node.inputs.map { read($0) }
-    let (queries, keys) = (shapes[0].positions, shapes[1].positions)
-    let rows = Attention.rowsAtOnce(queries: queries, keys: keys)
+    let (queries, keys, heads) = (shapes[0].positions, shapes[1].positions, attention.heads)
+    let rows = Attention.rowsAtOnce(queries: heads * queries, keys: keys)
     let scores = product(
-      attention.queries, attention.keys, left: shapes[0].count, right: shapes[1].count, outputs: keys,
-      inputs: shapes[0].channels / attention.heads, scale: attention.scale)
+      attention.queries, attention.keys, heads: heads, left: shapes[0].count, right: shapes[1].count, outputs: keys,
+      inputs: shapes[0].channels / heads, scale: attention.scale, copiesLeft: true)
     let values = product(
-      attention.probabilities, attention.valueOperand, left: rows * PackedWeights.paddedInputChannels(keys),
-      right: shapes[2].count, outputs: shapes[2].channels / attention.heads, inputs: keys, scale: 1)
+      attention.probabilities, attention.valueOperand, heads: heads,
+      left: rows * PackedWeights.paddedInputChannels(keys), right: shapes[2].count,
+      outputs: shapes[2].channels / heads, inputs: keys, scale: 1, copiesLeft: false)
     let probabilities = reserve(bytes: rows * keys * 4)
     let step = AttentionStep(
-      heads: attention.heads, shapes: shapes, probabilitiesShape: graph.shape(at: attention.probabilities)!,
-      rowsAtOnce: rows, queries: operands[0], keys: operands[1], values: operands[2], output: buffer(for: node),
-      probabilities: probabilities, scores: scores, mixing: values)
+      heads: heads, shapes: shapes, rowsAtOnce: rows, queries: operands[0], keys: operands[1], values: operands[2],
+      output: buffer(for: node), probabilities: probabilities, scores: scores, mixing: values)
     steps.append(.attention(step))
   }
 
-  /// - Parameters: left, right: elements of the operands' copies; outputs, inputs: of one head's product.
+  /// - Parameters: left, right: elements of the operands' copies, of all heads; outputs, inputs: of one head's product;
+  ///   copiesLeft: whether others read the left operand, which is therefore not simulated where it lies.
   private mutating func product(
-    _ leftSite: Site, _ rightSite: Site, left: Int, right: Int, outputs: Int, inputs: Int, scale: Float
+    _ leftSite: Site, _ rightSite: Site, heads: Int, left: Int, right: Int, outputs: Int, inputs: Int, scale: Float,
+    copiesLeft: Bool
   ) -> AttentionProduct {
     let quantizers = [leftSite, rightSite].map { table.activations[$0] }
     let onCodes = arithmetic == .integer && CodeProduct.allows(quantizers, products: inputs)
@@ -319,15 +321,12 @@ struct ProgramCompiler {
       onCodes
       ? CodeProduct(
         left: reserve(bytes: left + Self.codesReadAtOnce), right: reserve(bytes: right),
-        constants: reserve(bytes: 3 * 4 * PackedWeights.blocks(outputs) * PackedWeights.blockWidth)) : nil
-    let packedBytes =
-      onCodes
-      ? PackedWeights.packedCodesByteCount(outputs: outputs, inputs: inputs)
-      : PackedWeights.packedMatrixByteCount(outputs: outputs, inputs: inputs)
+        constants: reserve(bytes: CodeProduct.constantBytes(outputs: outputs, heads: heads))) : nil
+    let packed = AttentionProduct.packedBytes(outputs: outputs, inputs: inputs, isInteger: onCodes)
     return AttentionProduct(
       leftSite: leftSite, rightSite: rightSite, inputs: inputs, outputs: outputs, scale: scale,
-      packed: reserve(bytes: packedBytes), leftQuantizers: quantizers[0], rightQuantizers: quantizers[1],
-      leftScratch: quantizers[0] == nil || onCodes ? nil : reserve(bytes: left * 4),
+      packed: reserve(bytes: heads * packed), leftQuantizers: quantizers[0], rightQuantizers: quantizers[1],
+      leftScratch: copiesLeft && quantizers[0] != nil && !onCodes ? reserve(bytes: left * 4) : nil,
       rightScratch: quantizers[1] == nil || onCodes ? nil : reserve(bytes: right * 4), codes: codes)
   }
 }

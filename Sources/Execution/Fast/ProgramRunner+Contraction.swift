@@ -136,7 +136,7 @@ extension ProgramRunner {
   /// Divides a convolution among the workers, by blocks of output channels and by rows.
   func convolve(_ arguments: ht_convolution, rows: Int, blocks: Int, weights: PackedWeights.Format) {
     let kernel = kernel(for: weights)
-    let grid = WorkGrid(rows: rows, blocks: blocks, workers: pool?.threads ?? 1)
+    let grid = WorkGrid(rows: rows, blocks: blocks, workers: workers)
     parallel(grid.pieces) { index in
       var piece = arguments
       let (rows, blocks) = grid.piece(index)

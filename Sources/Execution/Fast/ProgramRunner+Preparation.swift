@@ -37,7 +37,7 @@ extension ProgramRunner {
     let pieces = preparation.pieces(splitAt: destination.elements.boundaries)
     // Cut like the convolutions that wrote the sources: a worker then finds what it reads in its own cache.
     let grid = WorkGrid(
-      rows: preparation.height, blocks: PackedWeights.blocks(preparation.channels), workers: pool?.threads ?? 1)
+      rows: preparation.height, blocks: PackedWeights.blocks(preparation.channels), workers: workers)
     destination.withFactors { factors in
       parallel(grid.pieces) { index in
         let (sourceRows, blocks) = grid.piece(index)

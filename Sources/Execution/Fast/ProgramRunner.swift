@@ -25,10 +25,10 @@ struct ProgramRunner {
   let kernels: KernelTable
   let arena: UnsafeMutableRawPointer
   /// Present when this image has all workers to itself.
-  let pool: WorkerPool?
+  private(set) var pool: WorkerPool?
   let observer: ((ObservedValue) -> Void)?
   /// Present when the time of each step is asked for.
-  let profile: ExecutionProfile?
+  private(set) var profile: ExecutionProfile?
 
   func floats(_ buffer: BufferID) -> UnsafeMutablePointer<Float> {
     (arena + program.offset(buffer)).assumingMemoryBound(to: Float.self)
@@ -120,9 +120,20 @@ struct ProgramRunner {
     constants.floats.withUnsafeBufferPointer { body($0.baseAddress! + constants.vectors[node]!) }
   }
 
+  /// Threads that share the work on this image.
+  var workers: Int { pool?.threads ?? 1 }
+
+  /// The same on one thread, for work that its caller divides.
+  func alone(isTimed: Bool) -> ProgramRunner {
+    var runner = self
+    runner.pool = nil
+    if !isTimed { runner.profile = nil }
+    return runner
+  }
+
   /// Runs `body` over 0..<count: in one piece, or in one piece per worker.
   func split(_ count: Int, _ body: (Range<Int>) -> Void) {
-    let pieces = min(pool?.threads ?? 1, count)
+    let pieces = min(workers, count)
     parallel(pieces) { piece in body((count * piece / pieces)..<(count * (piece + 1) / pieces)) }
   }
 

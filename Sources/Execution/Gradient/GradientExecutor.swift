@@ -32,6 +32,7 @@ package final class GradientExecutor {
   package let segment: GraphSegment
   /// Images the buffers hold.
   package let capacity: Int
+  /// The model's, without the weights of layers that are not learned, which are packed.
   let parameters: [String: Tensor]
   let targets: GradientTargets
   let pool: WorkerPool
@@ -56,7 +57,7 @@ package final class GradientExecutor {
 
   /// - Parameters: batch: images at once, at least 1; quantizers: simulated quantisation of layer inputs, by node path.
   /// - Throws: `ExecutionError.unsupported` for a convolution padded beyond its kernel's reach; `KernelError` when
-  ///   memory is refused.
+  ///   memory is refused; what keeps weights that were left in their file from being read.
   package init(
     _ model: Model, segment: GraphSegment, targets: GradientTargets, batch: Int,
     quantizers: [String: any DifferentiableQuantizer] = [:], pool: WorkerPool = .shared, kernels: KernelTable = .best
@@ -65,7 +66,6 @@ package final class GradientExecutor {
     self.segment = segment
     self.targets = targets
     capacity = max(batch, 1)
-    parameters = model.parameters
     self.pool = pool
     self.kernels = kernels
     self.quantizers = segment.nodes.reduce(into: [:]) { $0[$1] = quantizers[model.graph.nodes[$1].path] }
@@ -75,11 +75,13 @@ package final class GradientExecutor {
       layers[index] = try Self.layer(graph.nodes[index], model, targets, needsInput: slots.needsInput(of: index))
     }
     self.layers = layers
+    let packed = Set(layers.values.filter { !$0.isLearned }.map(\.weightName))
+    parameters = model.parameters.filter { !packed.contains($0.key) }
     memory = try GradientMemory(
       slots, layers: Array(layers.values), capacity: capacity,
       attentionBlock: Self.attentionBlock(graph, segment))
     isWritten = [Bool](repeating: false, count: slots.count)
-    packFixedLayers()
+    try packFixedLayers(of: model)
   }
 
   private static func layer(

@@ -21,25 +21,27 @@ extension GradientExecutor {
     if let learned {
       learned.write(node.index, to: memory.layerWeight)
     } else {
-      writeModelWeight(of: layer)
+      guard let weight = parameters[layer.weightName] else {
+        preconditionFailure("\(layer.weightName) is learned by nobody and not in memory")
+      }
+      layer.order.toLayer(weight.values, memory.layerWeight)
     }
     pack(layer, direction, to: memory.packedLayer)
     return UnsafePointer(memory.packedLayer)
   }
 
   /// Packs the weights of all layers that are not learned, for good.
-  func packFixedLayers() {
+  /// - Throws: what keeps a weight from being read.
+  func packFixedLayers(of model: Model) throws {
     for node in segment.nodes {
-      guard let layer = layers[node], !layer.isLearned else { continue }
-      writeModelWeight(of: layer)
+      guard let layer = layers[node], !layer.isLearned, let weight = try model.parameter(layer.weightName) else {
+        continue
+      }
+      layer.order.toLayer(weight.values, memory.layerWeight)
       for direction in [GradientLayer.Direction.forward, .backward] {
         if let packed = layer.packed(direction) { pack(layer, direction, to: packed) }
       }
     }
-  }
-
-  private func writeModelWeight(of layer: GradientLayer) {
-    if let weight = parameters[layer.weightName]?.values { layer.order.toLayer(weight, memory.layerWeight) }
   }
 
   private func pack(

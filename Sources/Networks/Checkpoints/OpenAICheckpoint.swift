@@ -135,6 +135,8 @@ enum OpenAICheckpoint: CheckpointFamily {
       ]
     }
     if rescales { settings.append(("rescale_timesteps", true)) }
+    // Both programs' DDIM goes on with the noise that leads to the clipped image.
+    settings.append(("use_clipped_model_output", true))
     return .map(settings.map { .init($0.0, $0.1) })
   }
 }

@@ -108,12 +108,15 @@ package struct QuantizedModel: Sendable, Equatable {
 
   /// The parameters of a network that stay float, biases as they were corrected; not those that only a temporal block
   /// reads whose results are kept.
-  package static func floatParameters(of network: QuantizedNetwork) -> [String: Tensor] {
-    var parameters = network.model.parameters
-    for layer in network.model.graph.layerWeights where network.table.weights[layer.path] != nil {
-      parameters[layer.parameter] = nil
+  /// - Throws: what keeps weights that were left in their file from being read.
+  package static func floatParameters(of network: QuantizedNetwork) throws -> [String: Tensor] {
+    let graph = network.model.graph
+    var absent = graph.idleParameters(keeping: network.table.features.keys)
+    for layer in graph.layerWeights where network.table.weights[layer.path] != nil { absent.insert(layer.parameter) }
+    var parameters: [String: Tensor] = [:]
+    for parameter in graph.parameters where !absent.contains(parameter.name) {
+      parameters[parameter.name] = try network.model.parameter(parameter.name)
     }
-    for name in network.model.graph.idleParameters(keeping: network.table.features.keys) { parameters[name] = nil }
     return parameters
   }
 

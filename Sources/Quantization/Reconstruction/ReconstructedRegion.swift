@@ -44,7 +44,7 @@ extension QuantizedNetwork {
           zeroPoints: weight.quantizer.zeroPoints), codes: codes)
     }
     for (site, scales) in region.steps { table.activations[site] = table.activations[site]?.with(scales: scales) }
-    model = Model(graph: model.graph, parameters: model.parameters.merging(region.biases) { _, new in new })
+    model = model.replacing(region.biases)
   }
 }
 

@@ -78,7 +78,7 @@ final class RegionReconstruction {
     for index in paths {
       let path = graph.nodes[index].path
       guard let gradient = executor.layers[index], let start = network.table.weights[path],
-        let weight = model.parameters[gradient.weightName]?.values
+        let weight = try model.parameter(gradient.weightName)?.values
       else { continue }
       positions[index] = layers.count
       layers.append(

@@ -61,8 +61,6 @@ package struct LayerIsolation: Sendable {
     guard let bias = float.graph.node(at: path)?.op.parameters.dropFirst().first,
       let value = quantized.parameters[bias]
     else { return float }
-    var parameters = float.parameters
-    parameters[bias] = value
-    return Model(graph: float.graph, parameters: parameters)
+    return float.replacing([bias: value])
   }
 }

@@ -21,8 +21,7 @@ extension QuantizationTask {
       let biases = model.graph.node(at: path)?.op.parameters.dropFirst().first.map { name in
         [name: candidate.model.parameters[name]].compactMapValues { $0 }
       }
-      network.model = Model(
-        graph: model.graph, parameters: network.model.parameters.merging(biases ?? [:]) { _, new in new })
+      network.model = network.model.replacing(biases ?? [:])
     }
   }
 

@@ -156,13 +156,13 @@ extension QuantizedNetwork {
 
   /// The float model that the quantised weights of some nodes stand for.
   func dequantized(_ nodes: [Int]) -> Model {
-    var parameters = model.parameters
+    var weights: [String: Tensor] = [:]
     for index in nodes {
       let node = model.graph.nodes[index]
       if let weight = table.weights[node.path], let name = node.op.parameters.first {
-        parameters[name] = weight.dequantized
+        weights[name] = weight.dequantized
       }
     }
-    return Model(graph: model.graph, parameters: parameters)
+    return model.replacing(weights)
   }
 }

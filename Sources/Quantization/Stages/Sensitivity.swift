@@ -47,19 +47,19 @@ package struct PrecisionChoices: Sendable {
   func network(_ widths: [String: LayerWidths]) -> QuantizedNetwork {
     var network = QuantizedNetwork(model: float)
     network.table.activations = activations.filter { $0.key.role != .input }
-    var parameters = float.parameters
+    var biases: [String: Tensor] = [:]
     for node in float.graph.nodes {
       guard let chosen = widths[node.path] else { continue }
       if let rounded = weights[chosen.weight] {
         network.table.weights[node.path] = rounded.table.weights[node.path]
-        if let bias = node.op.parameters.dropFirst().first { parameters[bias] = rounded.model.parameters[bias] }
+        if let bias = node.op.parameters.dropFirst().first { biases[bias] = rounded.model.parameters[bias] }
       }
       let site = Site(node: node.path, role: .input)
       if chosen.activation <= 8, let quantizers = activations[site] {
         network.table.activations[site] = quantizers.with(bits: chosen.activation)
       }
     }
-    network.model = Model(graph: float.graph, parameters: parameters)
+    network.model = float.replacing(biases)
     return network
   }
 

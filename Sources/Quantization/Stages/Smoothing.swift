@@ -22,7 +22,7 @@ extension QuantizationTask {
     let seen = try channelReach(of: layers, samplesPerStep: smoothing.samplesPerStep)
     var scales: [String: [Float]] = [:]
     for layer in layers {
-      guard let reach = seen[layer.path], let weight = layer.op.parameters.first.flatMap({ model.parameters[$0] })
+      guard let reach = seen[layer.path], let weight = try layer.op.parameters.first.flatMap(model.parameter)
       else { continue }
       let balance = ChannelBalance(
         reach: reach, weight: weight, boundaries: recipe.boundaries(of: layer, in: model.graph),

@@ -32,7 +32,7 @@ extension QuantizationTask {
     let forms = Dictionary(uniqueKeysWithValues: sites.map { ($0, SiteForm(rule, block.shape(at: $0)!)) })
     let collector = RangeCollector(forms: forms, estimator: .minMax, decay: nil)
     let executor = try ReferenceExecutor(
-      Model(graph: block, parameters: upstream.model.parameters), simulating: upstream.table,
+      upstream.model.part(block).loaded(), simulating: upstream.table,
       observer: collector.observer)
     let byLabel = Set(block.labelDependentPaths)
     let blank = Tensor([1] + block.imageShape.dims)

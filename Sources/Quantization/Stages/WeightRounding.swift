@@ -26,7 +26,7 @@ extension QuantizationTask {
     guard var settings = recipe.weights else { return network }
     if let bits { settings.bits = bits }
     let layers = weightLayers(smoothing: try smoothingScales())
-    let broken = layers.filter { layer in layer.weight.values.contains { !$0.isFinite } }.map(\.path)
+    let broken = try layers.filter { layer in try layer.weight.values.contains { !$0.isFinite } }.map(\.path)
     if !broken.isEmpty { throw QuantizationError.nonFiniteWeights(broken) }
     let watch: (samplesPerStep: Int?, products: Bool)?
     let rounds: [[WeightLayer]]
@@ -65,25 +65,23 @@ extension QuantizationTask {
       let result = Result { try layers[index].rounded(settings, statistics) }
       results.withLock { $0[index] = result }
     }
-    var parameters = network.model.parameters
+    var biases: [String: Tensor] = [:]
     for (index, layer) in layers.enumerated() {
       let rounded = try results.withLock { try $0[index]?.get() }
       network.table.weights[layer.path] = rounded?.weight
-      if let bias = layer.bias, let corrected = rounded?.bias { parameters[bias] = corrected }
+      if let bias = layer.bias, let corrected = rounded?.bias { biases[bias] = corrected }
     }
-    network.model = Model(graph: model.graph, parameters: parameters)
+    network.model = network.model.replacing(biases)
   }
 
   /// The layers whose weights the recipe quantises, in execution order.
   private func weightLayers(smoothing: [String: [Float]]) -> [WeightLayer] {
     let chosen = Set(selection.weights)
     return model.graph.nodes.compactMap { node in
-      guard chosen.contains(node.path), let vectors = LayerVectors(of: node, in: model.graph),
-        let weight = node.op.parameters.first.flatMap({ model.parameters[$0] })
-      else { return nil }
+      guard chosen.contains(node.path), let vectors = LayerVectors(of: node, in: model.graph) else { return nil }
       let bias = node.op.parameters.dropFirst().first
       return WeightLayer(
-        node: node, vectors: vectors, weight: weight, bias: bias, biasValues: bias.flatMap { model.parameters[$0] },
+        node: node, vectors: vectors, model: model, bias: bias, biasValues: bias.flatMap { model.parameters[$0] },
         inputScales: smoothing[node.path], inputBoundaries: recipe.boundaries(of: node, in: model.graph))
     }
   }
@@ -125,8 +123,8 @@ extension QuantizationTask {
 struct WeightLayer {
   let node: Node
   let vectors: LayerVectors
-  /// Out channels first.
-  let weight: Tensor
+  /// Whose weight it is.
+  let model: Model
   /// Name and values of the bias; nil where the layer has none, which leaves nothing to correct.
   let bias: String?
   let biasValues: Tensor?
@@ -137,10 +135,21 @@ struct WeightLayer {
 
   var path: String { node.path }
 
+  /// Out channels first; read anew where it stays in its file.
+  var weight: Tensor {
+    get throws {
+      guard let name = node.op.parameters.first, let weight = try model.parameter(name) else {
+        preconditionFailure("\(path) has no weight")
+      }
+      return weight
+    }
+  }
+
   func rounded(_ settings: Recipe.Weights, _ statistics: InputStatistics?) throws -> RoundedLayer {
+    let weight = try weight
     let taps = vectors.width / max(weight.dims[1], 1)
     let columnScales = inputScales.map { scales in (0..<vectors.width).map { Double(scales[$0 / taps]) } }
-    let scaled = scaledWeight(taps: taps)
+    let scaled = scaled(weight, taps: taps)
     let quantizer = settings.quantizer(for: scaled, splitAt: inputBoundaries.map { $0 * taps })
     let codes: [UInt8]
     switch (settings.rounding, statistics) {
@@ -163,11 +172,12 @@ struct WeightLayer {
     guard settings.biasCorrection, let biasValues, let statistics else {
       return RoundedLayer(weight: result, bias: nil)
     }
-    return RoundedLayer(weight: result, bias: corrected(biasValues, for: result, mean: statistics.mean(vectors)))
+    return RoundedLayer(
+      weight: result, bias: corrected(biasValues, weight, for: result, mean: statistics.mean(vectors)))
   }
 
   /// The weight that is rounded: each input channel times its scale.
-  private func scaledWeight(taps: Int) -> Tensor {
+  private func scaled(_ weight: Tensor, taps: Int) -> Tensor {
     guard let inputScales else { return weight }
     return Tensor(
       weight.dims, weight.values.enumerated().map { $1 * inputScales[$0 % vectors.width / taps] })
@@ -175,7 +185,9 @@ struct WeightLayer {
 
   /// b + (W - W^) E[x]: the bias that leaves the mean output as it was (Nagel et al. 2019, "Data-free quantization through
   /// weight equalization and bias correction", section 4.2, with the mean taken over calibration inputs).
-  private func corrected(_ bias: Tensor, for rounded: QuantizedWeight, mean: [Double]) -> Tensor {
+  private func corrected(
+    _ bias: Tensor, _ weight: Tensor, for rounded: QuantizedWeight, mean: [Double]
+  ) -> Tensor {
     let result = rounded.dequantized.values
     return Tensor(
       bias.dims,

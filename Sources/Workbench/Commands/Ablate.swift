@@ -50,7 +50,7 @@ package struct AblateCommand: Sendable {
   private typealias Entry = (title: String, name: String, recipe: Recipe)
 
   package func run(_ session: Session) throws {
-    let float = try session.open(model, modelOptions)
+    let float = try session.open(model, modelOptions, holding: .packed)
     if float.quantized != nil { throw ModelSourceError.needsFloat(path: float.path, command: "ablate") }
     let entries = try entries(session.assets)
     let prepared = try prepare(entries, for: float, session)

@@ -63,7 +63,7 @@ package struct QuantizeCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if let out { try AtomicFile.prepareTarget(out) }
-    let source = try session.open(model, modelOptions)
+    let source = try session.open(model, modelOptions, holding: .packed)
     let compute = try Compute(threads: threads, batch: batch)
     let decoder =
       components.includeDecoder

@@ -59,8 +59,8 @@ package struct FirstStageNetwork: Sendable {
 
   /// This network after quantisation.
   /// - Parameter network: of `model(latent:)` for any size.
-  func quantized(as network: QuantizedNetwork, recipe: Recipe) -> FirstStageNetwork {
-    let floats = QuantizedModel.floatParameters(of: network)
+  func quantized(as network: QuantizedNetwork, recipe: Recipe) throws -> FirstStageNetwork {
+    let floats = try QuantizedModel.floatParameters(of: network)
     return FirstStageNetwork(
       side, configuration, floats, codebook: codebook, table: network.table,
       coded: Set(parameters.keys).subtracting(floats.keys),

@@ -57,6 +57,6 @@ struct FirstStageQuantization {
       }, folder: folder, note: { session.console.note($0) })
     let made = try task.run()
     reporter.finish()
-    return decoder.quantized(as: made, recipe: recipe)
+    return try decoder.quantized(as: made, recipe: recipe)
   }
 }

@@ -198,7 +198,13 @@ package struct ModelSource: Sendable {
   package var process: DiffusionProcess { get throws { try schedule.process } }
 
   private init(artefact path: String) throws {
-    let quantized = try QuantizedModelFile.read(path)
+    try self.init(
+      artefact: QuantizedModelFile.read(path), path: path, digest: "sha256:" + (try Digest.sha256(file: path)),
+      weightsFileBytes: Self.size(of: path))
+  }
+
+  /// A quantised model as its file says it. - Parameter path: what messages name.
+  package init(artefact quantized: QuantizedModel, path: String, digest: String, weightsFileBytes: Int) throws {
     let network = try UNetCatalog.decode(quantized.network, file: path)
     let reader = ConfigurationReader(quantized.process, file: path)
     let process = DiffusionProcess(reading: reader)
@@ -209,10 +215,10 @@ package struct ModelSource: Sendable {
     let pipeline = Pipeline(firstStage: try FirstStageSource(quantized, path: path))
     try pipeline.check(sample: model.graph.imageShape, path: path)
     self.init(
-      path: path, digest: "sha256:" + (try Digest.sha256(file: path)), network: quantized.network,
-      schedule: .success(ModelSchedule(process)), model: model, quantized: quantized,
+      path: path, digest: digest, network: quantized.network, schedule: .success(ModelSchedule(process)),
+      model: model, quantized: quantized,
       latent: quantized.latentScale.map { LatentSpace(scale: $0, firstStage: nil) }, pipeline: pipeline,
-      weightsFileBytes: Self.size(of: path))
+      weightsFileBytes: weightsFileBytes)
   }
 
   /// A quantised model in memory. - Parameter name: stands for a path.

@@ -11,8 +11,11 @@ package enum QuantizedModelFile {
 
   /// - Parameter name: what messages call the file; nil: its path.
   package static func read(_ path: String, name: String? = nil) throws -> QuantizedModel {
-    let name = name ?? path
-    let archive = try Safetensors.read(path)
+    try model(in: Safetensors.read(path), file: name ?? path)
+  }
+
+  /// The model that a file's arrays and metadata hold. - Parameter name: what messages call the file.
+  package static func model(in archive: TensorArchive, file name: String) throws -> QuantizedModel {
     guard let text = archive.metadata[QuantizedModel.metadataKey] else {
       throw QuantizationError.notAnArtefact(file: name)
     }

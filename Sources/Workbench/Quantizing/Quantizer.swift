@@ -137,7 +137,8 @@ package struct Quantizer {
       network: source.network, sampleShape: source.model.graph.imageShape, process: try source.process.configuration,
       recipe: prepared.recipe,
       sampler: prepared.sampler.configuration, steps: prepared.steps, table: network.table,
-      parameters: QuantizedModel.floatParameters(of: network), lineage: lineage(set), correction: network.correction,
+      parameters: try QuantizedModel.floatParameters(of: network), lineage: lineage(set),
+      correction: network.correction,
       conditioner: source.embedder, latentScale: source.scaleOfBareLatents)
     quantized.components =
       try decoder.map { [Self.decoderName: $0] } ?? source.pipeline.components(for: source.model.graph.imageShape)

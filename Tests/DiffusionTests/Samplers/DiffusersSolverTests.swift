@@ -23,6 +23,9 @@ struct DiffusersSolverTests {
     return ((try? code.get().names) ?? []).filter { !left.contains($0) }
   }()
 
+  /// A recorded configuration that nothing here stands for.
+  struct UnknownConfiguration: Error { let name: String }
+
   /// What a recorded configuration is here.
   struct Read {
     let process: DiffusionProcess
@@ -33,7 +36,7 @@ struct DiffusersSolverTests {
       let entry = try #require(configurations.get()[name])
       guard case .map(let keys)? = entry["config"], case .integer(let steps)? = entry["steps"],
         case .string(let scheduler)? = entry["scheduler"]
-      else { throw DiffusionError.schedulerClass(found: nil) }
+      else { throw UnknownConfiguration(name: name) }
       let value = ConfigurationValue.map([.init("_class_name", .string(scheduler))] + keys)
       process = try SchedulerConfiguration.decode(value, file: name).process
       func number(_ key: String, _ map: ConfigurationValue?, _ standard: Double) -> Double {
@@ -105,7 +108,7 @@ struct DiffusersSolverTests {
           selection: TimestepSelection(
             steps: steps, offset: Int(number("steps_offset", value, 0)), previous: .stride),
           bounds: bounds, setAlphaToOne: flag("set_alpha_to_one", false))
-      default: throw DiffusionError.schedulerClass(found: scheduler)
+      default: throw UnknownConfiguration(name: scheduler)
       }
     }
   }

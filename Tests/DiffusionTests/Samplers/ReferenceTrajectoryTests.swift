@@ -23,7 +23,7 @@ struct ReferenceTrajectoryTests {
   /// Runs the case through the loop and returns the largest error over its steps.
   static func error(of test: Case, in archive: TensorArchive) throws -> Double {
     let configuration = try SchedulerConfiguration.decode(test.configuration, file: test.name)
-    var sampler = try configuration.sampler(steps: test.steps)
+    var sampler = configuration.sampler(steps: test.steps)
     if var ddim = sampler as? DDIMSampler {
       ddim.eta = test.eta
       ddim.recomputeEpsilon = test.recomputeEpsilon
@@ -189,7 +189,7 @@ struct ReferenceTrajectoryTests {
     let code = try OriginalCode("diffusers.npz")
     try code.check(
       OriginalCase(
-        name: name, process: read.process, sampler: try read.sampler(steps: steps),
+        name: name, process: read.process, sampler: read.sampler(steps: steps),
         variance: name.hasSuffix("learned_range") ? .cosine : .none, tolerance: 2e-4))
   }
 }

@@ -27,11 +27,11 @@ struct SchedulerConfigurationTests {
     #expect(ddpm.process.predictionType == .epsilon)
     #expect(ddpm.process.schedule == (try NoiseSchedule(BetaSchedule())))
     #expect(
-      try ddpm.sampler().configuration
+      ddpm.sampler().configuration
         == DDPMSampler(selection: TimestepSelection(steps: 1000), noiseAtLastStep: true).configuration)
     let ddim = try decode(["_class_name": "DDIMScheduler"])
     #expect(
-      try ddim.sampler(steps: 10).configuration
+      ddim.sampler(steps: 10).configuration
         == DDIMSampler(selection: TimestepSelection(steps: 10, previous: .stride)).configuration)
   }
 
@@ -52,15 +52,9 @@ struct SchedulerConfigurationTests {
     let bounds = CleanImageBounds(
       clip: false, clipRange: 2.5, thresholding: true, thresholdingRatio: 0.9, thresholdLimit: 1.5)
     #expect(
-      try configuration.sampler(steps: 5).configuration
+      configuration.ownSampler(steps: 5).configuration
         == DDIMSampler(
-          selection: TimestepSelection(steps: 5, offset: 1, previous: .stride), bounds: bounds, setAlphaToOne: false
-        ).configuration)
-    #expect(
-      try configuration.sampler(named: "ddpm", steps: 5).configuration
-        == DDPMSampler(
-          selection: TimestepSelection(steps: 5, offset: 1), varianceType: .fixedLarge, noiseAtLastStep: true,
-          bounds: bounds
+          selection: TimestepSelection(steps: 5, offset: 1), bounds: bounds, setAlphaToOne: false
         ).configuration)
   }
 
@@ -69,26 +63,35 @@ struct SchedulerConfigurationTests {
     let configuration = try decode([
       "_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": 1,
     ])
-    #expect(try configuration.sampler(steps: 4).configuration["steps_offset"] == 0)
+    #expect(configuration.ownSampler(steps: 4).configuration["steps_offset"] == 0)
   }
 
-  @Test("PNDM gives its schedule, and a sampler only by name")
+  @Test("epsilon is recomputed where the file says so, and the sampler's own choice is then compared")
+  func recomputing() throws {
+    let configuration = try decode(["_class_name": "DDIMScheduler", "use_clipped_model_output": true])
+    let own = configuration.ownSampler(steps: 4)
+    #expect(own.recomputeEpsilon)
+    #expect(configuration.unused.isEmpty)
+    #expect(configuration.differences(from: own).isEmpty)
+    var other = own
+    other.recomputeEpsilon = false
+    let found = configuration.differences(from: other)
+    #expect(found.map(\.key) == ["recompute_epsilon"])
+    #expect(found.first?.file == true && found.first?.used == false)
+    let plain = try decode(["_class_name": "DDIMScheduler"])
+    #expect(plain.differences(from: own).isEmpty)
+  }
+
+  @Test("PNDM gives its schedule, and what its file says of DDIM")
   func pndm() throws {
     let configuration = try decode([
       "_class_name": "PNDMScheduler", "skip_prk_steps": true, "set_alpha_to_one": false, "steps_offset": 1,
       "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
     ])
-    let error = #expect(throws: DiffusionError.self) { try configuration.sampler() }
     #expect(
-      error?.description
-        == """
-        error[E-SCHEDULER-CLASS]: _class_name: no sampler can be made from "PNDMScheduler"
-        hint: name a sampler: one of ddim, ddpm, dpmpp, euler, euler_ancestral, heun, lcm, plms, unipc
-        """)
-    #expect(
-      try configuration.sampler(named: "ddim", steps: 50).configuration
+      configuration.ownSampler(steps: 50).configuration
         == DDIMSampler(
-          selection: TimestepSelection(steps: 50, offset: 1, previous: .stride), bounds: .init(clip: false),
+          selection: TimestepSelection(steps: 50, offset: 1), bounds: .init(clip: false),
           setAlphaToOne: false
         ).configuration)
   }

@@ -14,7 +14,7 @@ extension TinyModel {
       network: configuration.encoded, sampleShape: model.graph.imageShape, process: Self.process.configuration,
       recipe: recipe,
       sampler: set.provenance.sampler, steps: set.provenance.steps, table: network.table,
-      parameters: QuantizedModel.floatParameters(of: network),
+      parameters: try QuantizedModel.floatParameters(of: network),
       lineage: .init(
         sourceDigest: Self.digest, sourceName: "tiny", calibrationDigest: set.digest, calibration: set.provenance,
         program: "test"), correction: network.correction,

@@ -337,7 +337,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
     let artefact = QuantizedModel(
       network: configuration.encoded, sampleShape: model.graph.imageShape, process: process.configuration,
       recipe: recipe, sampler: provenance.sampler, steps: steps, table: table,
-      parameters: QuantizedModel.floatParameters(of: QuantizedNetwork(model: model, table: table)),
+      parameters: try QuantizedModel.floatParameters(of: QuantizedNetwork(model: model, table: table)),
       lineage: .init(
         sourceDigest: provenance.modelDigest, sourceName: "fashion-mnist-ddpm",
         calibrationDigest: provenance.modelDigest, calibration: provenance, program: "0.1.0"),

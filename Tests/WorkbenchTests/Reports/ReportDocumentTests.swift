@@ -69,7 +69,7 @@ import Workbench
     #expect(
       sentences == [
         "bad deviates most from the float model: 26.2 dB epsilon SNR, averaged over the steps; the best is good with 40.1 dB.",
-        "conv_out and mid.conv1 (of 4) carry 99 % of the error of bad, almost all by their weights.",
+        "conv_out and mid.conv1 (of 4) make up 99 % of what the layers of bad cost alone, almost all by their weights.",
         "Steps 8 to 9 of 10 are worst: 11.0 dB, against 30.0 dB in the others.",
       ])
     #expect(

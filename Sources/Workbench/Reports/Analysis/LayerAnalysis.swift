@@ -75,12 +75,12 @@ struct LayerAnalysis {
           stage: "comparing what reaches layers", unit: "steps", done: position + 1, total: trajectory.inputs.count))
     }
     reporter.finish()
-    for index in layers.indices { fill(&layers[index], watch) }
+    for index in layers.indices { try fill(&layers[index], watch) }
     var analysis = ReportAnalysis(
       float: float.digest, quantized: quantized.digest, images: Self.images, steps: trajectory.kept, layers: layers,
       ranges: [], histograms: [])
     for share in analysis.shares.prefix(Self.shownLayers) {
-      analysis.histograms += histograms(share.path, watch)
+      analysis.histograms += try histograms(share.path, watch)
       analysis.ranges += ranges(share.path, trajectory)
     }
     return analysis
@@ -103,7 +103,7 @@ struct LayerAnalysis {
     }
   }
 
-  private func fill(_ layer: inout ReportAnalysis.Layer, _ watch: SiteComparison) {
+  private func fill(_ layer: inout ReportAnalysis.Layer, _ watch: SiteComparison) throws {
     layer.accumulated = watch.accumulated(layer.path)
     let sites = table.activations.keys.filter { $0.node == layer.path }.sorted()
     let found = sites.compactMap { watch.histogram($0) }
@@ -111,20 +111,20 @@ struct LayerAnalysis {
     if counted > 0 {
       layer.clippedActivations = Double(found.reduce(0) { $0 + $1.clippedCount }) / Double(counted)
     }
-    layer.clippedWeights = weightHistogram(layer.path)?.clipped
+    layer.clippedWeights = try weightHistogram(layer.path)?.clipped
   }
 
-  private func weightHistogram(_ path: String) -> CodeHistogram? {
+  private func weightHistogram(_ path: String) throws -> CodeHistogram? {
     guard let quantized = table.weights[path], let name = float.model.graph.node(at: path)?.op.parameters.first,
-      let weight = float.model.parameters[name], weight.dims == quantized.dims
+      let weight = try float.model.parameter(name), weight.dims == quantized.dims
     else { return nil }
     var histogram = CodeHistogram(largestCode: quantized.quantizer.largestCode)
     histogram.add(weight: weight, quantized)
     return histogram
   }
 
-  private func histograms(_ path: String, _ watch: SiteComparison) -> [ReportAnalysis.Histogram] {
-    let weight = weightHistogram(path).map { [$0.report(Site(node: path, role: .weight))] } ?? []
+  private func histograms(_ path: String, _ watch: SiteComparison) throws -> [ReportAnalysis.Histogram] {
+    let weight = try weightHistogram(path).map { [$0.report(Site(node: path, role: .weight))] } ?? []
     let sites = table.activations.keys.filter { $0.node == path }.sorted()
     return weight + sites.compactMap { site in watch.histogram(site)?.report(site) }
   }

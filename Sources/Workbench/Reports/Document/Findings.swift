@@ -1,6 +1,6 @@
 /// What is wrong and where, in sentences made from a report's numbers.
 package struct Findings {
-  /// How much of the error the named layers carry together.
+  /// How much of what layers cost alone the named ones make up together.
   private static let carried = 0.8
   /// A window of this share of the steps is looked for.
   private static let window = 0.2
@@ -34,7 +34,7 @@ package struct Findings {
     ]
   }
 
-  /// "conv_out and 3 other layers carry 80 % of the error of …".
+  /// "conv_out and 3 other layers make up 80 % of what the layers of … cost alone".
   package static func layers(of variant: ReportVariant) -> String? {
     guard let shares = variant.analysis?.shares, let first = shares.first else { return nil }
     var (sum, count) = (0.0, 0)
@@ -48,13 +48,13 @@ package struct Findings {
       case 2: " and \(shares[1].path)"
       default: " and \(count - 1) other layers"
       }
-    let verb = count == 1 ? "carries" : "carry"
+    let verb = count == 1 ? "makes" : "make"
     let cause = shares.prefix(count).reduce(0) { $0 + $1.weightShare } / sum
     let (weights, inputs) = count == 1 ? ("its weight", "its input") : ("their weights", "their inputs")
     let operand = cause > 0.75 ? ", almost all by \(weights)" : cause < 0.25 ? ", almost all by \(inputs)" : ""
     return
-      "\(first.path)\(others) (of \(variant.analysis?.layers.count ?? 0)) \(verb) \(fixed(100 * sum, 0)) % of the error of "
-      + "\(variant.named)\(operand)."
+      "\(first.path)\(others) (of \(variant.analysis?.layers.count ?? 0)) \(verb) up \(fixed(100 * sum, 0)) % of what "
+      + "the layers of \(variant.named) cost alone\(operand)."
   }
 
   /// "Steps 40 to 49 of 50 are worst …".
