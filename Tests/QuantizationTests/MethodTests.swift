@@ -19,6 +19,19 @@ import Testing
     try Recipe(YAML.read(folder.appending(path: file).path), file: file)
   }
 
+  /// A recipe with the work that a tiny network takes.
+  static func reduced(_ file: String) throws -> Recipe {
+    var recipe = try recipe(file)
+    recipe.calibration.trajectories = 6
+    if recipe.activations?.average != nil { recipe.activations?.average?.batch = 3 }
+    // A tiny network has more bytes beside its codes.
+    recipe.mixedPrecision?.share = 0.9
+    recipe.reconstruction?.temporalBlock?.iterations = 20
+    recipe.reconstruction?.blocks?.iterations = 20
+    recipe.reconstruction?.network?.iterations = 20
+    return recipe
+  }
+
   @Test("the recipes this version promises are there") func present() {
     let promised = [
       "rtn": ["w8a8", "w7a8", "w4a8", "w4a32", "w4a4"], "ptq4dm": ["w8a8", "w4a8", "w4a32", "w4a4"],
@@ -53,14 +66,7 @@ import Testing
   }
 
   @Test("runs from set to artefact", arguments: files, [nil, 3]) func endToEnd(file: String, classes: Int?) throws {
-    var recipe = try Self.recipe(file)
-    recipe.calibration.trajectories = 6
-    if recipe.activations?.average != nil { recipe.activations?.average?.batch = 3 }
-    // A tiny network has more bytes beside its codes.
-    recipe.mixedPrecision?.share = 0.9
-    recipe.reconstruction?.temporalBlock?.iterations = 20
-    recipe.reconstruction?.blocks?.iterations = 20
-    recipe.reconstruction?.network?.iterations = 20
+    let recipe = try Self.reduced(file)
     let tiny = try TinyModel(classes: classes)
     let set = try tiny.calibrationSet(recipe.calibration, steps: 3)
     let task = try tiny.task(recipe, set)
