@@ -95,8 +95,8 @@ package struct SchedulerConfiguration: Sendable {
   }
 
   /// The model's own sampler, whatever solver its file names: DDIM without noise, with the file's clipping, thresholding,
-  /// spacing, offset and end, and epsilon recomputed where its family does so. Where the stride leads to the list's timesteps, as with leading spacing, it says `list`: the
-  /// same steps have one name.
+  /// spacing, offset and end, and epsilon recomputed where its family does so. Where the stride leads to the list's
+  /// timesteps, as with leading spacing, it says `list`: the same steps have one name.
   /// - Parameter steps: S; nil for `ownSteps`, or every timestep of a model that has fewer.
   package func ownSampler(steps: Int? = nil) -> DDIMSampler {
     let total = process.schedule.trainTimesteps

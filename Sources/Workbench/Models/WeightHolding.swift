@@ -2,7 +2,7 @@
 package enum WeightHolding: Sendable {
   /// In memory as Floats, beside what executors pack.
   case memory
-  /// In their file until executors pack them: for commands that only run the network.
+  /// In their file until executors pack them or a stage works on them: for commands that run the network or quantise it.
   case packed
   /// In their file, one read after the other: for commands that do not run it.
   case file

@@ -37,13 +37,14 @@ struct SchedulerConfigurationTests {
 
   @Test("every key is heard")
   func everyKey() throws {
-    let configuration = try decode([
+    let keys: ConfigurationValue = [
       "_class_name": "DDIMScheduler", "_diffusers_version": "0.42.1", "num_train_timesteps": 60, "beta_start": 0.001,
       "beta_end": 0.03, "beta_schedule": "scaled_linear", "trained_betas": nil, "clip_sample": false,
       "clip_sample_range": 2.5, "prediction_type": "v_prediction", "thresholding": true,
       "dynamic_thresholding_ratio": 0.9, "sample_max_value": 1.5, "timestep_spacing": "leading", "steps_offset": 1,
       "set_alpha_to_one": false, "rescale_betas_zero_snr": true, "variance_type": "fixed_large",
-    ])
+    ]
+    let configuration = try decode(keys)
     #expect(
       configuration.process.schedule.definition
         == BetaSchedule(
@@ -55,6 +56,18 @@ struct SchedulerConfigurationTests {
       configuration.ownSampler(steps: 5).configuration
         == DDIMSampler(
           selection: TimestepSelection(steps: 5, offset: 1), bounds: bounds, setAlphaToOne: false
+        ).configuration)
+    #expect(
+      configuration.sampler(steps: 5).configuration
+        == DDIMSampler(
+          selection: TimestepSelection(steps: 5, offset: 1, previous: .stride), bounds: bounds, setAlphaToOne: false
+        ).configuration)
+    let ddpm = try decode(keys.setting("_class_name", "DDPMScheduler"))
+    #expect(
+      ddpm.sampler(steps: 5).configuration
+        == DDPMSampler(
+          selection: TimestepSelection(steps: 5, offset: 1), varianceType: .fixedLarge, noiseAtLastStep: true,
+          bounds: bounds
         ).configuration)
   }
 
