@@ -137,8 +137,14 @@ import Testing
       results.append(try #require(NPZ.read(out).tensors["y"]))
     }
     #expect(results[0] == results[1])
-    #expect(
-      try halftone.run("sample", folder, "--count", "1", "--steps", "2", "--out", temporary.file("run")).status == 0)
+    // And its own sampler, which recomputes epsilon, draws the same image.
+    let images = try [input, folder].map { model in
+      let out = temporary.file("run-\(model == folder)")
+      let run = try halftone.run("sample", model, "--count", "1", "--steps", "3", "--out", out)
+      #expect(run.status == 0, "\(run.errors)")
+      return try PNG.read(out + "/images/000000/000000.png").pixels
+    }
+    #expect(images[0] == images[1])
   }
 
   @Test func whatCannotBeWrittenIsRefused() throws {

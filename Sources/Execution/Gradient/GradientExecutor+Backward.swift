@@ -9,16 +9,35 @@ extension GradientExecutor {
   /// last forward pass.
   package func backward() {
     let slots = memory.slots
+    isBack = true
+    isAtHand = memory.isMadeAgain.map { !$0 }
     for slot in isWritten.indices { isWritten[slot] = false }
     for index in segment.outputs { isWritten[slots.root(index)] = true }
     parameterGradients = [:]
     for index in segment.nodes.reversed() where slots.root(index) == index && slots.needs[index] {
       let node = graph.nodes[index]
-      if isWritten[index] { backward(node) } else { clearGradients(of: node) }
+      if isWritten[index] {
+        for slot in slots.readBack(by: index) { makeAgain(slot) }
+        backward(node)
+      } else {
+        clearGradients(of: node)
+      }
     }
     // A target that nothing depends on.
     for index in segment.inputs where targets.inputs.contains(index) && !isWritten[slots.root(index)] {
       cotangent(index).update(repeating: 0, count: count * elementCount(index))
+    }
+  }
+
+  /// Computes a value that the way back reads, and what it is made of, unless it is at hand.
+  private func makeAgain(_ slot: Int) {
+    if isAtHand[slot] { return }
+    isAtHand[slot] = true
+    for source in memory.slots.sources(of: slot) { makeAgain(source) }
+    if let layer = memory.slots.layer(at: slot) {
+      forEachImage { quantizeInput(graph.nodes[layer], $0) }
+    } else {
+      forward(graph.nodes[slot])
     }
   }
 

@@ -6,17 +6,10 @@ extension GradientExecutor {
   /// A convolution or linear layer, its input quantised first where a quantiser stands there.
   func contract(_ node: Node) {
     guard let layer = layers[node.index] else { return }
-    let slot = memory.slots.site(of: node.index)
-    let size = elementCount(node.inputs[0])
     let weights = packedWeights(of: layer, node, .forward)
     forEachImage { image in
-      var x = operand(node, image)
-      if let slot, let quantizer = quantizers[node.index] {
-        let quantised = memory.value(slot) + image * size
-        quantizer.forward(x, into: quantised, count: size, image: image)
-        x = quantised
-      }
-      let grid = inputGrid(layer.geometry, x, image)
+      quantizeInput(node, image)
+      let grid = inputGrid(layer.geometry, input(node, image), image)
       layer.bias.withUnsafeBufferPointer { bias in
         layer.forwardOffsets.withUnsafeBufferPointer { offsets in
           let geometry = layer.geometry
@@ -42,6 +35,19 @@ extension GradientExecutor {
     }
   }
 
+  /// Writes one image's quantised input of a layer, where a quantiser stands.
+  func quantizeInput(_ node: Node, _ image: Int) {
+    guard memory.slots.site(of: node.index) != nil, let quantizer = quantizers[node.index] else { return }
+    let size = elementCount(node.inputs[0])
+    quantizer.forward(operand(node, image), into: input(node, image), count: size, image: image)
+  }
+
+  /// What a layer multiplies: its quantised input where a quantiser stands, else its operand.
+  private func input(_ node: Node, _ image: Int) -> UnsafeMutablePointer<Float> {
+    let slot = memory.slots.site(of: node.index) ?? memory.slots.root(node.inputs[0])
+    return value(at: slot) + image * elementCount(node.inputs[0])
+  }
+
   /// The input's gradient by the convolution kernel on the flipped, transposed weights; the weight's by matrix products;
   /// the bias's by sums.
   func contractGradient(_ node: Node) {
@@ -63,9 +69,7 @@ extension GradientExecutor {
           convolveBack(layer, weights, grid, into: input.base + image * size, accumulate: input.accumulate)
         }
         // The forward pass may have used the input's grid for another layer since.
-        if needsWeight {
-          _ = inputGrid(geometry, site.map { memory.value($0) + image * size } ?? operand(node, image), image)
-        }
+        if needsWeight { _ = inputGrid(geometry, self.input(node, image), image) }
         if needsBias, let base = biases.baseAddress {
           let pixels = geometry.outputHeight * geometry.outputWidth
           sums(dy, pixels, geometry.outputChannels, into: base + image * geometry.outputChannels)
@@ -73,7 +77,7 @@ extension GradientExecutor {
       }
     }
     if needsBias, let name = layer.biasName { setGradient(name, count: geometry.outputChannels, biases) }
-    if needsWeight { weightGradient(node, layer, site) }
+    if needsWeight { weightGradient(node, layer) }
     if let site, let quantizer = quantizers[node.index] {
       let target = contribution(node)
       forEachImage { image in
@@ -121,7 +125,7 @@ extension GradientExecutor {
   private static let gradientRows = 64
 
   /// One product per tap and block of output channels, image after image.
-  private func weightGradient(_ node: Node, _ layer: GradientLayer, _ site: Int?) {
+  private func weightGradient(_ node: Node, _ layer: GradientLayer) {
     let geometry = layer.geometry
     let (inputs, outputs, taps) = (geometry.channels, geometry.outputChannels, geometry.taps)
     let blocks = (outputs + Self.gradientRows - 1) / Self.gradientRows
@@ -136,7 +140,7 @@ extension GradientExecutor {
         let x: UnsafePointer<Float>
         if geometry.isPointwise {
           dy = UnsafePointer(cotangent(node, image) + first)
-          x = UnsafePointer(site.map { memory.value($0) + image * size } ?? operand(node, image))
+          x = UnsafePointer(input(node, image))
         } else {
           dy = UnsafePointer(
             memory.cotangentGrid(geometry, image: image) + geometry.cotangentOrigin * outputs + first)

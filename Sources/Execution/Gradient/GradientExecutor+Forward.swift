@@ -9,21 +9,25 @@ extension GradientExecutor {
   package func forward(images: Int) {
     precondition((1...capacity).contains(images))
     count = images
+    isBack = false
     for index in segment.nodes { forward(graph.nodes[index]) }
   }
 
   /// An operand's value for one image.
   func operand(_ node: Node, _ position: Int, _ image: Int) -> UnsafeMutablePointer<Float> {
     let input = node.inputs[position]
-    return value(input) + image * elementCount(input)
+    return value(at: memory.slots.root(input)) + image * elementCount(input)
   }
 
   /// The first operand's value for one image.
   func operand(_ node: Node, _ image: Int) -> UnsafeMutablePointer<Float> { operand(node, 0, image) }
 
-  func result(_ node: Node, _ image: Int) -> UnsafeMutablePointer<Float> { value(node.index) + image * node.count }
+  func result(_ node: Node, _ image: Int) -> UnsafeMutablePointer<Float> {
+    value(at: node.index) + image * node.count
+  }
 
-  private func forward(_ node: Node) {
+  /// Computes a node's result from its operands.
+  func forward(_ node: Node) {
     switch node.op {
     case .input: preconditionFailure("\(node.path) is given, not evaluated")
     case .toTokens, .fromTokens: break

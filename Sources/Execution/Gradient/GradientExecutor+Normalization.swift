@@ -6,19 +6,26 @@ extension GradientExecutor {
   func normalize(_ node: Node, scale: String, shift: String, groups: Int, epsilon: Float) {
     let (channels, pixels) = (channels(node), pixels(node))
     let (gamma, beta) = (parameters[scale]!.values, parameters[shift]!.values)
-    var found = [GroupMoments](
-      repeating: GroupMoments(channels: channels, pixels: pixels, groups: groups), count: count)
+    // On the way back they are known.
+    let isKnown = isBack
+    var found =
+      moments[node.index].flatMap { isKnown ? $0 : nil }
+      ?? [GroupMoments](repeating: GroupMoments(channels: channels, pixels: pixels, groups: groups), count: count)
     found.withUnsafeMutableBufferPointer { found in
       let found = found
       forEachImage { image in
         let x = operand(node, image)
         withChannels(4 * channels) { room in
           let (sum, centers) = (room, room + channels)
-          sums(x, pixels, channels, into: sum)
-          found[image].setMeans(sum)
+          if !isKnown {
+            sums(x, pixels, channels, into: sum)
+            found[image].setMeans(sum)
+          }
           found[image].writeCenters(to: centers)
-          sums(x, pixels, channels, power: 2, center: centers, into: sum)
-          found[image].setInverses(sum, epsilon: epsilon)
+          if !isKnown {
+            sums(x, pixels, channels, power: 2, center: centers, into: sum)
+            found[image].setInverses(sum, epsilon: epsilon)
+          }
           let (factor, offset) = (room + 2 * channels, room + 3 * channels)
           found[image].writeAffine(gamma: gamma, beta: beta, centers: centers, scale: factor, shift: offset)
           transform(x, pixels, channels, into: result(node, image), scale: factor, shift: offset)

@@ -6,10 +6,19 @@ package struct GradientTargets: Sendable {
   package var parameters: Set<String>
   /// Inputs of the segment, by node. What is no tensor of values (timesteps, labels) has no gradient.
   package var inputs: Set<Int>
+  /// Whether no walk backwards follows. Otherwise the quantisers at layers' inputs take their gradients.
+  private(set) var isNothing = false
 
   package init(parameters: Set<String>, inputs: Set<Int>) {
     self.parameters = parameters
     self.inputs = inputs
+  }
+
+  /// For forward passes alone: nothing is held for a walk backwards.
+  package static var nothing: GradientTargets {
+    var targets = GradientTargets(parameters: [], inputs: [])
+    targets.isNothing = true
+    return targets
   }
 
   /// Every parameter that the segment reads and every input that has a gradient.
@@ -20,7 +29,8 @@ package struct GradientTargets: Sendable {
 }
 
 /// Evaluates a segment of a graph on a batch and walks it backwards, one vector-Jacobian product per operation. The graph
-/// is the tape: every result of the forward pass is kept.
+/// is the tape: results of the forward pass are held as long as the walk backwards reads them, and those that cost little
+/// (normalisations, activations, quantised inputs) are made again there.
 ///
 /// Temporal nodes are evaluated per image like all others. Values are channels-last inside (N H W C); attention's
 /// probabilities are computed again, in blocks of queries, where the walk backwards needs them. One caller at a time; the work inside is divided among the pool's workers by images, taps
@@ -54,6 +64,10 @@ package final class GradientExecutor {
   package weak var learned: (any LearnedWeights)?
   /// Whether the last backward pass has written a slot's cotangent.
   var isWritten: [Bool]
+  /// Whether the walk backwards has begun since the last forward pass.
+  var isBack = false
+  /// By slot: whether a value is where the walk backwards reads it.
+  var isAtHand: [Bool] = []
 
   /// - Parameters: batch: images at once, at least 1; quantizers: simulated quantisation of layer inputs, by node path.
   /// - Throws: `ExecutionError.unsupported` for a convolution padded beyond its kernel's reach; `KernelError` when
@@ -117,11 +131,11 @@ package final class GradientExecutor {
     }.max() ?? 0
   }
 
-  /// Bytes that an executor of so many images keeps, without its weights.
+  /// Bytes of the values and cotangents of an executor of so many images.
   package static func bytes(
     _ graph: Graph, segment: GraphSegment, targets: GradientTargets, batch: Int, quantized: Set<Int> = []
   ) -> Int {
-    GradientSlots(graph, segment, targets, quantized: quantized).bytes(capacity: batch)
+    GradientPlaces(GradientSlots(graph, segment, targets, quantized: quantized), capacity: batch).bytes
   }
 
   // MARK: Values
@@ -132,8 +146,16 @@ package final class GradientExecutor {
   /// Elements of a node's result for one image.
   package func elementCount(_ node: Int) -> Int { graph.nodes[node].count }
 
-  /// A node's result, channels-last, image after image: to be written for inputs before a forward pass, to be read after.
-  package func value(_ node: Int) -> UnsafeMutablePointer<Float> { memory.value(memory.slots.root(node)) }
+  /// The value of the segment's input, to be written before a forward pass, or of its output, to be read after it;
+  /// channels-last, image after image.
+  package func value(_ node: Int) -> UnsafeMutablePointer<Float> {
+    let isHeld = segment.inputs.contains(node) || segment.outputs.contains(node)
+    precondition(isHeld, "values inside a segment are not held")
+    return value(at: memory.slots.root(node))
+  }
+
+  /// What a slot holds now.
+  func value(at slot: Int) -> UnsafeMutablePointer<Float> { memory.value(slot, isBack: isBack) }
 
   /// The cotangent of an output, to be written before a backward pass, or of a target input, to be read after it.
   package func cotangent(_ node: Int) -> UnsafeMutablePointer<Float> { memory.cotangent(memory.slots.root(node)) }

@@ -54,8 +54,8 @@ struct SegmentPasses {
     let capacity = min(batch, rows)
     let quantizers = try network.activationVariables(at: segment.nodes, interval: 1, dropping: 0, images: capacity)
     let executor = try GradientExecutor(
-      network.dequantized(segment.nodes), segment: segment, targets: GradientTargets(parameters: [], inputs: []),
-      batch: capacity, quantizers: quantizers.byPath, pool: pool)
+      network.dequantized(segment.nodes), segment: segment, targets: .nothing, batch: capacity,
+      quantizers: quantizers.byPath, pool: pool)
     for start in stride(from: 0, to: rows, by: executor.capacity) {
       let count = min(executor.capacity, rows - start)
       let calls = (start..<(start + count)).map(call)

@@ -3,9 +3,9 @@ import Execution
 import Graphs
 import Tensors
 
-/// Times what reconstruction does with a float network: the gradient executor's forward pass, which keeps every result,
-/// and its backward pass, with the gradients of all weights and of what images pass through; beside them the forward pass
-/// of the float executor without transformed tiles. In turns, medians over rounds.
+/// Times what reconstruction does with a float network: the gradient executor's forward pass, which holds what is read on
+/// the way back, and its backward pass, with the gradients of all weights and of what images pass through; beside them the
+/// forward pass of the float executor without transformed tiles. In turns, medians over rounds.
 package struct GradientBenchmark {
   package let source: ModelSource
   package let rounds: Int

@@ -109,8 +109,8 @@ package struct BenchCommand: Sendable {
     try session.console.result(
       GradientBenchmark.table(of: rows).markdown
         + "\n\n\(float.name): medians of \(rounds) interleaved rounds, \(try KernelTable.selected().name) kernels, "
-        + "\(Machine.current.processor), \(Machine.current.logicalCores) logical cores. Forward and backward: every result "
-        + "kept, gradients of all parameters and of the image. Rate: multiplications per second; backward has twice as many."
+        + "\(Machine.current.processor), \(Machine.current.logicalCores) logical cores. Forward: what "
+        + "backward reads is held. Backward: gradients of all parameters and of the image. Rate: multiplications per second; backward has twice as many."
     )
   }
 

@@ -70,6 +70,7 @@ struct DiffusersFolder {
       {
         settings = settings.setting(key, own.configuration[key])
       }
+      if own.recomputeEpsilon { settings = settings.setting("use_clipped_model_output", true) }
     }
     if let variance = try? source.schedule.configuration?.varianceType {
       settings = settings.setting("variance_type", .string(variance.rawValue))

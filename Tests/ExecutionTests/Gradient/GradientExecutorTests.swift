@@ -125,28 +125,50 @@ import Testing
     }
   }
 
-  @Test func quantisersStandBetweenOperandAndLayer() throws {
-    let example = ExecutorCase.all.first { $0.name == "residual block" }!
+  /// Twice the operand in front of half the weight is the same layer.
+  @Test(arguments: ExecutorCase.differentiable) func quantisersStandBetweenOperandAndLayer(_ example: ExecutorCase)
+    throws
+  {
     let graph = example.model.graph
     let plain = try Self.executor(example)
     let output = try plain.run(example.input)
     let cotangents = [graph.output: Tensor(output.dims, repeating: 0.5)]
     let expected = plain.gradients(cotangents)
-    // Twice the operand in front of half the weight is the same layer.
-    var parameters = example.model.parameters
-    parameters["conv2.weight"] = Tensor(
-      parameters["conv2.weight"]!.dims, parameters["conv2.weight"]!.values.map { $0 / 2 })
+    let weights = Set(graph.layerWeights.map(\.parameter))
+    let parameters = example.model.parameters.map { name, tensor in
+      (name, weights.contains(name) ? Tensor(tensor.dims, tensor.values.map { $0 / 2 }) : tensor)
+    }
     let doubled = try GradientExecutor(
-      Model(graph: graph, parameters: parameters), segment: graph.wholeSegment,
+      Model(graph: graph, parameters: Dictionary(uniqueKeysWithValues: parameters)), segment: graph.wholeSegment,
       targets: GradientTargets(everythingIn: graph.wholeSegment, of: graph), batch: 2,
-      quantizers: ["conv2": Doubling()])
+      quantizers: Dictionary(uniqueKeysWithValues: graph.layerWeights.map { ($0.path, Doubling()) }))
     #expect(try doubled.run(example.input) == output)
     let found = doubled.gradients(cotangents)
     #expect(found.inputs == expected.inputs)
     for (name, gradient) in found.parameters {
-      let factor: Float = name == "conv2.weight" ? 2 : 1
+      let factor: Float = weights.contains(name) ? 2 : 1
       #expect(gradient.values == expected.parameters[name]?.values.map { $0 * factor }, "\(name)")
     }
+  }
+
+  @Test("normalised, activated and quantised values are not held between the walks") func memoryOfValues() {
+    let example = ExecutorCase.all.first { $0.name == "residual block" }!
+    let graph = example.model.graph
+    let segment = graph.wholeSegment
+    func bytes(_ targets: GradientTargets) -> Int {
+      GradientExecutor.bytes(
+        graph, segment: segment, targets: targets, batch: 1,
+        quantized: Set(segment.nodes.filter { layers.contains($0) }))
+    }
+    let layers = Set(graph.nodes.filter { $0.op.facts.isLayer }.map(\.index))
+    let all = graph.nodes.reduce(0) {
+      $0 + 4 * $1.count + (layers.contains($1.index) ? 4 * graph.nodes[$1.inputs[0]].count : 0)
+    }
+    let learning = bytes(GradientTargets(everythingIn: segment, of: graph))
+    let evaluating = bytes(.nothing)
+    // With all cotangents in the same memory.
+    #expect(learning < all, "\(learning) of \(all)")
+    #expect(evaluating < learning / 2, "\(evaluating) of \(learning)")
   }
 
   @Test("a learner's weights are the layers', not the model's, and it takes each gradient once") func learnedWeights()

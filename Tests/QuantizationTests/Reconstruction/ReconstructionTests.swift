@@ -306,28 +306,24 @@ import Testing
   private static func featureError(_ network: QuantizedNetwork, _ tiny: TinyModel, _ set: CalibrationSet) throws
     -> Double
   {
-    let block = tiny.model.graph.temporalBlock()!
-    let read = Set(tiny.model.graph.temporalUnit.map(\.segment.outputs)!.map { tiny.model.graph.nodes[$0].path })
-    let segment = block.segment(block.nodes.indices.filter { block.isTemporal[$0] })
+    let graph = tiny.model.graph
+    let segment = graph.temporalUnit!.segment
     func features(_ model: Model, _ table: QuantizationTable, _ input: [Int: Tensor]) throws -> [Double] {
       var parameters = model.parameters
-      for (path, parameter) in block.layerWeights {
+      for (path, parameter) in graph.layerWeights {
         if let w = table.weights[path] { parameters[parameter] = w.dequantized }
       }
       let executor = try GradientExecutor(
-        Model(graph: block, parameters: parameters), segment: segment,
-        targets: GradientTargets(parameters: [], inputs: []), batch: 1)
-      _ = executor.run(input)
-      return block.nodes.filter { read.contains($0.path) }.flatMap { node in
-        (0..<node.count).map { Double(executor.value(node.index)[$0]) }
-      }
+        Model(graph: graph, parameters: parameters), segment: segment, targets: .nothing, batch: 1)
+      let found = executor.run(input)
+      return segment.outputs.flatMap { found[$0]!.values.map { Double($0) } }
     }
     var total = 0.0
     for step in set.provenance.steps {
       for label in 0..<(tiny.model.graph.classCount ?? 1) {
         var input: [Int: Tensor] = [:]
         for node in segment.inputs {
-          let isTimestep = block.nodes[node].op.meaning == .timestep
+          let isTimestep = graph.nodes[node].op.meaning == .timestep
           input[node] = Tensor([1], [isTimestep ? Float(step.timestep.value) : Float(label)])
         }
         let (a, b) = (
