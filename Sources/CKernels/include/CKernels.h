@@ -261,6 +261,70 @@ typedef struct {
   float decay1, decay2, rate, square_factor, epsilon;
 } ht_adam;
 
+// The compute kernels of one instruction set; fields have Swift's names. Each target of kernels fills one in Shared/Table.swift.
+//
+// Kernels check nothing: whoever fills the arguments has checked shapes and bounds. All of them give the same bits in every
+// table: one accumulator per output, fixed order, explicit fused multiply-add, no library functions.
+typedef struct {
+  int32_t set;                  // the instruction set's place among all
+  // Convolution, linear layer or attention product in f32; the epilogue adds bias and residual.
+  void (*_Nonnull convolveF32)(const ht_convolution *_Nonnull);
+  // The same on u8 codes and s8 weights, summed exactly in 32 bits, then scaled to f32.
+  void (*_Nonnull convolveU8S8)(const ht_convolution *_Nonnull);
+  // The same on bfloat16 inputs and weights, summed in f32, to other bits; NULL where the processor has no such products.
+  void (*_Nullable convolveBF16)(const ht_convolution *_Nonnull);
+  // 6x6 input tiles of a 3x3 convolution, transformed for convolveF32 to multiply.
+  void (*_Nonnull winogradInput)(const ht_winograd_input *_Nonnull);
+  // 4x4 output tiles from the products; the epilogue adds bias and residual.
+  void (*_Nonnull winogradOutput)(const ht_winograd_output *_Nonnull);
+  // Per-channel scale and shift, activation, then f32 or u8 codes; copies, per-channel addition, upsampling.
+  void (*_Nonnull transform)(const ht_transform *_Nonnull);
+  // Per-channel sums or centred squares over an image.
+  void (*_Nonnull channelSums)(const ht_channel_sums *_Nonnull);
+  // Softmax of rows in place.
+  void (*_Nonnull softmaxRows)(const ht_softmax *_Nonnull);
+  // Layer normalisation of rows, to f32 or u8 codes.
+  void (*_Nonnull layerNorm)(const ht_layer_norm *_Nonnull);
+  // Values times the GELU of their gates, to f32 or u8 codes.
+  void (*_Nonnull geglu)(const ht_geglu *_Nonnull);
+  // Means of 2x2 blocks.
+  void (*_Nonnull averagePool)(const ht_average_pool *_Nonnull);
+  // Simulated quantisation of a flat array.
+  void (*_Nonnull simulate)(const ht_simulation *_Nonnull);
+  // Packs a strided matrix as 1x1 f32 weights.
+  void (*_Nonnull packMatrix)(const ht_pack *_Nonnull);
+  // Packs a strided matrix of codes as 1x1 s8 weights.
+  void (*_Nonnull packCodes)(const ht_pack_codes *_Nonnull);
+  // sum = a + b over `count` values; the sum may be written over an operand.
+  void (*_Nonnull add)(const float *_Nonnull a, const float *_Nonnull b, float *_Nonnull sum, long count);
+  // out = fma(x, scale, offset) over `count` values; may be in place.
+  void (*_Nonnull affine)(const float *_Nonnull x, float scale, float offset, float *_Nonnull out, long count);
+
+  // Gradients, for reconstruction
+
+  // dx = dy f'(x) for an activation f.
+  void (*_Nonnull activationGradient)(const ht_activation_gradient *_Nonnull);
+  // Per-channel sums of a cotangent, and of its product with centred values.
+  void (*_Nonnull channelProducts)(const ht_channel_products *_Nonnull);
+  // A cotangent scaled per channel plus values scaled per channel.
+  void (*_Nonnull channelBlend)(const ht_channel_blend *_Nonnull);
+  // The cotangent in front of a softmax.
+  void (*_Nonnull softmaxGradient)(const ht_softmax_gradient *_Nonnull);
+  // The cotangent in front of a layer normalisation, and its affine part's gradients.
+  void (*_Nonnull layerNormGradient)(const ht_layer_norm_gradient *_Nonnull);
+  // The cotangent in front of a GEGLU.
+  void (*_Nonnull gegluGradient)(const ht_geglu_gradient *_Nonnull);
+  // out = fma(x, scale, out) over `count` values.
+  void (*_Nonnull addScaled)(const float *_Nonnull x, float scale, float *_Nonnull out, long count);
+
+  // Weights of learned rounding variables.
+  void (*_Nonnull softWeights)(const ht_soft_rounding *_Nonnull);
+  // Gradients by weights turned into those by learned rounding variables.
+  void (*_Nonnull softGradient)(const ht_soft_rounding *_Nonnull);
+  // One step of the Adam optimiser.
+  void (*_Nonnull adam)(const ht_adam *_Nonnull);
+} ht_kernels __attribute__((swift_attr("@Sendable")));
+
 // Kernel features of the processor and its operating system.
 int ht_has_avx2(void);        // AVX2, FMA and the rest of x86-64-v3
 int ht_has_avxvnni(void);     // AVX-VNNI on top of it

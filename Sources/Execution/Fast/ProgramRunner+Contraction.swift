@@ -148,7 +148,7 @@ extension ProgramRunner {
     }
   }
 
-  private func kernel(for weights: PackedWeights.Format) -> KernelTable.Kernel<ht_convolution> {
+  private func kernel(for weights: PackedWeights.Format) -> @convention(c) (UnsafePointer<ht_convolution>) -> Void {
     switch weights {
     case .float, .winograd: kernels.convolveF32
     case .integer: kernels.convolveU8S8

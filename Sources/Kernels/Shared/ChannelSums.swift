@@ -1,7 +1,7 @@
 import CKernels
 
 /// Per-channel sums of one image, pixel by pixel in row-major order. See `ht_channel_sums`.
-package func channelSums(_ arguments: UnsafePointer<ht_channel_sums>) {
+func channelSums(_ arguments: UnsafePointer<ht_channel_sums>) {
   let a = arguments.pointee
   let channels = Int(a.channels)
   var c = 0

@@ -6,7 +6,7 @@ import CKernels
 // folder beside it (`Words`, `Pairs`) how columns of integers are summed.
 
 /// Float convolution. See `ht_convolution`.
-package func convolveF32(_ arguments: UnsafePointer<ht_convolution>) {
+func convolveF32(_ arguments: UnsafePointer<ht_convolution>) {
   let a = arguments.pointee
   let weights = a.weights.assumingMemoryBound(to: Float.self)
   let blockStride = Int(a.taps) &* Int(a.input_channels) &* 32

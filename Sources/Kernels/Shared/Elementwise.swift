@@ -1,7 +1,7 @@
 import CKernels
 
 /// sum[i] = a[i] + b[i]; `sum` may be either operand.
-package func add(
+func add(
   _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int
 ) {
   var i = 0
@@ -16,7 +16,7 @@ package func add(
 }
 
 /// out[i] = fma(x[i], scale, offset); `out` may be `x`.
-package func affine(
+func affine(
   _ x: UnsafePointer<Float>, _ scale: Float, _ offset: Float, _ out: UnsafeMutablePointer<Float>, _ count: Int
 ) {
   let (factor, addend) = (SIMD16<Float>(repeating: scale), SIMD16<Float>(repeating: offset))
@@ -32,7 +32,7 @@ package func affine(
 }
 
 /// Means of 2x2 blocks. See `ht_average_pool`.
-package func averagePool(_ arguments: UnsafePointer<ht_average_pool>) {
+func averagePool(_ arguments: UnsafePointer<ht_average_pool>) {
   let a = arguments.pointee
   let (right, below) = (Int(a.source_pixel_stride), Int(a.source_row_stride))
   let quarter = SIMD16<Float>(repeating: 0.25)
@@ -57,7 +57,7 @@ package func averagePool(_ arguments: UnsafePointer<ht_average_pool>) {
 }
 
 /// Packs the right operand of an attention product. See `ht_pack`.
-package func packMatrix(_ arguments: UnsafePointer<ht_pack>) {
+func packMatrix(_ arguments: UnsafePointer<ht_pack>) {
   let a = arguments.pointee
   let (outputs, inputs) = (Int(a.output_channels), Int(a.input_channels))
   var block = 0

@@ -19,7 +19,7 @@ import CKernels
 @inline(__always) func lanes(_ i: Int, _ count: Int) -> Int64 { Int64(count &- i < 16 ? count &- i : 16) }
 
 /// dx = dy f'(x). See `ht_activation_gradient`.
-package func activationGradient(_ arguments: UnsafePointer<ht_activation_gradient>) {
+func activationGradient(_ arguments: UnsafePointer<ht_activation_gradient>) {
   let a = arguments.pointee
   switch Int(a.activation) {
   case HT_ACTIVATION_SILU: siluGradient(a)
@@ -49,7 +49,7 @@ package func activationGradient(_ arguments: UnsafePointer<ht_activation_gradien
 }
 
 /// Per-channel sums of a cotangent and of its product with centred values. See `ht_channel_products`.
-package func channelProducts(_ arguments: UnsafePointer<ht_channel_products>) {
+func channelProducts(_ arguments: UnsafePointer<ht_channel_products>) {
   let a = arguments.pointee
   let channels = Int(a.channels)
   var c = 0
@@ -74,7 +74,7 @@ package func channelProducts(_ arguments: UnsafePointer<ht_channel_products>) {
 }
 
 /// A cotangent scaled per channel, plus values scaled per channel, plus an offset per channel. See `ht_channel_blend`.
-package func channelBlend(_ arguments: UnsafePointer<ht_channel_blend>) {
+func channelBlend(_ arguments: UnsafePointer<ht_channel_blend>) {
   let a = arguments.pointee
   let channels = Int(a.channels)
   var offset = 0
@@ -99,7 +99,7 @@ package func channelBlend(_ arguments: UnsafePointer<ht_channel_blend>) {
 }
 
 /// dx = p (dy - <dy, p>) row by row. See `ht_softmax_gradient`.
-package func softmaxGradient(_ arguments: UnsafePointer<ht_softmax_gradient>) {
+func softmaxGradient(_ arguments: UnsafePointer<ht_softmax_gradient>) {
   let a = arguments.pointee
   let columns = Int(a.columns)
   var row = 0
@@ -124,7 +124,7 @@ package func softmaxGradient(_ arguments: UnsafePointer<ht_softmax_gradient>) {
 }
 
 /// out[i] = fma(x[i], scale, out[i]).
-package func addScaled(_ x: UnsafePointer<Float>, _ scale: Float, _ out: UnsafeMutablePointer<Float>, _ count: Int) {
+func addScaled(_ x: UnsafePointer<Float>, _ scale: Float, _ out: UnsafeMutablePointer<Float>, _ count: Int) {
   let factor = SIMD16<Float>(repeating: scale)
   var i = 0
   while i < count {

@@ -16,7 +16,7 @@ import CKernels
 }
 
 /// The weights that logits stand for. See `ht_soft_rounding`.
-package func softWeights(_ arguments: UnsafePointer<ht_soft_rounding>) {
+func softWeights(_ arguments: UnsafePointer<ht_soft_rounding>) {
   let a = arguments.pointee
   let (scale, zero) = (SIMD16<Float>(repeating: a.scale), SIMD16<Float>(repeating: a.zero_point))
   var i = 0
@@ -35,7 +35,7 @@ package func softWeights(_ arguments: UnsafePointer<ht_soft_rounding>) {
 }
 
 /// From the gradient by the weights to that by the logits, in place. See `ht_soft_rounding`.
-package func softGradient(_ arguments: UnsafePointer<ht_soft_rounding>) {
+func softGradient(_ arguments: UnsafePointer<ht_soft_rounding>) {
   let a = arguments.pointee
   guard let base = a.base else { return straightGradient(a) }
   let (zero, one) = (SIMD16<Float>(repeating: 0), SIMD16<Float>(repeating: 1))
@@ -85,7 +85,7 @@ private func straightGradient(_ a: ht_soft_rounding) {
 }
 
 /// One step of Adam (Kingma & Ba 2015, algorithm 1). See `ht_adam`.
-package func adam(_ arguments: UnsafePointer<ht_adam>) {
+func adam(_ arguments: UnsafePointer<ht_adam>) {
   let a = arguments.pointee
   var i = 0
   while i < Int(a.count) {

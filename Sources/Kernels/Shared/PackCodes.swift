@@ -1,7 +1,7 @@
 import CKernels
 
 /// Packs the right operand of an integer attention product. See `ht_pack_codes`.
-package func packCodes(_ arguments: UnsafePointer<ht_pack_codes>) {
+func packCodes(_ arguments: UnsafePointer<ht_pack_codes>) {
   let a = arguments.pointee
   let (outputs, inputs) = (Int(a.output_channels), Int(a.input_channels))
   let groups = (inputs &+ 3) >> 2

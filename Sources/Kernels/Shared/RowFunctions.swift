@@ -30,7 +30,7 @@ private struct RowStore {
 // MARK: Layer normalisation
 
 /// Layer normalisation of rows. See `ht_layer_norm`.
-package func layerNorm(_ arguments: UnsafePointer<ht_layer_norm>) {
+func layerNorm(_ arguments: UnsafePointer<ht_layer_norm>) {
   let a = arguments.pointee
   switch Int(a.out.element) {
   case HT_ELEMENT_FLOAT: normalizeToFloats(a)
@@ -103,7 +103,7 @@ private struct RowMoments {
 
 /// With x^ = (x - mean) / deviation: dx = (scale dy - mean(scale dy) - x^ mean(scale dy x^)) / deviation, means over the row.
 /// See `ht_layer_norm_gradient`.
-package func layerNormGradient(_ arguments: UnsafePointer<ht_layer_norm_gradient>) {
+func layerNormGradient(_ arguments: UnsafePointer<ht_layer_norm_gradient>) {
   let a = arguments.pointee
   let channels = Int(a.channels)
   let share = SIMD16<Float>(repeating: 1 / Float(channels))
@@ -145,7 +145,7 @@ package func layerNormGradient(_ arguments: UnsafePointer<ht_layer_norm_gradient
 // MARK: GEGLU
 
 /// Values times the GELU of their gates. See `ht_geglu`.
-package func geglu(_ arguments: UnsafePointer<ht_geglu>) {
+func geglu(_ arguments: UnsafePointer<ht_geglu>) {
   let a = arguments.pointee
   switch Int(a.out.element) {
   case HT_ELEMENT_FLOAT: gateToFloats(a)
@@ -176,7 +176,7 @@ package func geglu(_ arguments: UnsafePointer<ht_geglu>) {
 }
 
 /// The gates' GELU times the cotangent; values times the GELU's derivative times the cotangent. See `ht_geglu_gradient`.
-package func gegluGradient(_ arguments: UnsafePointer<ht_geglu_gradient>) {
+func gegluGradient(_ arguments: UnsafePointer<ht_geglu_gradient>) {
   let a = arguments.pointee
   let channels = Int(a.channels)
   var row = 0

@@ -3,7 +3,7 @@ import CKernels
 /// Softmax of each row in place: e^(x - max) / sum, or its numerators alone. See `ht_softmax`.
 ///
 /// The sum of column c goes to lane c % 16 and the lanes are added as a fixed tree, so the bits depend on the row alone.
-package func softmaxRows(_ arguments: UnsafePointer<ht_softmax>) {
+func softmaxRows(_ arguments: UnsafePointer<ht_softmax>) {
   let a = arguments.pointee
   let columns = Int(a.columns)
   let infinity = SIMD16<Float>(repeating: .infinity)

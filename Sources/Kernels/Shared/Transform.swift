@@ -1,7 +1,7 @@
 import CKernels
 
 /// One elementwise pass: fma(x, scale, shift), activation, factor, then Float, bfloat16 or u8 codes. See `ht_transform`.
-package func transform(_ arguments: UnsafePointer<ht_transform>) {
+func transform(_ arguments: UnsafePointer<ht_transform>) {
   var a = arguments.pointee
   // Dense rows without per-channel factors are one long pixel: narrow channel counts stay vectorised.
   let isDense =
@@ -101,7 +101,7 @@ package func transform(_ arguments: UnsafePointer<ht_transform>) {
 }
 
 /// Simulated quantisation of a flat array. See `ht_simulation`.
-package func simulate(_ arguments: UnsafePointer<ht_simulation>) {
+func simulate(_ arguments: UnsafePointer<ht_simulation>) {
   let a = arguments.pointee
   let coder = Coder(inverseStep: a.inverse_step, zeroPoint: a.zero_point, largest: a.largest)
   let step = SIMD16<Float>(repeating: a.step)

@@ -58,7 +58,7 @@ private struct Four {
 }
 
 /// 6x6 tiles of a halo buffer to 36 planes of tiles. See `ht_winograd_input`.
-package func winogradInput(_ arguments: UnsafePointer<ht_winograd_input>) {
+func winogradInput(_ arguments: UnsafePointer<ht_winograd_input>) {
   let a = arguments.pointee
   let (row, pixel, plane) = (Int(a.row_stride), Int(a.pixel_stride), Int(a.plane_stride))
   var tileRow = Int(a.tile_row_begin)
@@ -96,7 +96,7 @@ package func winogradInput(_ arguments: UnsafePointer<ht_winograd_input>) {
 }
 
 /// 36 planes of products to 4x4 tiles of the output, bias and residual added. See `ht_winograd_output`.
-package func winogradOutput(_ arguments: UnsafePointer<ht_winograd_output>) {
+func winogradOutput(_ arguments: UnsafePointer<ht_winograd_output>) {
   let a = arguments.pointee
   let plane = Int(a.plane_stride)
   var tileRow = Int(a.tile_row_begin)

@@ -116,7 +116,7 @@ enum WeightSpread: String, CaseIterable, Sendable {
 
   /// Runs rows and blocks in two parts each, as workers would.
   func run(
-    _ kernel: KernelTable.Kernel<ht_convolution>, _ c: ConvolutionCase, _ layout: Layout, input: UnsafeRawPointer,
+    _ kernel: (UnsafePointer<ht_convolution>) -> Void, _ c: ConvolutionCase, _ layout: Layout, input: UnsafeRawPointer,
     weights: PackedWeights, start: [Int32], scale: [Float], bias: [Float], residual: [Float]?
   ) -> [Float] {
     var output = [Float](repeating: -77, count: c.height * layout.outputRow)

@@ -18,7 +18,9 @@ import Testing
     scale * (min(max(base + soft(alpha), 0), largest) - zero)
   }
 
-  func run(_ kernel: KernelTable.Kernel<ht_soft_rounding>, _ values: [Float], penalty: Float = 0) -> ([Float], Float) {
+  func run(_ kernel: (UnsafePointer<ht_soft_rounding>) -> Void, _ values: [Float], penalty: Float = 0) -> (
+    [Float], Float
+  ) {
     var values = values
     var scaleGradient: Float = 0
     values.withUnsafeMutableBufferPointer { values in
