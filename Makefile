@@ -13,9 +13,12 @@ QUICK ?=
 # the embedded model was trained on, which the tests and the shipped statistics are checked against.
 PACKAGES := pkg-config libopenblas-dev libpng-dev libjpeg-dev libhdf5-dev zlib1g-dev dataset-fashion-mnist
 
-# One build serves the demo and the tests: release, without @testable (the tests use `package` access).
-BUILD := $(SWIFT) build -c release
-TEST := $(SWIFT) test -c release --disable-testable-imports
+# One build serves the demo and the tests: release, without @testable (the tests use `package` access). Products are built by name:
+# all of them together take the protobuf compiler along, minutes of C++ that nothing here runs.
+BUILD := $(SWIFT) build -c release --product
+# The tests and the programs that they start.
+TESTED := halftone halftone-torture halftonePackageTests
+TEST := $(foreach product,$(TESTED),$(BUILD) $(product) && )$(SWIFT) test -c release --disable-testable-imports --skip-build
 # The installed binary carries the Swift runtime, so it has a build folder of its own.
 INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-stdlib --scratch-path .build-install
 
@@ -50,13 +53,13 @@ packages: ## install the system packages that are missing (apt, as root or throu
 	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
 
 build: packages ## build .build/release/halftone
-	$(BUILD)
+	$(BUILD) halftone
 
 # Thousands of lines scroll by, in parallel: what failed is said once more at the end.
 test: packages ## build and run all tests (release)
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	echo '$(TEST)'; \
-	if ! $(TEST) 2>&1 | tee "$$log"; then \
+	if ! { $(TEST); } 2>&1 | tee "$$log"; then \
 	  echo "--- what failed:"; grep -E '✘|error:|fatal|Fatal' "$$log" | cut -c1-1000; exit 1; \
 	fi
 
@@ -92,7 +95,8 @@ CASES ?= 0-2999
 fuzz-recipes: packages ## quantise tiny networks by drawn recipes; CASES=A-B
 	HALFTONE_FUZZ_RECIPES=$(CASES) $(TEST) --filter RecipeFuzzTests
 
-fuzz: build ## read changed files for SECONDS (60), inputs from SEED (1); those that fail are kept in outputs/fuzz
+fuzz: packages ## read changed files for SECONDS (60), inputs from SEED (1); those that fail are kept in outputs/fuzz
+	$(BUILD) halftone-fuzz
 	.build/release/halftone-fuzz --seconds $(SECONDS) --seed $(SEED)
 
 # libFuzzer as a library lies in the toolchain; its C++ is the system's.
@@ -124,6 +128,7 @@ fuzz-coverage: packages ## libFuzzer on every reader for SECONDS each or RUNS in
 KILLS ?= 200
 CALLS ?= 200
 torture: build ## kill commands, fail their calls, fill their disk; every run ends with equal bits or a named refusal
+	$(BUILD) halftone-torture
 	.build/release/halftone-torture --kills $(KILLS) --calls $(CALLS) --seed $(SEED) $(TORTUREFLAGS)
 
 # Swift has no sanitizer of undefined behaviour on Linux: C alone is built with it, and what it finds ends the program by SIGILL.
