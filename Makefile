@@ -19,6 +19,9 @@ BUILD := $(SWIFT) build -c release --product
 # The tests and the programs that they start.
 TESTED := halftone halftone-torture halftonePackageTests
 TEST := $(foreach product,$(TESTED),$(BUILD) $(product) && )$(SWIFT) test -c release --disable-testable-imports --skip-build
+# `make test FILTER=GraphTests`: the suites and tests that a regular expression finds.
+FILTER ?=
+FILTERED = $(if $(FILTER),--filter "$(FILTER)")
 # The installed binary carries the Swift runtime, so it has a build folder of its own.
 INSTALL_BUILD := $(SWIFT) build -c release --product halftone --static-swift-stdlib --scratch-path .build-install
 
@@ -56,10 +59,10 @@ build: packages ## build .build/release/halftone
 	$(BUILD) halftone
 
 # Thousands of lines scroll by, in parallel: what failed is said once more at the end.
-test: packages ## build and run all tests (release)
+test: packages ## build and run all tests (release), or those of FILTER
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
-	echo '$(TEST)'; \
-	if ! { $(TEST); } 2>&1 | tee "$$log"; then \
+	echo '$(TEST) $(FILTERED)'; \
+	if ! { $(TEST) $(FILTERED); } 2>&1 | tee "$$log"; then \
 	  echo "--- what failed:"; grep -E '✘|error:|fatal|Fatal' "$$log" | cut -c1-1000; exit 1; \
 	fi
 
@@ -93,7 +96,7 @@ ci-long: build ## run the long checks: the tutorials, the examples, the library 
 # Cases of the recipe fuzzer, by number; each is the same on every machine.
 CASES ?= 0-2999
 fuzz-recipes: packages ## quantise tiny networks by drawn recipes; CASES=A-B
-	HALFTONE_FUZZ_RECIPES=$(CASES) $(TEST) --filter RecipeFuzzTests
+	export HALFTONE_FUZZ_RECIPES=$(CASES); $(TEST) --filter RecipeFuzzTests
 
 fuzz: packages ## read changed files for SECONDS (60), inputs from SEED (1); those that fail are kept in outputs/fuzz
 	$(BUILD) halftone-fuzz

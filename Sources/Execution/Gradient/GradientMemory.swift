@@ -26,7 +26,7 @@ struct GradientMemory {
     let spread = layers.filter { !$0.geometry.isPointwise }.map(\.geometry)
     inputGrids = try AlignedBuffer(byteCount: 4 * capacity * (spread.map(\.inputGridCount).max() ?? 0))
     cotangentGrids = try AlignedBuffer(byteCount: 4 * capacity * (spread.map(\.cotangentGridCount).max() ?? 0))
-    scratchCount = slots.sizes.max() ?? 0
+    scratchCount = slots.scratchCount
     scratch = try AlignedBuffer(byteCount: 4 * capacity * scratchCount)
     blockCount = attentionBlock
     probabilities = try AlignedBuffer(byteCount: 4 * 2 * capacity * attentionBlock)
@@ -61,7 +61,7 @@ struct GradientMemory {
   var packedLayer: UnsafeMutablePointer<Float> { packedWeight.pointer() }
   var layerGradient: UnsafeMutablePointer<Float> { weightGradient.pointer() }
 
-  /// As many elements as the largest value has, for each image.
+  /// Room for one value of `GradientSlots.scratchCount` elements, for each image.
   func scratch(image: Int) -> UnsafeMutablePointer<Float> { scratch.pointer(at: 4 * image * scratchCount) }
   /// A block of probabilities and one of their cotangents, for each image.
   func probabilityBlock(image: Int) -> (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) {

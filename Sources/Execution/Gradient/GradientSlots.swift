@@ -63,6 +63,18 @@ struct GradientSlots {
   /// The layer whose quantised input a slot holds; nil for a node's result.
   func layer(at slot: Int) -> Int? { slot < graph.nodes.count ? nil : quantizedLayers[slot - graph.nodes.count] }
 
+  /// Elements that the walk back needs for one image's cotangents on their way into an operand's.
+  var scratchCount: Int {
+    segment.nodes.lazy.map { index -> Int in
+      let node = graph.nodes[index]
+      return switch node.op {
+      case .upsampleNearest, .averagePool: graph.nodes[node.inputs[0]].count
+      case .conv2d, .linear: needs[roots[node.inputs[0]]] ? 0 : siteSlots[index].map { sizes[$0] } ?? 0
+      default: 0
+      }
+    }.max() ?? 0
+  }
+
   // MARK: What is made again
 
   /// Whether a value is cheap to make from what is held anyway, so that the way back makes it again where it reads it

@@ -97,7 +97,7 @@ final class RegionReconstruction {
   package static let keepInterval = 64
 
   /// Runs the iterations that are left.
-  /// - Parameters: progress: called now and then with the iterations done; keep: takes a state to go on from.
+  /// - Parameters: progress: called with the iterations done; keep: takes a state to go on from.
   func run(progress: (Int) throws -> Void, keep: (RegionState) throws -> Void) throws -> ReconstructedRegion {
     if learning.loss == .relative, stepWeights.isEmpty { weighSteps() }
     while iteration < learning.iterations {
@@ -115,7 +115,7 @@ final class RegionReconstruction {
         try checkLearned()
         try keep(state)
       }
-      if iteration % 16 == 0 { try progress(iteration) }
+      try progress(iteration)
     }
     try checkLearned()
     return result()

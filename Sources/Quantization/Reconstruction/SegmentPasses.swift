@@ -8,12 +8,16 @@ struct SegmentPasses {
   let batch: Int
   let pool: WorkerPool
   let samples: ReconstructionSamples
+  /// Called with the samples that a unit's pass has done; nil where nobody asks.
+  var progress: ((Int) throws -> Void)?
 
   /// Computes a unit's outputs from its inputs, all in `values`.
   func run(_ unit: ReconstructionUnit, _ network: QuantizedNetwork, values: SampleValues) throws {
     let graph = network.model.graph
     for node in unit.segment.outputs { try values.reserve(node, size: graph.nodes[node].count, shared: false) }
-    try run(unit.segment, network, rows: values.count, call: samples.call) { node, row in values.row(node, row) }
+    try run(unit.segment, network, rows: values.count, call: samples.call, progress: progress) { node, row in
+      values.row(node, row)
+    }
   }
 
   /// Computes the temporal block's results for every distinct call, and keeps timestep and label as well.
@@ -49,7 +53,8 @@ struct SegmentPasses {
 
   private func run(
     _ segment: GraphSegment, _ network: QuantizedNetwork, rows: Int,
-    call: (Int) -> ReconstructionSamples.Call, _ row: (Int, Int) -> UnsafeMutablePointer<Float>
+    call: (Int) -> ReconstructionSamples.Call, progress: ((Int) throws -> Void)? = nil,
+    _ row: (Int, Int) -> UnsafeMutablePointer<Float>
   ) throws {
     let capacity = min(batch, rows)
     let quantizers = try network.activationVariables(at: segment.nodes, interval: 1, dropping: 0, images: capacity)
@@ -63,6 +68,7 @@ struct SegmentPasses {
       for node in segment.inputs { copy(node, executor, count) { (row(node, start + $0), $1) } }
       executor.forward(images: count)
       for node in segment.outputs { copy(node, executor, count) { ($1, row(node, start + $0)) } }
+      try progress?(start + count)
     }
   }
 

@@ -19,10 +19,11 @@ final class WalkValues {
   /// Units whose outputs are there; nil before the first.
   private var position: Int?
 
-  /// - Parameter folder: where values lie; nil: in memory.
+  /// - Parameters: folder: where values lie; nil: in memory; progress: called with the samples that a pass has done.
   init(
     _ units: [ReconstructionUnit], _ learning: RegionLearning, of model: Model, set: any CalibrationSource,
-    _ samples: ReconstructionSamples, folder: String?, pool: WorkerPool
+    _ samples: ReconstructionSamples, folder: String?, pool: WorkerPool,
+    progress: ((Int) throws -> Void)?
   ) {
     self.folder = folder
     self.units = units
@@ -30,7 +31,7 @@ final class WalkValues {
     float = QuantizedNetwork(model: model)
     self.set = set
     self.samples = samples
-    passes = SegmentPasses(batch: learning.batch, pool: pool, samples: samples)
+    passes = SegmentPasses(batch: learning.batch, pool: pool, samples: samples, progress: progress)
     frontier = ReconstructionFrontier(units, graph: model.graph, samples: samples)
     expected = SampleValues(keys: samples.keys, keyCount: samples.distinct.count)
     quantized = expected

@@ -115,7 +115,17 @@ extension QuantizationTask {
   ) throws -> QuantizedNetwork {
     let (learning, units) = (walk.learning, walk.units)
     var network = start
-    let values = WalkValues(units, learning, of: model, set: set, samples, folder: folder, pool: pool)
+    // Blocks pass quickly one by one; a network takes as long as all samples through it.
+    let passed: ((Int) throws -> Void)? =
+      units.count > 1
+      ? nil
+      : { done in
+        try progress(
+          WorkProgress(
+            stage: "passing samples through \(units[0].name)", unit: "samples", done: done, total: samples.count))
+      }
+    let values = WalkValues(
+      units, learning, of: model, set: set, samples, folder: folder, pool: pool, progress: passed)
     let learned = units.count { learning.concerns($0, of: network) }
     var done = 0
     for position in order(of: units) where learning.concerns(units[position], of: network) {

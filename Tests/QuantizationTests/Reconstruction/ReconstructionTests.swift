@@ -247,7 +247,8 @@ import Testing
         makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
         pool: WorkerPool(threads: 1), progress: { progress in seen.withLock { $0.append(progress.stage) } })
       let network = try task.reconstructed(Self.nearest(tiny))
-      return (seen.withLock { $0.map { String($0.dropFirst("reconstructing ".count)) } }, network)
+      let stages = seen.withLock { $0.map { String($0.dropFirst("reconstructing ".count)) } }
+      return (stages.indices.filter { $0 == 0 || stages[$0] != stages[$0 - 1] }.map { stages[$0] }, network)
     }
     let (execution, definition) = (try run("execution"), try run("definition"))
     #expect(Set(execution.stages) == Set(definition.stages))
@@ -277,9 +278,28 @@ import Testing
     _ = try task.reconstructed(Self.nearest(tiny))
     let blocks = tiny.model.graph.regions.count { $0.kind != .timeEmbedding }
     let found = seen.withLock { $0 }
-    #expect(found.map(\.done) == (1...blocks).map { 16 * $0 })
+    #expect(found.map(\.done) == Array(1...(16 * blocks)))
     #expect(found.allSatisfy { $0.unit == "iterations" && $0.total == 16 * blocks })
     #expect(found.first?.stage == "reconstructing conv_in")
+  }
+
+  @Test("the pass of all samples through the network, in front of learning, is counted") func progressOfPasses() throws
+  {
+    let tiny = try TinyModel()
+    let recipe = try Self.recipe("network") { Self.straight($0).setting("iterations", 2).setting("batch", 3) }
+    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+    let seen = Mutex<[WorkProgress]>([])
+    let task = try QuantizationTask(
+      model: tiny.model, recipe: recipe, set: set,
+      makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
+      pool: WorkerPool(threads: 1), progress: { progress in seen.withLock { $0.append(progress) } })
+    _ = try task.reconstructed(Self.nearest(tiny))
+    let passes = seen.withLock { $0.filter { $0.unit == "samples" } }
+    let perStep = try #require(recipe.reconstruction).samplesPerStep
+    let count = set.counts.reduce(0) { $0 + min($1, perStep) }
+    #expect(passes.map(\.done) == Array(stride(from: 3, to: count, by: 3)) + [count])
+    #expect(passes.allSatisfy { $0.stage == "passing samples through network" && $0.total == count })
+    #expect(seen.withLock { $0.map(\.stage) }.last == "reconstructing network")
   }
 
   @Test(
