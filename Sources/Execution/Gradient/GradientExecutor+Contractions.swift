@@ -129,7 +129,6 @@ extension GradientExecutor {
     let geometry = layer.geometry
     let (inputs, outputs, taps) = (geometry.channels, geometry.outputChannels, geometry.taps)
     let blocks = (outputs + Self.gradientRows - 1) / Self.gradientRows
-    let size = elementCount(node.inputs[0])
     pool.parallel(taps * blocks) { piece in
       let (block, tap) = piece.quotientAndRemainder(dividingBy: taps)
       let first = block * Self.gradientRows

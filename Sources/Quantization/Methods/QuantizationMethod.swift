@@ -7,12 +7,18 @@ package struct QuantizationMethod: Sendable {
   package let name: String
   /// Where it was published.
   package let source: String
+  /// Whether its recipes may keep temporal features instead of computing them (`temporal_features`).
+  let keepsFeatures: Bool
   /// What in a recipe's settings this method cannot mean; empty when all is well.
   let contradictions: @Sendable (Recipe) -> [String]
 
-  init(name: String, source: String, contradictions: @escaping @Sendable (Recipe) -> [String]) {
+  init(
+    name: String, source: String, keepsFeatures: Bool = false,
+    contradictions: @escaping @Sendable (Recipe) -> [String]
+  ) {
     self.name = name
     self.source = source
+    self.keepsFeatures = keepsFeatures
     self.contradictions = contradictions
   }
 }

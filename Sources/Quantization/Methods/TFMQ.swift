@@ -8,7 +8,7 @@ extension QuantizationMethod {
   /// (`temporal_features`; Huang et al. 2024, "Temporal feature matters").
   static let tfmq = QuantizationMethod(
     name: "tfmq",
-    source: "Huang et al. 2024, \"Temporal feature maintenance quantization for diffusion models\""
+    source: "Huang et al. 2024, \"Temporal feature maintenance quantization for diffusion models\"", keepsFeatures: true
   ) { recipe in
     recipe.reconstruction?.network == nil
       ? []

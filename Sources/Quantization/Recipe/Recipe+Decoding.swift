@@ -12,91 +12,51 @@ extension Recipe {
   }
 
   init(_ reader: ConfigurationReader) {
-    method = reader.string("method")
-    if reader.isSound("method"), !Catalog.names.contains(method) {
-      let near = nearest(method, in: Catalog.names).map { " (did you mean \"\($0)\"?)" } ?? ""
-      reader.report(
-        "method", "expected one of \(Catalog.names.joined(separator: ", ")), found \"\(printable(method))\"\(near)")
-    }
+    method = Self.method(reader)
     weights = reader.section("weights", or: "float").map(Weights.init)
     activations = reader.section("activations", or: "float").map(Activations.init)
     let ranged = (weights, activations)
     adaptiveRanges = reader.section("adaptive_ranges", or: "none").map {
       AdaptiveRanges($0, weights: ranged.0, activations: ranged.1)
     }
-    if adaptiveRanges != nil, method == "mixed" {
-      reader.report(
-        "adaptive_ranges", "method mixed searches widths on the ranges of its sections; set adaptive_ranges to none")
-    }
     if case .map? = reader.value("activation_tables"), let tables = reader.map("activation_tables") {
       activationTables = tables.choice("scope")
       tableInterval = tables.int("interval", in: 1...65536)
       if tables.value("branches") != nil { branches = tables.choice("branches") }
-      if branches == .separate, tableInterval != 1 {
-        tables.report("interval", "rows of separate branches are not shared between steps; set interval to 1")
-      }
-      if activationTables != .all, tableInterval != 1 {
-        tables.report("interval", "only tables of scope all share rows between steps")
-      }
     } else {
       activationTables = reader.choice("activation_tables")
       tableInterval = 1
     }
     temporalFeatures = TemporalFeatures(reader)
-    if temporalFeatures != .computed, !["tfmq", "halftone"].contains(method) {
-      reader.report(
-        "temporal_features",
-        "keeping them is TFMQ-DM's; set temporal_features to computed, or method to tfmq or halftone")
-    }
-    if case .selected = temporalFeatures, activations != nil, activationTables == .shared {
-      reader.report(
-        "temporal_features",
-        "selected chooses between kept features and finite set calibration; set activation_tables to temporal_block or all"
-      )
-    }
     splitInputs = reader.choice("split_inputs")
     smoothing = reader.section("smoothing", or: "none").map {
       .init(samplesPerStep: $0.int("samples_per_step", in: 1...65536))
     }
-    if smoothing != nil, weights == nil || activations == nil {
-      reader.report("smoothing", "balances quantised activations against quantised weights; set smoothing to none")
-    }
     reconstruction = reader.section("reconstruction", or: "none").map(Reconstruction.init)
-    if reconstruction != nil, reader.value("weights") == .string("float") {
-      reader.report("reconstruction", "learns the rounding of weights, and weights are float")
-    }
-    if reconstruction?.needsActivations ?? false, reader.value("activations") == .string("float") {
-      reader.report("reconstruction", "learns the steps of activations, and activations are float")
-    }
-    if branches == .separate, reconstruction?.needsActivations ?? false {
-      reader.report(
-        "activation_tables",
-        "what is learned of activations is learned for both branches of guidance together; set branches to shared")
-    }
     mixedPrecision = reader.section("mixed_precision", or: "none").map(MixedPrecision.init)
-    if let mixedPrecision {
-      if method != "mixed" {
-        reader.report("mixed_precision", "is searched by method mixed, and this recipe says \(method)")
-      }
-      // Ranges are searched at the sections' bits, so that they must be the widest that are chosen from.
-      for (key, bits, widths) in [
-        ("weights", weights?.bits, mixedPrecision.weightBits),
-        ("activations", activations?.bits, mixedPrecision.activationBits),
-      ] where bits != widths.first(where: { $0 <= 8 }) {
-        reader.report(
-          "mixed_precision",
-          "\(key).bits is \(bits.map(String.init) ?? "float"), expected the widest integer choice, \(widths.first { $0 <= 8 } ?? 8)"
-        )
-      }
-    }
     correction = reader.section("correction", or: "none").map(Recipe.Correction.init)
     sampler = SamplerChoice(reader)
     calibration = reader.section("calibration").map(Calibration.init) ?? .standIn
+    floatLayers = Self.floatLayers(reader)
+    reportContradictions(to: reader)
+  }
+
+  private static func method(_ reader: ConfigurationReader) -> String {
+    let method = reader.string("method")
+    if reader.isSound("method"), !Catalog.names.contains(method) {
+      let near = nearest(method, in: Catalog.names).map { " (did you mean \"\($0)\"?)" } ?? ""
+      reader.report(
+        "method", "expected one of \(Catalog.names.joined(separator: ", ")), found \"\(printable(method))\"\(near)")
+    }
+    return method
+  }
+
+  private static func floatLayers(_ reader: ConfigurationReader) -> [SitePattern] {
     let patterns = reader.strings("float_layers")
     if patterns.count > SitePattern.mostPatterns {
       reader.report("float_layers", "\(patterns.count) patterns, over the limit of \(SitePattern.mostPatterns)")
     }
-    floatLayers = patterns.prefix(SitePattern.mostPatterns).enumerated().compactMap { position, text in
+    return patterns.prefix(SitePattern.mostPatterns).enumerated().compactMap { position, text in
       let pattern = SitePattern(text)
       if pattern == nil {
         reader.report(
@@ -104,22 +64,6 @@ extension Recipe {
           "expected a layer pattern such as conv_in or time_embedding.**:input, found \"\(printable(text))\"")
       }
       return pattern
-    }
-    for text in Catalog.method(named: method)?.contradictions(self) ?? [] { reader.report(nil, text) }
-    if correction != nil, calibration.distribution.every != 1 {
-      reader.report(
-        "correction", "each step's noise is measured on that step's samples; use distribution uniform with every 1")
-    }
-    if activationTables != .shared {
-      let distribution = calibration.distribution
-      if distribution.every == nil {
-        reader.report(
-          "activation_tables",
-          "one range per step needs samples of every step, and calibration.distribution \(distribution.kind.rawValue) chooses steps; use distribution uniform or activation_tables shared"
-        )
-      } else if distribution.every != 1 {
-        reader.report("activation_tables", "one range per step needs samples of every step; set calibration.every to 1")
-      }
     }
   }
 }

@@ -266,18 +266,22 @@ import Testing
     #expect(try Self.error(definition.network, tiny, set) < Self.error(Self.nearest(tiny), tiny, set))
   }
 
-  @Test("progress counts the iterations of all blocks") func progress() throws {
-    let tiny = try TinyModel()
-    let recipe = try Self.recipe("blocks") { $0.setting("iterations", 16) }
-    let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
+  /// What a reconstruction of weights rounded to nearest reports.
+  private static func progress(of recipe: Recipe, _ tiny: TinyModel, _ set: CalibrationSet) throws -> [WorkProgress] {
     let seen = Mutex<[WorkProgress]>([])
     let task = try QuantizationTask(
       model: tiny.model, recipe: recipe, set: set,
       makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
       pool: WorkerPool(threads: 1), progress: { progress in seen.withLock { $0.append(progress) } })
-    _ = try task.reconstructed(Self.nearest(tiny))
+    _ = try task.reconstructed(nearest(tiny))
+    return seen.withLock { $0 }
+  }
+
+  @Test("progress counts the iterations of all blocks") func progress() throws {
+    let tiny = try TinyModel()
+    let recipe = try Self.recipe("blocks") { $0.setting("iterations", 16) }
+    let found = try Self.progress(of: recipe, tiny, tiny.calibrationSet(recipe.calibration, steps: 2))
     let blocks = tiny.model.graph.regions.count { $0.kind != .timeEmbedding }
-    let found = seen.withLock { $0 }
     #expect(found.map(\.done) == Array(1...(16 * blocks)))
     #expect(found.allSatisfy { $0.unit == "iterations" && $0.total == 16 * blocks })
     #expect(found.first?.stage == "reconstructing conv_in")
@@ -288,18 +292,13 @@ import Testing
     let tiny = try TinyModel()
     let recipe = try Self.recipe("network") { Self.straight($0).setting("iterations", 2).setting("batch", 3) }
     let set = try tiny.calibrationSet(recipe.calibration, steps: 2)
-    let seen = Mutex<[WorkProgress]>([])
-    let task = try QuantizationTask(
-      model: tiny.model, recipe: recipe, set: set,
-      makeExecutor: { try ReferenceExecutor($0, simulating: $1, observer: $2) },
-      pool: WorkerPool(threads: 1), progress: { progress in seen.withLock { $0.append(progress) } })
-    _ = try task.reconstructed(Self.nearest(tiny))
-    let passes = seen.withLock { $0.filter { $0.unit == "samples" } }
+    let found = try Self.progress(of: recipe, tiny, set)
+    let passes = found.filter { $0.unit == "samples" }
     let perStep = try #require(recipe.reconstruction).samplesPerStep
     let count = set.counts.reduce(0) { $0 + min($1, perStep) }
     #expect(passes.map(\.done) == Array(stride(from: 3, to: count, by: 3)) + [count])
     #expect(passes.allSatisfy { $0.stage == "passing samples through network" && $0.total == count })
-    #expect(seen.withLock { $0.map(\.stage) }.last == "reconstructing network")
+    #expect(found.last?.stage == "reconstructing network")
   }
 
   @Test(
