@@ -77,7 +77,7 @@ package protocol ReconstructionJournal: Sendable {
 
 extension QuantizationTask {
   /// A region from the journal, or made by `learn`, from where the journal knows it to be, and recorded there.
-  /// - Parameter progress: called now and then with the iterations done.
+  /// - Parameter progress: called with the iterations done; the state is kept when it throws.
   func region(
     _ number: Int, _ name: String, of network: QuantizedNetwork, progress: (Int) throws -> Void,
     _ learn: () throws -> RegionReconstruction

@@ -93,7 +93,7 @@ final class RegionReconstruction {
     }
   }
 
-  /// Iterations between two states that are kept.
+  /// Iterations between two states that are kept; one more is kept when the work is stopped.
   package static let keepInterval = 64
 
   /// Runs the iterations that are left.
@@ -115,7 +115,13 @@ final class RegionReconstruction {
         try checkLearned()
         try keep(state)
       }
-      try progress(iteration)
+      do {
+        try progress(iteration)
+      } catch {
+        // Stopped, not killed: nothing that was learned need be learned again.
+        if iteration < learning.iterations, (try? checkLearned()) != nil { try? keep(state) }
+        throw error
+      }
     }
     try checkLearned()
     return result()

@@ -50,9 +50,9 @@ import Testing
     let journal = Memory()
     #expect(throws: Killed.self) { try run(journal, stopAt: 96) }
     let kept = journal.states.withLock { $0 }
-    #expect(kept.values.map(\.iteration) == [64])
+    #expect(kept.values.map(\.iteration) == [96])
     let (resumed, first) = try run(journal, stopAt: nil)
-    #expect(first == 65)
+    #expect(first == 97)
     #expect(resumed.table == whole.table && resumed.model.parameters == whole.model.parameters)
     // A state that lacks an array is of another region: the iterations begin again.
     let other = Memory()
@@ -106,12 +106,12 @@ import Testing
       return stages
     }
     let journal = Memory()
-    // In the fifth region, of 16 iterations like all.
+    // In the fifth region, after the first of 16 iterations.
     #expect(throws: Killed.self) { try run(journal, stopAfter: 4 * 16) }
     stages.withLock { $0 = [] }
     let resumed = try run(journal, stopAfter: .max)
     #expect(resumed.table == whole.table && resumed.model.parameters == whole.model.parameters)
-    #expect(stages.withLock { $0 } == Array(all.dropFirst(4 * 16)))
+    #expect(stages.withLock { $0 } == Array(all.dropFirst(4 * 16 + 1)))
     // A region that cannot be this network's is made again.
     journal.regions.withLock { $0[1]?.region.codes["conv_in"] = [99] }
     #expect(try run(journal, stopAfter: .max).table == whole.table)
