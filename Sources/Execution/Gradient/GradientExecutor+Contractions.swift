@@ -9,7 +9,7 @@ extension GradientExecutor {
     let weights = packedWeights(of: layer, node, .forward)
     forEachImage { image in
       quantizeInput(node, image)
-      let grid = inputGrid(layer.geometry, input(node, image), image)
+      let grid = inputGrid(layer.geometry, layerInput(node, image), image)
       layer.bias.withUnsafeBufferPointer { bias in
         layer.forwardOffsets.withUnsafeBufferPointer { offsets in
           let geometry = layer.geometry
@@ -37,13 +37,13 @@ extension GradientExecutor {
 
   /// Writes one image's quantised input of a layer, where a quantiser stands.
   func quantizeInput(_ node: Node, _ image: Int) {
-    guard memory.slots.site(of: node.index) != nil, let quantizer = quantizers[node.index] else { return }
+    guard let quantizer = quantizers[node.index] else { return }
     let size = elementCount(node.inputs[0])
-    quantizer.forward(operand(node, image), into: input(node, image), count: size, image: image)
+    quantizer.forward(operand(node, image), into: layerInput(node, image), count: size, image: image)
   }
 
   /// What a layer multiplies: its quantised input where a quantiser stands, else its operand.
-  private func input(_ node: Node, _ image: Int) -> UnsafeMutablePointer<Float> {
+  private func layerInput(_ node: Node, _ image: Int) -> UnsafeMutablePointer<Float> {
     let slot = memory.slots.site(of: node.index) ?? memory.slots.root(node.inputs[0])
     return value(at: slot) + image * elementCount(node.inputs[0])
   }
@@ -69,7 +69,7 @@ extension GradientExecutor {
           convolveBack(layer, weights, grid, into: input.base + image * size, accumulate: input.accumulate)
         }
         // The forward pass may have used the input's grid for another layer since.
-        if needsWeight { _ = inputGrid(geometry, self.input(node, image), image) }
+        if needsWeight { _ = inputGrid(geometry, layerInput(node, image), image) }
         if needsBias, let base = biases.baseAddress {
           let pixels = geometry.outputHeight * geometry.outputWidth
           sums(dy, pixels, geometry.outputChannels, into: base + image * geometry.outputChannels)
@@ -139,7 +139,7 @@ extension GradientExecutor {
         let x: UnsafePointer<Float>
         if geometry.isPointwise {
           dy = UnsafePointer(cotangent(node, image) + first)
-          x = UnsafePointer(input(node, image))
+          x = UnsafePointer(layerInput(node, image))
         } else {
           dy = UnsafePointer(
             memory.cotangentGrid(geometry, image: image) + geometry.cotangentOrigin * outputs + first)

@@ -7,9 +7,9 @@ extension GradientExecutor {
     let (channels, pixels) = (channels(node), pixels(node))
     let (gamma, beta) = (parameters[scale]!.values, parameters[shift]!.values)
     // On the way back they are known.
-    let isKnown = isBack
+    let known = isBack ? moments[node.index] : nil
     var found =
-      moments[node.index].flatMap { isKnown ? $0 : nil }
+      known
       ?? [GroupMoments](repeating: GroupMoments(channels: channels, pixels: pixels, groups: groups), count: count)
     found.withUnsafeMutableBufferPointer { found in
       let found = found
@@ -17,12 +17,12 @@ extension GradientExecutor {
         let x = operand(node, image)
         withChannels(4 * channels) { room in
           let (sum, centers) = (room, room + channels)
-          if !isKnown {
+          if known == nil {
             sums(x, pixels, channels, into: sum)
             found[image].setMeans(sum)
           }
           found[image].writeCenters(to: centers)
-          if !isKnown {
+          if known == nil {
             sums(x, pixels, channels, power: 2, center: centers, into: sum)
             found[image].setInverses(sum, epsilon: epsilon)
           }

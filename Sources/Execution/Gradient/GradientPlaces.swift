@@ -25,13 +25,14 @@ struct GradientPlaces {
         return buffer
       }
     }
-    let buffers = (reserve(lifetimes.values), reserve(lifetimes.valuesAgain), reserve(lifetimes.cotangents))
+    let (values, valuesAgain) = (reserve(lifetimes.values), reserve(lifetimes.valuesAgain))
+    let cotangents = reserve(lifetimes.cotangents)
     let (offsets, bytes) = planner.place()
     func places(_ buffers: [BufferID?]) -> [Int] { buffers.map { $0.map { offsets[$0.index] } ?? -1 } }
-    forward = places(buffers.0)
-    back = places(zip(buffers.0, buffers.1).map { $1 ?? $0 })
-    isMadeAgain = buffers.1.map { $0 != nil }
-    cotangents = places(buffers.2)
+    forward = places(values)
+    back = places(zip(values, valuesAgain).map { $1 ?? $0 })
+    isMadeAgain = valuesAgain.map { $0 != nil }
+    self.cotangents = places(cotangents)
     self.bytes = bytes
   }
 

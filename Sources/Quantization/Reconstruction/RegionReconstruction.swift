@@ -119,7 +119,8 @@ final class RegionReconstruction {
         try progress(iteration)
       } catch {
         // Stopped, not killed: nothing that was learned need be learned again.
-        if iteration < learning.iterations, (try? checkLearned()) != nil { try? keep(state) }
+        let isKept = iteration % Self.keepInterval == 0
+        if !isKept, iteration < learning.iterations, (try? checkLearned()) != nil { try? keep(state) }
         throw error
       }
     }
