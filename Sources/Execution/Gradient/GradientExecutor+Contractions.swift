@@ -7,30 +7,39 @@ extension GradientExecutor {
   func contract(_ node: Node) {
     guard let layer = layers[node.index] else { return }
     let weights = packedWeights(of: layer, node, .forward)
-    forEachImage { image in
-      quantizeInput(node, image)
-      let grid = inputGrid(layer.geometry, layerInput(node, image), image)
-      layer.bias.withUnsafeBufferPointer { bias in
-        layer.forwardOffsets.withUnsafeBufferPointer { offsets in
-          let geometry = layer.geometry
-          var pass = ht_convolution()
-          pass.input = UnsafeRawPointer(grid)
-          pass.tap_offsets = offsets.baseAddress
-          pass.taps = Int32(geometry.taps)
-          pass.input_channels = Int32(geometry.channels)
-          pass.input_row_stride = Int64(geometry.stride * geometry.pitch * geometry.channels)
-          pass.input_pixel_stride = Int64(geometry.stride * geometry.channels)
-          pass.weights = UnsafeRawPointer(weights)
-          pass.bias = bias.baseAddress
-          pass.output = result(node, image)
-          pass.output_row_stride = Int64(geometry.outputWidth * geometry.outputChannels)
-          pass.output_pixel_stride = Int64(geometry.outputChannels)
-          pass.width = Int32(geometry.outputWidth)
-          pass.row_end = Int32(geometry.outputHeight)
-          pass.block_end = Int32(PackedWeights.blocks(geometry.outputChannels))
-          pass.output_channels = Int32(geometry.outputChannels)
-          kernels.convolveF32(&pass)
-        }
+    for part in parts(for: layer.geometry) {
+      forEach(part) { image in
+        quantizeInput(node, image)
+        let grid = inputGrid(layer.geometry, layerInput(node, image), image)
+        convolve(layer, weights, grid, into: result(node, image))
+      }
+    }
+  }
+
+  private func convolve(
+    _ layer: GradientLayer, _ weights: UnsafePointer<Float>, _ grid: UnsafePointer<Float>,
+    into y: UnsafeMutablePointer<Float>
+  ) {
+    let geometry = layer.geometry
+    layer.bias.withUnsafeBufferPointer { bias in
+      layer.forwardOffsets.withUnsafeBufferPointer { offsets in
+        var pass = ht_convolution()
+        pass.input = UnsafeRawPointer(grid)
+        pass.tap_offsets = offsets.baseAddress
+        pass.taps = Int32(geometry.taps)
+        pass.input_channels = Int32(geometry.channels)
+        pass.input_row_stride = Int64(geometry.stride * geometry.pitch * geometry.channels)
+        pass.input_pixel_stride = Int64(geometry.stride * geometry.channels)
+        pass.weights = UnsafeRawPointer(weights)
+        pass.bias = bias.baseAddress
+        pass.output = y
+        pass.output_row_stride = Int64(geometry.outputWidth * geometry.outputChannels)
+        pass.output_pixel_stride = Int64(geometry.outputChannels)
+        pass.width = Int32(geometry.outputWidth)
+        pass.row_end = Int32(geometry.outputHeight)
+        pass.block_end = Int32(PackedWeights.blocks(geometry.outputChannels))
+        pass.output_channels = Int32(geometry.outputChannels)
+        kernels.convolveF32(&pass)
       }
     }
   }
@@ -62,22 +71,25 @@ extension GradientExecutor {
     let weights = input == nil ? nil : packedWeights(of: layer, node, .backward)
     biases.withUnsafeMutableBufferPointer { biases in
       let biases = biases
-      forEachImage { image in
-        let dy = cotangent(node, image)
-        let grid = cotangentGrid(geometry, dy, image)
-        if let input, let weights {
-          convolveBack(layer, weights, grid, into: input.base + image * size, accumulate: input.accumulate)
+      for part in parts(for: geometry) {
+        forEach(part) { image in
+          let dy = cotangent(node, image)
+          let grid = cotangentGrid(geometry, dy, image)
+          if let input, let weights {
+            convolveBack(layer, weights, grid, into: input.base + image * size, accumulate: input.accumulate)
+          }
+          // The forward pass has used the input's grid for another layer or image since.
+          if needsWeight { _ = inputGrid(geometry, layerInput(node, image), image) }
+          if needsBias, let base = biases.baseAddress {
+            let pixels = geometry.outputHeight * geometry.outputWidth
+            sums(dy, pixels, geometry.outputChannels, into: base + image * geometry.outputChannels)
+          }
         }
-        // The forward pass may have used the input's grid for another layer since.
-        if needsWeight { _ = inputGrid(geometry, layerInput(node, image), image) }
-        if needsBias, let base = biases.baseAddress {
-          let pixels = geometry.outputHeight * geometry.outputWidth
-          sums(dy, pixels, geometry.outputChannels, into: base + image * geometry.outputChannels)
-        }
+        if needsWeight { addWeightGradient(node, layer, of: part) }
       }
     }
+    if needsWeight { deliverGradient(of: layer, node) }
     if needsBias, let name = layer.biasName { setGradient(name, count: geometry.outputChannels, biases) }
-    if needsWeight { weightGradient(node, layer) }
     if let site, let quantizer = quantizers[node.index] {
       let target = contribution(node)
       forEachImage { image in
@@ -124,8 +136,8 @@ extension GradientExecutor {
   /// Rows of a weight's gradient that are formed together: enough for the product's blocking, few enough to share.
   private static let gradientRows = 64
 
-  /// One product per tap and block of output channels, image after image.
-  private func weightGradient(_ node: Node, _ layer: GradientLayer) {
+  /// One product per tap and block of output channels, image after image; the batch's first image begins the sums.
+  private func addWeightGradient(_ node: Node, _ layer: GradientLayer, of images: Range<Int>) {
     let geometry = layer.geometry
     let (inputs, outputs, taps) = (geometry.channels, geometry.outputChannels, geometry.taps)
     let blocks = (outputs + Self.gradientRows - 1) / Self.gradientRows
@@ -134,7 +146,7 @@ extension GradientExecutor {
       let first = block * Self.gradientRows
       let rows = min(Self.gradientRows, outputs - first)
       let shift = (tap / geometry.kernelWidth * geometry.pitch + tap % geometry.kernelWidth) * inputs
-      for image in 0..<count {
+      for image in images {
         let dy: UnsafePointer<Float>
         let x: UnsafePointer<Float>
         if geometry.isPointwise {
@@ -151,7 +163,6 @@ extension GradientExecutor {
           into: memory.layerGradient + (first * taps + tap) * inputs, stride: taps * inputs)
       }
     }
-    deliverGradient(of: layer, node)
   }
 
   // MARK: Grids

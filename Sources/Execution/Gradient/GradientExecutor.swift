@@ -93,7 +93,7 @@ package final class GradientExecutor {
     parameters = model.parameters.filter { !packed.contains($0.key) }
     memory = try GradientMemory(
       slots, layers: Array(layers.values), capacity: capacity,
-      attentionBlock: Self.attentionBlock(graph, segment))
+      attentionBlock: Self.attentionBlock(graph, segment), threads: pool.threads)
     isWritten = [Bool](repeating: false, count: slots.count)
     try packFixedLayers(of: model)
   }
@@ -167,4 +167,15 @@ package final class GradientExecutor {
 
   /// Runs `body` for every image of the batch.
   func forEachImage(_ body: (Int) -> Void) { pool.parallel(count, body) }
+
+  /// The batch in parts whose images have grids of their own; all of it where a layer needs no grids.
+  func parts(for geometry: LayerGeometry) -> [Range<Int>] {
+    let size = geometry.isPointwise ? count : memory.gridImages
+    return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+  }
+
+  /// Runs `body` for some images of the batch.
+  func forEach(_ images: Range<Int>, _ body: (Int) -> Void) {
+    pool.parallel(images.count) { body(images.lowerBound + $0) }
+  }
 }

@@ -6,6 +6,8 @@ struct GradientMemory {
   let slots: GradientSlots
   private let places: GradientPlaces
   private let arena: AlignedBuffer
+  /// Images whose grids there is room for.
+  let gridImages: Int
   private let inputGrids: AlignedBuffer
   private let cotangentGrids: AlignedBuffer
   private let scratch: AlignedBuffer
@@ -16,16 +18,21 @@ struct GradientMemory {
   private let packedWeight: AlignedBuffer
   private let weightGradient: AlignedBuffer
 
-  /// - Parameter attentionBlock: values of the largest block of attention's probabilities.
+  /// Images whose grids are there at once, so that their bytes do not grow with the batch.
+  private static let leastGridImages = 4
+
+  /// - Parameters: attentionBlock: values of the largest block of attention's probabilities; threads: workers that want an image's
+  ///   grids each.
   init(
-    _ slots: GradientSlots, layers: [GradientLayer], capacity: Int, attentionBlock: Int
+    _ slots: GradientSlots, layers: [GradientLayer], capacity: Int, attentionBlock: Int, threads: Int
   ) throws(KernelError) {
     self.slots = slots
+    gridImages = min(capacity, max(threads, Self.leastGridImages))
     places = GradientPlaces(slots, capacity: capacity)
     arena = try AlignedBuffer(byteCount: places.bytes)
     let spread = layers.filter { !$0.geometry.isPointwise }.map(\.geometry)
-    inputGrids = try AlignedBuffer(byteCount: 4 * capacity * (spread.map(\.inputGridCount).max() ?? 0))
-    cotangentGrids = try AlignedBuffer(byteCount: 4 * capacity * (spread.map(\.cotangentGridCount).max() ?? 0))
+    inputGrids = try AlignedBuffer(byteCount: 4 * gridImages * (spread.map(\.inputGridCount).max() ?? 0))
+    cotangentGrids = try AlignedBuffer(byteCount: 4 * gridImages * (spread.map(\.cotangentGridCount).max() ?? 0))
     scratchCount = slots.scratchCount
     scratch = try AlignedBuffer(byteCount: 4 * capacity * scratchCount)
     blockCount = attentionBlock
@@ -50,11 +57,12 @@ struct GradientMemory {
     precondition(places.cotangents[slot] >= 0, "no cotangent was asked for")
     return arena.pointer(at: places.cotangents[slot])
   }
+  /// The grids of one image; images that are `gridImages` apart have the same.
   func inputGrid(_ geometry: LayerGeometry, image: Int) -> UnsafeMutablePointer<Float> {
-    inputGrids.pointer(at: 4 * image * geometry.inputGridCount)
+    inputGrids.pointer(at: 4 * (image % gridImages) * geometry.inputGridCount)
   }
   func cotangentGrid(_ geometry: LayerGeometry, image: Int) -> UnsafeMutablePointer<Float> {
-    cotangentGrids.pointer(at: 4 * image * geometry.cotangentGridCount)
+    cotangentGrids.pointer(at: 4 * (image % gridImages) * geometry.cotangentGridCount)
   }
   /// The weight of one layer at a time, the packed weight and the gradient of one learned layer at a time.
   var layerWeight: UnsafeMutablePointer<Float> { weight.pointer() }

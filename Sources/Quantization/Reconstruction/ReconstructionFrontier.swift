@@ -34,15 +34,25 @@ struct ReconstructionFrontier {
     for (number, unit) in units.enumerated() {
       alive.formUnion(unit.segment.inputs)
       alive.formUnion(unit.segment.outputs)
-      let values = alive.reduce(0) { $0 + 4 * graph.nodes[$1].count * (graph.isTemporal[$1] ? keys : samples) }
+      let values = alive.reduce(0) {
+        $0 + copies($1) * 4 * graph.nodes[$1].count * (graph.isTemporal[$1] ? keys : samples)
+      }
       let parameters = Set(unit.segment.nodes.flatMap { graph.nodes[$0].op.parameters })
       let executor = GradientExecutor.bytes(
         graph, segment: unit.segment, targets: GradientTargets(parameters: parameters, inputs: []), batch: batch,
         quantized: quantized.intersection(unit.segment.nodes))
-      most = max(most, 2 * values + executor)
+      most = max(most, values + executor)
       largest = max(largest, executor)
       alive.subtract(finished(after: number))
     }
     return (most, largest)
+  }
+
+  /// Both networks read the same images and contexts, and have everything else of their own.
+  private func copies(_ node: Int) -> Int {
+    switch graph.nodes[node].op.meaning {
+    case .sample, .context: 1
+    default: 2
+    }
   }
 }

@@ -41,6 +41,9 @@ final class SampleValues {
     }
   }
 
+  /// Takes a node's values from others of the same samples, which nobody changes from then on.
+  func share(_ node: Int, of other: SampleValues) { rows[node] = other.rows[node] }
+
   func release(_ node: Int) { rows[node] = nil }
 
   /// A node's values for one sample.

@@ -62,7 +62,9 @@ final class WalkValues {
     expected = SampleValues(keys: samples.keys, keyCount: samples.distinct.count, folder: folder)
     quantized = SampleValues(keys: samples.keys, keyCount: samples.distinct.count, folder: folder)
     try loadImages(into: expected)
-    try loadImages(into: quantized)
+    for input in [float.model.graph.inputNode(.sample), float.model.graph.inputNode(.context)].compactMap(\.self) {
+      quantized.share(input.index, of: expected)
+    }
     try passes.runTemporal(float, into: expected)
     try passes.runTemporal(learning.simulated(network), into: quantized)
     position = 0

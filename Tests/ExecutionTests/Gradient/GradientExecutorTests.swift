@@ -92,6 +92,29 @@ import Testing
     }
   }
 
+  /// Convolutions share grids among the images of a batch, as many as there are threads or four.
+  @Test(arguments: ExecutorCase.differentiable) func batchesThatShareGridsHaveTheSameBits(_ example: ExecutorCase)
+    throws
+  {
+    let graph = example.model.graph
+    let rows = [0, 1, 1, 0, 1, 0, 0]
+    let one = example.input
+    let input = NetworkInput(
+      x: .stacked(rows.map { one.x.rows($0..<$0 + 1) }),
+      timesteps: one.timesteps.isEmpty ? [] : rows.map { one.timesteps[$0] },
+      conditioning: one.conditioning.isEmpty ? [] : rows.map { one.conditioning[$0] }, stepIndex: one.stepIndex)
+    func gradients(threads: Int) throws -> Gradients {
+      let executor = try Self.executor(
+        example.model, graph.wholeSegment, batch: rows.count, pool: WorkerPool(threads: threads))
+      let result = try executor.run(input)
+      var random = SplitMix64(7)
+      return executor.gradients([graph.output: Tensor(result.dims, random.floats(result.count))])
+    }
+    let (shared, apart) = (try gradients(threads: 1), try gradients(threads: rows.count))
+    #expect(shared.parameters == apart.parameters)
+    #expect(shared.inputs == apart.inputs)
+  }
+
   @Test func segmentsChainToTheWhole() throws {
     let example = ExecutorCase.all.first { $0.name == "residual block" }!
     let graph = example.model.graph
