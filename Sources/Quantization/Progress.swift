@@ -6,12 +6,15 @@ package struct WorkProgress: Sendable, Equatable {
   package let unit: String
   package let done: Int
   package let total: Int
+  /// Whether what is done stays done when the receiver throws; the stage begins anew otherwise.
+  package let isKept: Bool
 
-  package init(stage: String, unit: String, done: Int, total: Int) {
+  package init(stage: String, unit: String, done: Int, total: Int, isKept: Bool = false) {
     self.stage = stage
     self.unit = unit
     self.done = done
     self.total = total
+    self.isKept = isKept
   }
 }
 

@@ -72,6 +72,25 @@ import Testing
     #expect(FileManager.default.contents(atPath: out) == FileManager.default.contents(atPath: whole))
   }
 
+  @Test func aStoppedRegionSaysWhatIsSafe() throws {
+    let temporary = try TemporaryFolder()
+    let recipe = try recipe(temporary, part: "network", iterations: 256)
+    let (whole, out) = (temporary.file("whole.safetensors"), temporary.file("stopped.safetensors"))
+    #expect(try halftone.run(quantize(recipe, whole)).status == 0)
+    let state = out + ".partial/1.state.safetensors"
+    let running = try halftone.start(quantize(recipe, out))
+    try running.waitUntil { FileManager.default.fileExists(atPath: state) }
+    running.signal(SIGINT)
+    let stopped = running.wait()
+    #expect(stopped.status == 130)
+    let said = try #require(
+      stopped.errors.firstMatch(
+        of: /stopped\[SIGINT\]: (\d+) of 256 iterations of this stage \(reconstructing network\) are done and safe/))
+    let resumed = try halftone.run(quantize(recipe, out))
+    #expect(resumed.errors.contains("network: goes on after iteration \(said.1), from \(state)\n"))
+    #expect(FileManager.default.contents(atPath: out) == FileManager.default.contents(atPath: whole))
+  }
+
   @Test func aKilledReconstructionGoesOnAtTheLastFinishedRegion() throws {
     let temporary = try TemporaryFolder()
     let recipe = try recipe(temporary)

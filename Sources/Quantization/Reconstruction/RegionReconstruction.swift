@@ -119,8 +119,8 @@ final class RegionReconstruction {
         try progress(iteration)
       } catch {
         // Stopped, not killed: nothing that was learned need be learned again.
-        let isKept = iteration % Self.keepInterval == 0
-        if !isKept, iteration < learning.iterations, (try? checkLearned()) != nil { try? keep(state) }
+        let isKept = iteration % Self.keepInterval == 0 && iteration < learning.iterations
+        if !isKept, (try? checkLearned()) != nil { try? keep(state) }
         throw error
       }
     }
@@ -313,7 +313,7 @@ extension RegionReconstruction {
 
   /// Goes on from a state; stays at the beginning where it is not one of this region's.
   func restore(_ state: RegionState) {
-    guard (1..<learning.iterations).contains(state.iteration), let drawn = UInt32(exactly: state.drawn) else { return }
+    guard (1...learning.iterations).contains(state.iteration), let drawn = UInt32(exactly: state.drawn) else { return }
     func arrays(of owner: String) -> [String: [Float]] {
       state.arrays.reduce(into: [:]) { own, entry in
         if entry.key.hasPrefix(owner + "/") { own[String(entry.key.dropFirst(owner.count + 1))] = entry.value }

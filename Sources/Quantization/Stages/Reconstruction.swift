@@ -100,7 +100,8 @@ extension QuantizationTask {
       try region(0, unit.name, of: network) { iteration in
         try progress(
           WorkProgress(
-            stage: "reconstructing \(unit.name)", unit: "iterations", done: iteration, total: learning.iterations))
+            stage: "reconstructing \(unit.name)", unit: "iterations", done: iteration, total: learning.iterations,
+            isKept: journal != nil))
       } _: {
         try RegionReconstruction(
           unit, of: start, learning, interval: 1, seed: UInt64(recipe.calibration.seed), number: 0,
@@ -136,7 +137,8 @@ extension QuantizationTask {
           try progress(
             WorkProgress(
               stage: learning.weights == nil ? "learning steps of \(unit.name)" : "reconstructing \(unit.name)",
-              unit: "iterations", done: first + iteration, total: learned * learning.iterations))
+              unit: "iterations", done: first + iteration, total: learned * learning.iterations, isKept: journal != nil)
+          )
         } _: {
           try RegionReconstruction(
             unit, of: current, learning, interval: recipe.tableInterval, seed: UInt64(recipe.calibration.seed),

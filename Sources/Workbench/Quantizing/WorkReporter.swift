@@ -19,7 +19,8 @@ final class WorkReporter: Sendable {
   /// - Throws: `Stopped` after a stop signal.
   @Sendable func report(_ work: WorkProgress) throws {
     if let signal = try session.stopSignal() {
-      throw Stopped(signal: signal, progress: "no results of this stage (\(work.stage))", command: session.command)
+      let kept = work.isKept ? "\(work.done) of \(work.total) \(work.unit)" : "no results"
+      throw Stopped(signal: signal, progress: "\(kept) of this stage (\(work.stage))", command: session.command)
     }
     state.withLock { state in
       if state.stage != work.stage {
