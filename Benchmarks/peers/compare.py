@@ -204,7 +204,7 @@ def main():
     parser.add_argument(
         "--recipe", help="what our network is quantised by; several, comma-separated (default: rtn-w8a8, decoder-w8a8)")
     parser.add_argument("--samples", type=int, default=16, help="that NNCF calibrates on")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", default=str(os.cpu_count()), help="as in 1,2: one table for each")
     parser.add_argument("--batch", default="1,8")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--skip", default="", help="engines to leave out, by their names in the table, comma-separated")
@@ -217,25 +217,48 @@ def main():
     recipes = (arguments.recipe or ("decoder-w8a8" if subject.is_decoder else "rtn-w8a8")).split(",")
     halftone = Halftone(arguments.halftone, recipes, subject)
     integers = [integer_name(recipe, recipes) for recipe in recipes]
-    engines = {}
+    table = []
     with tempfile.TemporaryDirectory() as folder:
-        network, exported = subject.network(), Path(folder) / "network.onnx"
-        export(subject, network, exported)
-        makers = {
-            "PyTorch": lambda: pytorch(subject, network, arguments.threads),
-            "ONNX Runtime": lambda: onnx_runtime(subject, exported, arguments.threads),
-        }
+        files = Files(subject, Path(folder), skipped, arguments.samples)
+        for threads in [int(text) for text in arguments.threads.split(",")]:
+            engines = files.engines(threads, batches, skipped)
+            found = timed(halftone, engines, recipes, threads, batches, arguments.rounds)
+            rows = medians(found, ["Halftone", "Halftone direct", *integers, *engines], threads, batches)
+            print(f"{threads} {'thread' if threads == 1 else 'threads'}:\n")
+            print_table(rows, batches, integers)
+            print(flush=True)
+            table += rows
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(table, indent=2) + "\n")
+
+
+class Files:
+    """The network as each engine takes it, made once for all numbers of threads."""
+
+    def __init__(self, subject, folder, skipped, samples):
+        self.subject, self.network = subject, subject.network()
+        self.exported, self.int8 = folder / "network.onnx", folder / "int8.onnx"
+        export(subject, self.network, self.exported)
+        self.models = None
+        if not {"OpenVINO", "OpenVINO int8"} <= set(skipped):
+            self.models = openvino_models(subject, self.exported, samples)
+
+    def engines(self, threads, batches, skipped):
+        """By name: a function from a batch to seconds."""
 
         def onnx_int8():
-            target = Path(folder) / "int8.onnx"
-            quantize_onnx(subject, exported, target)
-            return onnx_runtime(subject, target, arguments.threads)
+            if not self.int8.exists():
+                quantize_onnx(self.subject, self.exported, self.int8)
+            return onnx_runtime(self.subject, self.int8, threads)
 
-        makers["ONNX Runtime int8"] = onnx_int8
-        if not {"OpenVINO", "OpenVINO int8"} <= set(skipped):
-            model, quantized = openvino_models(subject, exported, arguments.samples)
-            makers["OpenVINO"] = lambda: openvino_engine(subject, model, arguments.threads, batches)
-            makers["OpenVINO int8"] = lambda: openvino_engine(subject, quantized, arguments.threads, batches)
+        makers = {
+            "PyTorch": lambda: pytorch(self.subject, self.network, threads),
+            "ONNX Runtime": lambda: onnx_runtime(self.subject, self.exported, threads),
+            "ONNX Runtime int8": onnx_int8,
+            "OpenVINO": lambda: openvino_engine(self.subject, self.models[0], threads, batches),
+            "OpenVINO int8": lambda: openvino_engine(self.subject, self.models[1], threads, batches),
+        }
+        engines = {}
         for name, make in makers.items():
             if name in skipped:
                 continue
@@ -243,34 +266,35 @@ def main():
                 engines[name] = make()
             except Exception as error:  # An engine that cannot take the network is reported, not hidden.
                 print(f"{name} is left out: {type(error).__name__}: {str(error).splitlines()[0]}")
+        return engines
 
-        times = {}
-        probes = {}
-        for batch in batches:
-            for round in range(arguments.rounds + 1):
-                ours = halftone.round(arguments.threads, batch)
-                found = {OURS.get(name) or integer_name(name, recipes): entry["seconds"] for name, entry in ours.items()}
-                for name, run in engines.items():
-                    found[name] = run(batch) / batch
-                # Round 0 warms up. The round's second probe is the first one of what comes after it.
-                if round == 0:
-                    continue
-                probes.setdefault(batch, []).append(min(entry["probe"] for entry in ours.values()))
-                for name, seconds in found.items():
-                    times.setdefault((name, batch), []).append(seconds)
 
-    table = []
+def timed(halftone, engines, recipes, threads, batches, rounds):
+    """By batch: each round's lower probe, and its seconds per image by name."""
+    found = {batch: [] for batch in batches}
     for batch in batches:
-        best = max(probes[batch])
-        clean = [index for index, probe in enumerate(probes[batch]) if probe >= 0.85 * best]
-        for name in ["Halftone", "Halftone direct", *integers, *engines]:
-            values = [times[name, batch][index] for index in clean] or times[name, batch]
-            table.append({
-                "engine": name, "batch": batch, "milliseconds": 1000 * statistics.median(values),
+        for round in range(rounds + 1):
+            ours = halftone.round(threads, batch)
+            seconds = {OURS.get(name) or integer_name(name, recipes): entry["seconds"] for name, entry in ours.items()}
+            for name, run in engines.items():
+                seconds[name] = run(batch) / batch
+            # Round 0 warms up. The round's second probe is the first one of what comes after it.
+            if round > 0:
+                found[batch].append((min(entry["probe"] for entry in ours.values()), seconds))
+    return found
+
+
+def medians(found, names, threads, batches):
+    rows = []
+    for batch in batches:
+        best = max(probe for probe, _ in found[batch])
+        clean = [seconds for probe, seconds in found[batch] if probe >= 0.85 * best]
+        for name in names:
+            values = [seconds[name] for seconds in clean]
+            rows.append({
+                "engine": name, "threads": threads, "batch": batch, "milliseconds": 1000 * statistics.median(values),
                 "fastest": 1000 * min(values), "slowest": 1000 * max(values), "rounds": len(clean)})
-    print_table(table, batches, integers)
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(table, indent=2) + "\n")
+    return rows
 
 
 def integer_name(recipe, recipes):
