@@ -7,8 +7,8 @@ extension Recipe {
   /// The recipe with iterations and samples scaled to an effort, and what changed: `key: old -> new`.
   ///
   /// - fast: a quarter of trajectories (never fewer than the batch of moving averages), of the samples that rounding and
-  ///   reconstruction look at, of iterations and of the batch for the network as a whole; where blocks' weights would be
-  ///   learned from nearest rounding, errors are compensated in closed form instead (GPTQ); ranges of activations are taken
+  ///   reconstruction look at and of iterations, and half of the batch for the network as a whole; where blocks' weights would
+  ///   be learned from nearest rounding, errors are compensated in closed form instead (GPTQ); ranges of activations are taken
   ///   in one pass, with float activations upstream.
   /// - balanced: as written.
   /// - paper: 256 trajectories, and 20,000 iterations at Adam's rate 1e-3 for blocks and the temporal block (AdaRound,
@@ -62,7 +62,7 @@ private struct EffortScaling {
     scale("blocks", \.blocks) { $0.iterations = Self.quarter($0.iterations) }
     scale("network", \.network) {
       $0.iterations = Self.quarter($0.iterations)
-      $0.batch = Self.quarter($0.batch)
+      $0.batch = max($0.batch / 2, 1)
     }
     if let steps = reconstruction.activationSteps { setStepIterations(Self.quarter(steps.iterations)) }
   }

@@ -133,7 +133,7 @@ import Testing
       fast.changes == [
         "calibration.trajectories: 64 -> 16", "weights.rounding.samples_per_step: 4 -> 1",
         "reconstruction.samples_per_step: 4 -> 1", "reconstruction.blocks.iterations: 40 -> 10",
-        "reconstruction.network.iterations: 40 -> 10", "reconstruction.network.batch: 4 -> 1",
+        "reconstruction.network.iterations: 40 -> 10", "reconstruction.network.batch: 4 -> 2",
       ])
     #expect(fast.recipe.reconstruction?.network?.iterations == 10)
     let paper = recipe.scaled(to: .paper)
