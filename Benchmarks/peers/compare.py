@@ -1,7 +1,8 @@
 """Times Halftone and other engines on one network, taking turns in one run, and prints one table of ratios.
 
 The network is a folder of this one's neighbours (--model), a U-Net or a first stage's decoder, with random weights: each engine gets
-the same architecture, not the same numbers.
+the same architecture, not the same numbers. PyTorch and the exported graphs are diffusers'; a network that diffusers does not have is
+exported by Halftone, and PyTorch is left out.
 Every round visits every engine once, so a slow moment of the machine meets all of them; figures are medians over rounds
 in which the probe of the machine's peak rate, made by Halftone, reached 85% of the best.
 """
@@ -25,17 +26,21 @@ class Subject:
 
     def __init__(self, folder, size):
         self.folder = Path(folder)
-        self.config = json.loads((self.folder / "config.json").read_text())
+        # The network itself, in a folder of its parts.
+        self.part = self.folder / "unet" if (self.folder / "unet").is_dir() else self.folder
+        self.config = json.loads((self.part / "config.json").read_text())
         self.kind = self.config["_class_name"]
         self.is_decoder = self.kind in ("AutoencoderKL", "VQModel")
         self.size = size
+        # Whether the exported graph is Halftone's, whose inputs have other names.
+        self.is_ours = False
 
     def network(self):
         import diffusers
         import torch
 
         kind = getattr(diffusers, self.kind)
-        whole = kind.from_config(kind.load_config(str(self.folder)))
+        whole = kind.from_config(kind.load_config(str(self.part)))
 
         class Denoiser(torch.nn.Module):
             def __init__(self):
@@ -66,6 +71,9 @@ class Subject:
             side = self.size or 64
             return {"sample": [batch, config["latent_channels"], side, side]}
         side = self.size or config["sample_size"]
+        if self.is_ours:
+            height, width = side if isinstance(side, list) else (side, side)
+            return {"x": [batch, config["in_channels"], height, width], "t": [batch]}
         found = {"sample": [batch, config["in_channels"], side, side], "timestep": [batch]}
         if self.kind == "UNet2DConditionModel":
             found["context"] = [batch, 1, config["cross_attention_dim"]]
@@ -76,7 +84,7 @@ class Subject:
 
         generator = np.random.default_rng(seed)
         return {
-            name: np.full(shape, 500, "int64") if name == "timestep"
+            name: np.full(shape, 500, "int64" if name == "timestep" else "float32") if name in ("timestep", "t")
             else generator.standard_normal(shape).astype("float32")
             for name, shape in self.shapes(batch).items()
         }
@@ -219,7 +227,7 @@ def main():
     integers = [integer_name(recipe, recipes) for recipe in recipes]
     table = []
     with tempfile.TemporaryDirectory() as folder:
-        files = Files(subject, Path(folder), skipped, arguments.samples)
+        files = Files(subject, Path(folder), skipped, arguments.samples, arguments.halftone)
         for threads in [int(text) for text in arguments.threads.split(",")]:
             engines = files.engines(threads, batches, skipped)
             found = timed(halftone, engines, recipes, threads, batches, arguments.rounds)
@@ -228,6 +236,8 @@ def main():
             print_table(rows, batches, integers)
             print(flush=True)
             table += rows
+            # Before the next ones are made: a large network has no room twice.
+            del engines
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(table, indent=2) + "\n")
 
@@ -235,10 +245,19 @@ def main():
 class Files:
     """The network as each engine takes it, made once for all numbers of threads."""
 
-    def __init__(self, subject, folder, skipped, samples):
-        self.subject, self.network = subject, subject.network()
+    def __init__(self, subject, folder, skipped, samples, program):
+        self.subject, self.network = subject, None
         self.exported, self.int8 = folder / "network.onnx", folder / "int8.onnx"
-        export(subject, self.network, self.exported)
+        try:
+            self.network = subject.network()
+        except Exception as error:
+            print(f"diffusers cannot build the network: {type(error).__name__}: {str(error).splitlines()[0]}")
+            subject.is_ours = True
+            subprocess.run(
+                [program, "export", str(subject.folder), "--random-weights", "--format", "onnx", "--out",
+                 str(self.exported), "--quiet"], check=True)
+        else:
+            export(subject, self.network, self.exported)
         self.models = None
         if not {"OpenVINO", "OpenVINO int8"} <= set(skipped):
             self.models = openvino_models(subject, self.exported, samples)
@@ -260,7 +279,7 @@ class Files:
         }
         engines = {}
         for name, make in makers.items():
-            if name in skipped:
+            if name in skipped or (name == "PyTorch" and self.network is None):
                 continue
             try:
                 engines[name] = make()

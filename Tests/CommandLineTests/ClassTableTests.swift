@@ -48,6 +48,26 @@ import Workbench
     return path
   }
 
+  /// `bench` reads no weights, and draws the table as it draws the network.
+  @Test func aFolderWithoutWeightsIsTimedByClass() throws {
+    let temporary = try TemporaryFolder()
+    let folder = try folder(temporary.file("folder"))
+    for part in ["unet", "class_embedder"] {
+      try FileManager.default.removeItem(atPath: "\(folder)/\(part)/diffusion_pytorch_model.safetensors")
+    }
+    let command = [
+      "bench", folder, "--random-weights", "--quantized", "rtn-w8a8", "--batch", "2", "--threads", "1", "--repeat", "1",
+      "--quiet",
+    ]
+    let finished = try halftone.run(command)
+    #expect(finished.status == 0 && finished.output.contains("| rtn-w8a8 |"), "\(finished.errors)")
+    try #"{"_class_name": "ClassEmbedder", "n_classes": 11, "embed_dim": 32}"#.write(
+      toFile: folder + "/class_embedder/config.json", atomically: true, encoding: .utf8)
+    let refused = try halftone.run(command)
+    #expect(refused.status == 3)
+    #expect(refused.errors.contains("the network looks at contexts of 64 channels"), "\(refused.errors)")
+  }
+
   @Test func theFolderIsTheSameModelAsTheCheckpoint() throws {
     let temporary = try TemporaryFolder()
     let folder = try folder(temporary.file("folder"))

@@ -73,6 +73,24 @@ import Workbench
     #expect(try Digest.sha256(file: again) == Digest.sha256(file: out))
   }
 
+  @Test func aFolderWithoutWeightsIsExportedWithDrawnOnes() throws {
+    let temporary = try TemporaryFolder()
+    let (float, bare, out) = (temporary.file("float"), temporary.file("bare"), temporary.file("random.onnx"))
+    try ModelFolderMaker.make(float)
+    try ModelFolderMaker.make(bare, weights: false)
+    let refused = try halftone.run("export", bare, "--format", "onnx", "--out", out)
+    #expect(refused.errors.hasPrefix("error[E-WEIGHTS-NONE]: \(bare)/unet: holds no weights\n"), "\(refused.errors)")
+    #expect(refused.status == 3 && !FileManager.default.fileExists(atPath: out))
+    let finished = try halftone.run("export", bare, "--format", "onnx", "--out", out, "--random-weights")
+    #expect(finished.status == 0 && finished.errors.isEmpty, "\(finished.errors)")
+    let whole = temporary.file("whole.onnx")
+    #expect(try halftone.run("export", float, "--format", "onnx", "--out", whole, "-q").status == 0)
+    let (drawn, read) = (try parsed(out).graph, try parsed(whole).graph)
+    #expect(drawn.node.map(\.opType) == read.node.map(\.opType))
+    #expect(drawn.initializer.map(\.dims) == read.initializer.map(\.dims))
+    #expect(drawn.initializer != read.initializer)
+  }
+
   @Test func stepsOfAQuantisedModelAreAnInputOrConstants() throws {
     let temporary = try TemporaryFolder()
     let (_, quantized) = try models(temporary, tables: "all")
@@ -117,6 +135,12 @@ import Workbench
     #expect(
       try refusal(quantized, "--format", "diffusers", "--component", "decoder").contains(
         "--component belongs to --format onnx and npz"))
+    #expect(
+      try refusal(quantized, "--format", "onnx", "--random-weights").hasPrefix(
+        "2 error[E-MODEL-ROLE]: 'export --random-weights' needs a float model; "))
+    #expect(
+      try refusal(float, "--format", "npz", "--random-weights").contains(
+        "--random-weights belongs to --format onnx, without --component"))
     #expect(
       try refusal(float, "--format", "onnx", "--component", "decoder").contains(
         "has no decoder: it holds a denoiser alone"))

@@ -31,6 +31,11 @@ struct Export: ParsableCommand {
       valueName: "A-B"))
   var steps: StepRange?
   @Option(help: "ONNX and npz: a network of the first stage instead of the denoiser.") var component: StageSide?
+  @Flag(
+    help:
+      "ONNX: draw the weights from a fixed seed; the model is a folder with its config.json. To time other runtimes on a network."
+  )
+  var randomWeights = false
   @OptionGroup var source: SourceOptions
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var common: CommonOptions
@@ -42,6 +47,9 @@ struct Export: ParsableCommand {
     if format != .onnx, let option = ofGraphs.first {
       throw ValidationError("\(option) belongs to --format onnx")
     }
+    if randomWeights, format != .onnx || component != nil {
+      throw ValidationError("--random-weights belongs to --format onnx, without --component")
+    }
     if format == .diffusers, component != nil {
       throw ValidationError("--component belongs to --format onnx and npz")
     }
@@ -50,7 +58,8 @@ struct Export: ParsableCommand {
   func run() throws {
     try ExportCommand(
       model: model, format: format, out: out, form: qdq ? .quantized : float ? .float : nil, steps: steps,
-      wideWeights: byteWeights, component: component, modelOptions: source.modelOptions, json: json
+      wideWeights: byteWeights, component: component, randomWeights: randomWeights, modelOptions: source.modelOptions,
+      json: json
     ).run(session(common))
   }
 }

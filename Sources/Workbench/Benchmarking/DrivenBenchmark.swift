@@ -8,13 +8,14 @@ import Tensors
 /// rates of the probes around them.
 package final class DrivenBenchmark {
   private struct Bench {
+    let threads: Int
     let runners: [BenchmarkVariant.Runner]
     let probe: PeakProbe
   }
 
   private let variants: [BenchmarkVariant]
-  /// By number of threads.
-  private var benches: [Int: Bench] = [:]
+  /// Of the last number of threads: packed weights of large networks have no room twice.
+  private var bench: Bench?
 
   package init(variants: [BenchmarkVariant]) { self.variants = variants }
 
@@ -30,7 +31,7 @@ package final class DrivenBenchmark {
   }
 
   private func round(threads: Int, batch: Int) throws -> ConfigurationValue {
-    let bench = try bench(threads: threads)
+    let bench = try prepared(threads: threads)
     var entries: [ConfigurationValue.Entry] = []
     for (variant, runner) in zip(variants, bench.runners) {
       let call = try runner.call(batch: batch)
@@ -43,15 +44,16 @@ package final class DrivenBenchmark {
     return .map(entries)
   }
 
-  private func bench(threads: Int) throws -> Bench {
-    if let known = benches[threads] { return known }
+  private func prepared(threads: Int) throws -> Bench {
+    if let bench, bench.threads == threads { return bench }
+    bench = nil
     let compute = try Compute(threads: threads, batch: 1)
-    let bench = Bench(
-      runners: try variants.map { try BenchmarkVariant.Runner($0, pool: compute.pool) },
+    let made = Bench(
+      threads: threads, runners: try variants.map { try BenchmarkVariant.Runner($0, pool: compute.pool) },
       probe: try PeakProbe(integer: variants.contains(where: \.isInteger), pool: compute.pool, kernels: compute.kernels)
     )
-    benches[threads] = bench
-    return bench
+    bench = made
+    return made
   }
 }
 

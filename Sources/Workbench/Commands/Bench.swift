@@ -85,7 +85,7 @@ package struct BenchCommand: Sendable {
     case .denoiser:
       let float =
         randomWeights
-        ? try ModelSource.random(model, modelOptions, seed: 0, assets: session.assets)
+        ? try ModelSource.random(model, modelOptions, seed: 0, for: "bench", assets: session.assets)
         : try session.open(model, modelOptions)
       return try BenchmarkSubjects(denoiser: float, in: floats, quantized: quantized, threads: most, session: session)
     case .decoder:

@@ -21,13 +21,16 @@ package struct ExportCommand: Sendable {
   package var wideWeights: Bool
   /// A network of the first stage; nil for the denoiser. Of ONNX and NPZ.
   package var component: FirstStageSide?
+  /// Draws the weights from a fixed seed, as `bench` does. Of denoisers as ONNX.
+  package var randomWeights: Bool
   package var modelOptions: ModelOptions
   package var json: Bool
 
   package init(
     model: String, format: Format, out: String, form: ONNXForm? = nil, steps: StepRange? = nil,
     wideWeights: Bool = false,
-    component: FirstStageSide? = nil, modelOptions: ModelOptions = ModelOptions(), json: Bool = false
+    component: FirstStageSide? = nil, randomWeights: Bool = false, modelOptions: ModelOptions = ModelOptions(),
+    json: Bool = false
   ) {
     self.model = model
     self.format = format
@@ -36,6 +39,7 @@ package struct ExportCommand: Sendable {
     self.steps = steps
     self.wideWeights = wideWeights
     self.component = component
+    self.randomWeights = randomWeights
     self.modelOptions = modelOptions
     self.json = json
   }
@@ -113,7 +117,12 @@ package struct ExportCommand: Sendable {
   }
 
   private func network(_ session: Session) throws -> ExportedNetwork {
-    guard let component else { return ExportedNetwork(try session.open(model, modelOptions)) }
+    guard let component else {
+      return ExportedNetwork(
+        randomWeights
+          ? try ModelSource.random(model, modelOptions, seed: 0, for: "export --random-weights", assets: session.assets)
+          : try session.open(model, modelOptions))
+    }
     return try ExportedNetwork(component, of: model, modelOptions, session)
   }
 }

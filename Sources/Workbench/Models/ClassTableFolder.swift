@@ -35,13 +35,7 @@ struct ClassTableFolder {
         "config.json says \(said.classes ?? classes) classes of \(said.width ?? width) channels",
         found: ["shape \(entry.dims)"])
     }
-    guard form.classes == nil, let context = form.context, context.width == width else {
-      let taken =
-        form.classes.map { "takes labels of \($0) classes itself" } ?? form.context.map {
-          "looks at contexts of \($0.width) channels"
-        } ?? "looks at no context"
-      throw problem("the network \(taken)", found: ["rows of \(width) channels"])
-    }
+    try checkWidth(width, form)
     let row: Int?
     switch unconditional {
     case nil: row = said.lastIsUnconditional ? classes - 1 : nil
@@ -53,6 +47,31 @@ struct ClassTableFolder {
       row = chosen
     }
     return (ClassEmbedder(try ClassTable.rows(of: weights), unconditional: row), opened.notes)
+  }
+
+  /// A table of the size that the configuration says, with values drawn from `seed`, for timing: weights are not read.
+  /// - Throws: what is wrong with the configuration, or with it and the network together.
+  func drawn(seed: UInt64, for form: ConditioningForm) throws -> ClassEmbedder {
+    let said = try configuration()
+    let (classes, width) = (said.classes ?? Self.usualClasses, said.width ?? form.context?.width ?? 0)
+    try checkWidth(width, form)
+    try MemoryBudget.require(MemoryBudget.product(classes, width, 4), for: "a table of \(classes) classes")
+    let shape = ImageShape(channels: 1, height: classes, width: width)
+    let values = NoiseSource(seed: seed, stream: .recipe).normals(images: [0], shape: shape, draw: .initial).values
+    return ClassEmbedder(Tensor([classes, width], values), unconditional: said.lastIsUnconditional ? classes - 1 : nil)
+  }
+
+  /// What CompVis' module has where nothing is said.
+  private static let usualClasses = 1000
+
+  private func checkWidth(_ width: Int, _ form: ConditioningForm) throws(ModelSourceError) {
+    guard form.classes == nil, let context = form.context, context.width == width else {
+      let taken =
+        form.classes.map { "takes labels of \($0) classes itself" } ?? form.context.map {
+          "looks at contexts of \($0.width) channels"
+        } ?? "looks at no context"
+      throw problem("the network \(taken)", found: ["rows of \(width) channels"])
+    }
   }
 
   private func problem(_ text: String, found: [String]) -> ModelSourceError {

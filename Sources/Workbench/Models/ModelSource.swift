@@ -113,21 +113,22 @@ package struct ModelSource: Sendable {
   /// A model's network with weights drawn from `seed`, for timing. Of a folder only the configurations are read; of a checkpoint the
   /// names and shapes of its arrays, too, which tell what the network is. Weights are normal with variance 1 / fan-in, norms the
   /// identity, biases zero.
+  /// - Parameter command: what asks for it, as an error says.
   package static func random(
-    _ text: String, _ options: ModelOptions = ModelOptions(), seed: UInt64, assets: Assets
+    _ text: String, _ options: ModelOptions = ModelOptions(), seed: UInt64, for command: String, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
     let checkpoint: String?
     switch Folder.kind(of: path) {
     case .folder: checkpoint = ModelFolder.describesNetwork(path) ? nil : try CheckpointFile.only(in: path)
     case .file:
-      if try QuantizedModelFile.isOne(path) { throw ModelSourceError.needsFloat(path: path, command: "bench") }
+      if try QuantizedModelFile.isOne(path) { throw ModelSourceError.needsFloat(path: path, command: command) }
       checkpoint = path
     case .other, nil: throw ModelSourceError.notAModel(path: path)
     }
     let network: any UNetConfiguration
     let schedule: Result<ModelSchedule, any Error>
-    var embedder: ClassEmbedder?
+    let embedder: ClassEmbedder?
     if let checkpoint {
       let read = try CheckpointReadout(checkpoint, options)
       network = read.reading.configuration
@@ -138,6 +139,7 @@ package struct ModelSource: Sendable {
       try refuse(folder.idle(options), path, "a folder with config.json says it itself")
       network = try self.network(folder, size: options.size.map { try folder.pipeline().sampleSize(for: $0) })
       schedule = try self.schedule(of: folder, path: path, options: options.schedule)
+      embedder = try folder.classTable?.drawn(seed: seed, for: network.graph().conditioning)
     }
     let graph = try network.graph()
     try checkMemory(of: graph, .memory)
