@@ -35,6 +35,14 @@ class Subject:
         # Whether the exported graph is Halftone's, whose inputs have other names.
         self.is_ours = False
 
+    def options(self):
+        """Halftone's, for this network at this size."""
+        found = ["--component", "decoder"] if self.is_decoder else []
+        if self.size:
+            side = self.size * 2 ** (len(self.config["block_out_channels"]) - 1) if self.is_decoder else self.size
+            found += ["--size", f"{side}x{side}"]
+        return found
+
     def network(self):
         import diffusers
         import torch
@@ -184,14 +192,8 @@ class Halftone:
     """`halftone bench --driven`: one round when asked."""
 
     def __init__(self, program, recipes, subject):
-        options = ["--component", "decoder"] if subject.is_decoder else []
-        if subject.is_decoder and subject.size:
-            side = subject.size * 2 ** (len(subject.config["block_out_channels"]) - 1)
-            options += ["--size", f"{side}x{side}"]
-        elif subject.size:
-            options += ["--size", f"{subject.size}x{subject.size}"]
         self.process = subprocess.Popen(
-            [program, "bench", str(subject.folder), "--random-weights", "--driven", "--quiet", *options,
+            [program, "bench", str(subject.folder), "--random-weights", "--driven", "--quiet", *subject.options(),
              *(text for recipe in recipes for text in ("--quantized", recipe))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
@@ -255,7 +257,7 @@ class Files:
             subject.is_ours = True
             subprocess.run(
                 [program, "export", str(subject.folder), "--random-weights", "--format", "onnx", "--out",
-                 str(self.exported), "--quiet"], check=True)
+                 str(self.exported), "--quiet", *subject.options()], check=True)
         else:
             export(subject, self.network, self.exported)
         self.models = None

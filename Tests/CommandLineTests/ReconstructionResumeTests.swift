@@ -53,17 +53,26 @@ import Testing
     }.sorted()
   }
 
-  @Test func aKilledRegionGoesOnFromItsLastState() throws {
-    let temporary = try TemporaryFolder()
+  /// One run in peace, and one that a signal ends while the network is learned and a state of it is kept.
+  private func ended(
+    by signal: Int32, _ temporary: TemporaryFolder
+  ) throws -> (recipe: String, whole: String, out: String, state: String, end: Finished) {
     let recipe = try recipe(temporary, part: "network", iterations: 256)
-    let (whole, out) = (temporary.file("whole.safetensors"), temporary.file("killed.safetensors"))
+    let (whole, out) = (temporary.file("whole.safetensors"), temporary.file("ended.safetensors"))
     #expect(try halftone.run(quantize(recipe, whole)).status == 0)
     let state = out + ".partial/1.state.safetensors"
     let running = try halftone.start(quantize(recipe, out))
     try running.waitUntil { FileManager.default.fileExists(atPath: state) }
-    running.signal(SIGKILL)
-    #expect(running.wait().status == 128 + SIGKILL)
+    running.signal(signal)
+    let end = running.wait()
     #expect(!FileManager.default.fileExists(atPath: out))
+    return (recipe, whole, out, state, end)
+  }
+
+  @Test func aKilledRegionGoesOnFromItsLastState() throws {
+    let temporary = try TemporaryFolder()
+    let (recipe, whole, out, state, end) = try ended(by: SIGKILL, temporary)
+    #expect(end.status == 128 + SIGKILL)
     let resumed = try halftone.run(quantize(recipe, out, "--threads", "1"))
     #expect(resumed.status == 0, "\(resumed.errors)")
     #expect(
@@ -74,17 +83,10 @@ import Testing
 
   @Test func aStoppedRegionSaysWhatIsSafe() throws {
     let temporary = try TemporaryFolder()
-    let recipe = try recipe(temporary, part: "network", iterations: 256)
-    let (whole, out) = (temporary.file("whole.safetensors"), temporary.file("stopped.safetensors"))
-    #expect(try halftone.run(quantize(recipe, whole)).status == 0)
-    let state = out + ".partial/1.state.safetensors"
-    let running = try halftone.start(quantize(recipe, out))
-    try running.waitUntil { FileManager.default.fileExists(atPath: state) }
-    running.signal(SIGINT)
-    let stopped = running.wait()
-    #expect(stopped.status == 130)
+    let (recipe, whole, out, state, end) = try ended(by: SIGINT, temporary)
+    #expect(end.status == 130)
     let said = try #require(
-      stopped.errors.firstMatch(
+      end.errors.firstMatch(
         of: /stopped\[SIGINT\]: (\d+) of 256 iterations of this stage \(reconstructing network\) are done and safe/))
     let resumed = try halftone.run(quantize(recipe, out))
     #expect(resumed.errors.contains("network: goes on after iteration \(said.1), from \(state)\n"))

@@ -11,34 +11,45 @@ extension GradientExecutor {
       forEach(part) { image in
         quantizeInput(node, image)
         let grid = inputGrid(layer.geometry, layerInput(node, image), image)
-        convolve(layer, weights, grid, into: result(node, image))
+        convolve(layer, .forward, weights, grid, into: result(node, image))
       }
     }
   }
 
+  /// One image's convolution in one direction: of its input by the weights, or of its cotangent by the flipped, transposed ones.
+  /// - Parameter accumulate: whether the result is added to what `out` holds.
   private func convolve(
-    _ layer: GradientLayer, _ weights: UnsafePointer<Float>, _ grid: UnsafePointer<Float>,
-    into y: UnsafeMutablePointer<Float>
+    _ layer: GradientLayer, _ direction: GradientLayer.Direction, _ weights: UnsafePointer<Float>,
+    _ grid: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, accumulate: Bool = false
   ) {
     let geometry = layer.geometry
-    layer.bias.withUnsafeBufferPointer { bias in
-      layer.forwardOffsets.withUnsafeBufferPointer { offsets in
+    let isForward = direction == .forward
+    let (inputs, outputs) =
+      isForward ? (geometry.channels, geometry.outputChannels) : (geometry.outputChannels, geometry.channels)
+    let (height, width) = isForward ? (geometry.outputHeight, geometry.outputWidth) : (geometry.height, geometry.width)
+    // A cotangent's grid is spread out by the stride already.
+    let stride = isForward ? geometry.stride : 1
+    let blocks = PackedWeights.blocks(outputs)
+    let bias = isForward ? layer.bias : [Float](repeating: 0, count: blocks * PackedWeights.blockWidth)
+    bias.withUnsafeBufferPointer { bias in
+      (isForward ? layer.forwardOffsets : layer.backwardOffsets).withUnsafeBufferPointer { offsets in
         var pass = ht_convolution()
         pass.input = UnsafeRawPointer(grid)
         pass.tap_offsets = offsets.baseAddress
         pass.taps = Int32(geometry.taps)
-        pass.input_channels = Int32(geometry.channels)
-        pass.input_row_stride = Int64(geometry.stride * geometry.pitch * geometry.channels)
-        pass.input_pixel_stride = Int64(geometry.stride * geometry.channels)
+        pass.input_channels = Int32(inputs)
+        pass.input_row_stride = Int64(stride * geometry.pitch * inputs)
+        pass.input_pixel_stride = Int64(stride * inputs)
         pass.weights = UnsafeRawPointer(weights)
         pass.bias = bias.baseAddress
-        pass.output = y
-        pass.output_row_stride = Int64(geometry.outputWidth * geometry.outputChannels)
-        pass.output_pixel_stride = Int64(geometry.outputChannels)
-        pass.width = Int32(geometry.outputWidth)
-        pass.row_end = Int32(geometry.outputHeight)
-        pass.block_end = Int32(PackedWeights.blocks(geometry.outputChannels))
-        pass.output_channels = Int32(geometry.outputChannels)
+        pass.residual = accumulate ? UnsafePointer(out) : nil
+        pass.output = out
+        pass.output_row_stride = Int64(width * outputs)
+        pass.output_pixel_stride = Int64(outputs)
+        pass.width = Int32(width)
+        pass.row_end = Int32(height)
+        pass.block_end = Int32(blocks)
+        pass.output_channels = Int32(outputs)
         kernels.convolveF32(&pass)
       }
     }
@@ -76,7 +87,8 @@ extension GradientExecutor {
           let dy = cotangent(node, image)
           let grid = cotangentGrid(geometry, dy, image)
           if let input, let weights {
-            convolveBack(layer, weights, grid, into: input.base + image * size, accumulate: input.accumulate)
+            convolve(
+              layer, .backward, weights, grid, into: input.base + image * size, accumulate: input.accumulate)
           }
           // The forward pass has used the input's grid for another layer or image since.
           if needsWeight { _ = inputGrid(geometry, layerInput(node, image), image) }
@@ -98,37 +110,6 @@ extension GradientExecutor {
         quantizer.backward(
           operand(node, image), memory.cotangent(site) + image * size, into: dx,
           accumulate: target?.accumulate ?? false, count: size, image: image)
-      }
-    }
-  }
-
-  private func convolveBack(
-    _ layer: GradientLayer, _ weights: UnsafePointer<Float>, _ grid: UnsafePointer<Float>,
-    into dx: UnsafeMutablePointer<Float>, accumulate: Bool
-  ) {
-    let geometry = layer.geometry
-    let blocks = PackedWeights.blocks(geometry.channels)
-    let zeros = [Float](repeating: 0, count: blocks * PackedWeights.blockWidth)
-    zeros.withUnsafeBufferPointer { zeros in
-      layer.backwardOffsets.withUnsafeBufferPointer { offsets in
-        var pass = ht_convolution()
-        pass.input = UnsafeRawPointer(grid)
-        pass.tap_offsets = offsets.baseAddress
-        pass.taps = Int32(geometry.taps)
-        pass.input_channels = Int32(geometry.outputChannels)
-        pass.input_row_stride = Int64(geometry.pitch * geometry.outputChannels)
-        pass.input_pixel_stride = Int64(geometry.outputChannels)
-        pass.weights = UnsafeRawPointer(weights)
-        pass.bias = zeros.baseAddress
-        pass.residual = accumulate ? UnsafePointer(dx) : nil
-        pass.output = dx
-        pass.output_row_stride = Int64(geometry.width * geometry.channels)
-        pass.output_pixel_stride = Int64(geometry.channels)
-        pass.width = Int32(geometry.width)
-        pass.row_end = Int32(geometry.height)
-        pass.block_end = Int32(blocks)
-        pass.output_channels = Int32(geometry.channels)
-        kernels.convolveF32(&pass)
       }
     }
   }

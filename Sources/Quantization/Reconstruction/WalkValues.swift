@@ -61,19 +61,17 @@ final class WalkValues {
   private func begin(_ network: QuantizedNetwork) throws {
     expected = SampleValues(keys: samples.keys, keyCount: samples.distinct.count, folder: folder)
     quantized = SampleValues(keys: samples.keys, keyCount: samples.distinct.count, folder: folder)
-    try loadImages(into: expected)
-    for input in [float.model.graph.inputNode(.sample), float.model.graph.inputNode(.context)].compactMap(\.self) {
-      quantized.share(input.index, of: expected)
-    }
+    for input in try loadInputs(into: expected) { quantized.share(input, of: expected) }
     try passes.runTemporal(float, into: expected)
     try passes.runTemporal(learning.simulated(network), into: quantized)
     position = 0
   }
 
   /// The images of all samples, channels-last, and the contexts where the network takes some.
-  private func loadImages(into values: SampleValues) throws {
+  /// - Returns: their nodes.
+  private func loadInputs(into values: SampleValues) throws -> [Int] {
     let graph = float.model.graph
-    guard let image = graph.inputNode(.sample) else { return }
+    guard let image = graph.inputNode(.sample) else { return [] }
     let context = graph.inputNode(.context)
     let shape = graph.imageShape
     try values.reserve(image.index, size: shape.count, shared: false)
@@ -97,5 +95,6 @@ final class WalkValues {
       }
       next += slice.range.count
     }
+    return [image.index] + (context.map { [$0.index] } ?? [])
   }
 }
