@@ -13,6 +13,7 @@ typedef struct {
   struct jpeg_error_mgr errors;
   struct jpeg_progress_mgr progress;
   jmp_buf start;
+  int status;
   char *message;
 } decoder;
 
@@ -22,6 +23,7 @@ static void fail(j_common_ptr jpeg) {
   jpeg->err->format_message(jpeg, text);
   strncpy(self->message, text, HT_JPEG_MESSAGE_SIZE - 1);
   self->message[HT_JPEG_MESSAGE_SIZE - 1] = 0;
+  if (jpeg->err->msg_code == JERR_OUT_OF_MEMORY) self->status = HT_JPEG_MEMORY;
   longjmp(self->start, 1);
 }
 
@@ -60,7 +62,7 @@ static int channels(const struct jpeg_decompress_struct *jpeg) {
 }
 
 static int read_header(decoder *self, const uint8_t *bytes, size_t count, ht_jpeg_header *header) {
-  if (setjmp(self->start)) return 1;
+  if (setjmp(self->start)) return self->status;
   begin(self, bytes, count);
   header->width = self->jpeg.image_width;
   header->height = self->jpeg.image_height;
@@ -70,7 +72,7 @@ static int read_header(decoder *self, const uint8_t *bytes, size_t count, ht_jpe
 }
 
 static int decode(decoder *self, const uint8_t *bytes, size_t count, ht_jpeg_header header, uint8_t *pixels) {
-  if (setjmp(self->start)) return 1;
+  if (setjmp(self->start)) return self->status;
   begin(self, bytes, count);
   struct jpeg_decompress_struct *jpeg = &self->jpeg;
   jpeg->out_color_space = header.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
@@ -78,7 +80,7 @@ static int decode(decoder *self, const uint8_t *bytes, size_t count, ht_jpeg_hea
   if (jpeg->output_width != header.width || jpeg->output_height != header.height ||
       jpeg->output_components != header.channels) {
     strcpy(self->message, "the decoded rows differ from what the header implies");
-    return 1;
+    return HT_JPEG_FAILED;
   }
   size_t stride = (size_t)header.width * (size_t)header.channels;
   while (jpeg->output_scanline < jpeg->output_height) {
@@ -93,6 +95,7 @@ static int decode(decoder *self, const uint8_t *bytes, size_t count, ht_jpeg_hea
 static void prepare(decoder *self, char *message) {
   memset(self, 0, sizeof *self);
   self->message = message;
+  self->status = HT_JPEG_FAILED;
   self->jpeg.err = jpeg_std_error(&self->errors);
   self->jpeg.client_data = self;
   self->errors.error_exit = fail;

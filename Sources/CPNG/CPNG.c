@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+// libpng's pointer for errors and for memory.
 static void fail(png_structp png, png_const_charp text) {
-  char *message = png_get_error_ptr(png);
-  strncpy(message, text, HT_PNG_MESSAGE_SIZE - 1);
-  message[HT_PNG_MESSAGE_SIZE - 1] = 0;
+  ht_png_outcome *outcome = png_get_error_ptr(png);
+  strncpy(outcome->message, text, HT_PNG_MESSAGE_SIZE - 1);
+  outcome->message[HT_PNG_MESSAGE_SIZE - 1] = 0;
   png_longjmp(png, 1);
 }
 
@@ -16,6 +17,23 @@ static void ignore(png_structp png, png_const_charp text) {
   (void)png;
   (void)text;
 }
+
+// Memory of libpng, of zlib below it, and of what is encoded. `old` may be NULL.
+static void *allocate(ht_png_outcome *outcome, void *old, size_t bytes) {
+  void *memory = bytes <= outcome->largest_block ? realloc(old, bytes) : NULL;
+  if (!memory) outcome->refused = bytes;
+  return memory;
+}
+
+static png_voidp give(png_structp png, png_alloc_size_t bytes) { return allocate(png_get_mem_ptr(png), NULL, bytes); }
+
+static void take_back(png_structp png, png_voidp memory) {
+  (void)png;
+  free(memory);
+}
+
+// The status of a call that failed.
+static int status(const ht_png_outcome *outcome) { return outcome->refused ? HT_PNG_MEMORY : HT_PNG_FAILED; }
 
 typedef struct {
   const uint8_t *bytes;
@@ -30,19 +48,20 @@ static void take(png_structp png, png_bytep out, size_t count) {
 }
 
 int ht_png_decode(const uint8_t *bytes, size_t count, uint32_t width, uint32_t height, int channels, int keep_16,
-                  uint8_t *pixels, char *message) {
+                  uint8_t *pixels, ht_png_outcome *outcome) {
   source from = {bytes, count, 0};
   // volatile: both are read after a longjmp.
-  png_structp volatile png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, fail, ignore);
+  png_structp volatile png =
+      png_create_read_struct_2(PNG_LIBPNG_VER_STRING, outcome, fail, ignore, outcome, give, take_back);
   png_infop volatile info = png ? png_create_info_struct(png) : NULL;
   if (!info) {
-    strcpy(message, "libpng cannot start");
+    strcpy(outcome->message, "libpng cannot start");
     png_destroy_read_struct((png_structp *)&png, NULL, NULL);
-    return 1;
+    return status(outcome);
   }
   if (setjmp(png_jmpbuf(png))) {
     png_destroy_read_struct((png_structp *)&png, (png_infop *)&info, NULL);
-    return 1;
+    return status(outcome);
   }
   png_set_read_fn(png, &from, take);
   png_set_user_limits(png, width, height);
@@ -81,7 +100,7 @@ static void put(png_structp png, png_bytep bytes, size_t count) {
   sink *to = png_get_io_ptr(png);
   if (count > to->capacity - to->count) {
     size_t capacity = 2 * to->capacity + count;
-    uint8_t *grown = realloc(to->bytes, capacity);
+    uint8_t *grown = allocate(png_get_mem_ptr(png), to->bytes, capacity);
     if (!grown) png_error(png, "out of memory");
     to->bytes = grown;
     to->capacity = capacity;
@@ -99,22 +118,25 @@ static int is_ascii(const char *text) {
 }
 
 int ht_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int channels, const ht_png_text *texts,
-                  int text_count, uint8_t **encoded, size_t *encoded_count, char *message) {
+                  int text_count, uint8_t **encoded, size_t *encoded_count, ht_png_outcome *outcome) {
   sink to = {NULL, 0, 0};
-  png_structp volatile png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, fail, ignore);
+  png_structp volatile png =
+      png_create_write_struct_2(PNG_LIBPNG_VER_STRING, outcome, fail, ignore, outcome, give, take_back);
   png_infop volatile info = png ? png_create_info_struct(png) : NULL;
-  png_textp volatile entries = calloc((size_t)text_count + 1, sizeof(png_text));
+  size_t room = ((size_t)text_count + 1) * sizeof(png_text);
+  png_textp volatile entries = allocate(outcome, NULL, room);
   if (!info || !entries) {
-    strcpy(message, "out of memory");
+    strcpy(outcome->message, "libpng cannot start");
     png_destroy_write_struct((png_structp *)&png, (png_infop *)&info);
     free(entries);
-    return 1;
+    return status(outcome);
   }
+  memset(entries, 0, room);
   if (setjmp(png_jmpbuf(png))) {
     png_destroy_write_struct((png_structp *)&png, (png_infop *)&info);
     free(entries);
     free(to.bytes);
-    return 1;
+    return status(outcome);
   }
   png_set_write_fn(png, &to, put, flush);
   png_set_IHDR(png, info, width, height, 8, channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,

@@ -81,7 +81,7 @@ import Testing
     for index in 0..<3 {
       let pixels = (0..<784).map { UInt8(truncatingIfNeeded: ($0 + index) &* 2_654_435_761 >> 13) }
       let image = PixelImage(height: 28, width: 28, channels: 1, pixels: pixels)
-      try AtomicFile.write(PNG.encode(image) + (index == 0 ? [1, 2, 3] : []), to: folder + "/\(index).png")
+      try AtomicFile.write(try PNG.encode(image) + (index == 0 ? [1, 2, 3] : []), to: folder + "/\(index).png")
       try PNG.write(image, to: folder + "/inner/\(index).png")
     }
     try AtomicFile.write("", to: folder + "/a.webp")

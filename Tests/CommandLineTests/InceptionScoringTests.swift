@@ -30,7 +30,9 @@ import Testing
       try Folder.create(temporary.file(set))
       for number in numbers { try PNG.write(images[number], to: temporary.file("\(set)/\(number).png")) }
     }
-    let members = images.enumerated().map { (name: "in/\($0.offset * 7 % 12).png", bytes: PNG.encode($0.element)) }
+    let members = try images.enumerated().map {
+      (name: "in/\($0.offset * 7 % 12).png", bytes: try PNG.encode($0.element))
+    }
     try AtomicFile.write(storedZip(members.reversed()), to: temporary.file("images.zip"))
     try NPZ.write(
       TensorArchive(tensors: [

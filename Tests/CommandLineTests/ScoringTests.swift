@@ -209,8 +209,8 @@ import Testing
       try PNG.write(png(pixels), to: temporary.file("png/\(index).png"))
     }
     // Other names, hence another order; the archive's directory is in yet another.
-    let members = images.enumerated().map {
-      (name: "set/\(($0.offset * 7) % 40).png", bytes: PNG.encode(png($0.element)))
+    let members = try images.enumerated().map {
+      (name: "set/\(($0.offset * 7) % 40).png", bytes: try PNG.encode(png($0.element)))
     }
     try AtomicFile.write(storedZip(members), to: temporary.file("images.zip"))
     try NPZ.write(

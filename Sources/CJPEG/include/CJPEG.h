@@ -1,8 +1,10 @@
-// libjpeg's decompressor behind two calls: setjmp stays inside them, and no memory of libjpeg leaves them. Both return 0, or 1
-// with the reason in `message` (NUL-terminated).
+// libjpeg's decompressor behind two calls: setjmp stays inside them, and no memory of libjpeg leaves them. Both return
+// HT_JPEG_DONE, or HT_JPEG_FAILED or, where memory cannot be had, HT_JPEG_MEMORY, with the reason in `message` (NUL-terminated).
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+
+enum { HT_JPEG_DONE = 0, HT_JPEG_FAILED = 1, HT_JPEG_MEMORY = 2 };
 
 enum {
   HT_JPEG_MESSAGE_SIZE = 256,

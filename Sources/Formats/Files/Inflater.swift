@@ -1,4 +1,5 @@
 import CZlib
+import Tensors
 
 /// Why compressed data could not be expanded; `at` is the byte of the file up to which it had been read.
 enum InflateFault: Error {
@@ -16,13 +17,18 @@ final class Inflater {
   private var used = 0
   private(set) var finished = false
 
-  init(_ source: FileStream, container: Container) {
+  /// zlib's state and its window of 32 KiB.
+  private static let memory = 40 << 10
+
+  /// - Throws: where zlib cannot have the memory that it needs.
+  init(_ source: FileStream, container: Container) throws(MemoryError) {
     self.source = source
     state = .allocate(capacity: 1)
     state.initialize(to: z_stream())
     // 15: the largest window. Negative: no wrapper. Plus 16: gzip, whose header and checksum zlib verifies.
     let bits: Int32 = container == .raw ? -15 : 15 + 16
     let status = inflateInit2_(state, bits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+    if status == Z_MEM_ERROR { throw MemoryError(refused: Self.memory, for: "expanding compressed data") }
     precondition(status == Z_OK, "zlib cannot start: \(status)")
   }
 
@@ -58,6 +64,8 @@ final class Inflater {
       case Z_OK: break
       case Z_BUF_ERROR where source.remaining == 0: throw InflateFault.truncated
       case Z_BUF_ERROR: break
+      // The window is asked for when it is first used.
+      case Z_MEM_ERROR: throw MemoryError(refused: Self.memory, for: "expanding compressed data")
       default:
         let reason = state.pointee.msg.map { String(cString: $0) } ?? "zlib status \(status)"
         throw InflateFault.damaged(reason, at: offset)

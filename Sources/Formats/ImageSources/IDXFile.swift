@@ -16,7 +16,7 @@ final class IDXReader {
     self.file = file
     let start = try file.read(at: 0, count: min(2, file.size))
     content =
-      start == [0x1f, 0x8b] ? .gzip(Inflater(FileStream(file), container: .gzip)) : .plain(FileStream(file))
+      start == [0x1f, 0x8b] ? .gzip(try Inflater(FileStream(file), container: .gzip)) : .plain(FileStream(file))
     let magic = try Self.header(content, 4, file)
     guard magic[0] == 0, magic[1] == 0 else { throw FormatError.idx(file.path, .magic(found: Array(magic[..<2]))) }
     guard magic[2] == 8 else { throw FormatError.idx(file.path, .elementType(magic[2])) }

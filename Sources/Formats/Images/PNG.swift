@@ -31,33 +31,40 @@ package enum PNG {
   }
 
   /// As `decode`, and what a score of the image should be read with.
-  static func decodeWithOrigin(
-    _ bytes: [UInt8], file: String, depth: DepthRule = .nearest, pixelLimit: Int = pixelLimit
+  /// - Parameter largestBlock: the bytes that libpng may ask for at once; of more it is told that there are none.
+  package static func decodeWithOrigin(
+    _ bytes: [UInt8], file: String, depth: DepthRule = .nearest, pixelLimit: Int = pixelLimit, largestBlock: Int = .max
   ) throws -> DecodedImage {
     do {
       let chunks = try PNGChunks(bytes, pixelLimit: pixelLimit)
-      let decoded = try image(samples(bytes, chunks, depth), header: chunks.header, channels: chunks.channels)
+      let decoded = try image(
+        samples(bytes, chunks, depth, largestBlock), header: chunks.header, channels: chunks.channels)
       return DecodedImage(
         image: decoded,
         origin: ImageOrigins(
           droppedAlphas: decoded.channels < chunks.channels ? 1 : 0, sixteenBits: chunks.header.depth == 16 ? 1 : 0,
           trailing: chunks.trailing > 0 ? 1 : 0))
-    } catch {
-      throw FormatError.png(file, error)
+    } catch let problem as PNGProblem {
+      throw FormatError.png(file, problem)
     }
   }
 
   private static func samples(
-    _ bytes: [UInt8], _ chunks: PNGChunks, _ depth: DepthRule
-  ) throws(PNGProblem) -> [UInt8] {
+    _ bytes: [UInt8], _ chunks: PNGChunks, _ depth: DepthRule, _ largestBlock: Int
+  ) throws -> [UInt8] {
     let keepsDepth = depth == .pillow && chunks.header.depth == 16
-    var message = CMessage(capacity: Int(HT_PNG_MESSAGE_SIZE))
+    var outcome = ht_png_outcome()
+    outcome.largest_block = largestBlock
     var samples = [UInt8](
       repeating: 0, count: chunks.header.width * chunks.header.height * chunks.channels * (keepsDepth ? 2 : 1))
     let status = ht_png_decode(
       bytes, bytes.count, UInt32(chunks.header.width), UInt32(chunks.header.height), Int32(chunks.channels),
-      keepsDepth ? 1 : 0, &samples, &message.characters)
-    guard status == 0 else { throw .decoding(message.text) }
+      keepsDepth ? 1 : 0, &samples, &outcome)
+    switch Int(status) {
+    case HT_PNG_DONE: break
+    case HT_PNG_MEMORY: throw MemoryError(refused: outcome.refused, for: "decoding a PNG image")
+    default: throw PNGProblem.decoding(outcome.text)
+    }
     guard keepsDepth else { return samples }
     // Big-endian pairs of bytes.
     let clips = chunks.header.colour == .grey && chunks.channels == 1
@@ -90,7 +97,10 @@ package enum PNG {
   /// The PNG file of `image`: the same bytes for the same image and texts (and the same versions of libpng and zlib).
   /// - Parameter texts: keys of 1 to 79 ASCII characters, each once, and values without NUL.
   /// - Precondition: 1 or 3 channels, and sides within `sideLimit`.
-  package static func encode(_ image: PixelImage, texts: [(key: String, value: String)] = []) -> [UInt8] {
+  /// - Throws: where libpng cannot have the memory that it needs.
+  package static func encode(
+    _ image: PixelImage, texts: [(key: String, value: String)] = [], largestBlock: Int = .max
+  ) throws(MemoryError) -> [UInt8] {
     precondition(channelCounts.contains(image.channels), "an image of \(image.shape) is no PNG")
     let entries = texts.map { ht_png_text(key: strdup($0.key), value: strdup($0.value)) }
     defer {
@@ -99,14 +109,19 @@ package enum PNG {
         free(UnsafeMutablePointer(mutating: entry.value))
       }
     }
-    var message = CMessage(capacity: Int(HT_PNG_MESSAGE_SIZE))
+    var outcome = ht_png_outcome()
+    outcome.largest_block = largestBlock
     var encoded: UnsafeMutablePointer<UInt8>?
     var count = 0
-    let status = ht_png_encode(
-      image.pixels, UInt32(image.width), UInt32(image.height), Int32(image.channels), entries, Int32(entries.count),
-      &encoded, &count, &message.characters)
+    let status = Int(
+      ht_png_encode(
+        image.pixels, UInt32(image.width), UInt32(image.height), Int32(image.channels), entries, Int32(entries.count),
+        &encoded, &count, &outcome))
     defer { free(encoded) }
-    precondition(status == 0, "libpng cannot encode a checked image: \(message.text)")
+    if status == HT_PNG_MEMORY {
+      throw MemoryError(refused: outcome.refused, for: "encoding a PNG image")
+    }
+    precondition(status == HT_PNG_DONE, "libpng cannot encode a checked image: \(outcome.text)")
     return Array(UnsafeBufferPointer(start: encoded, count: count))
   }
 
@@ -115,7 +130,7 @@ package enum PNG {
     guard max(image.width, image.height) <= sideLimit else {
       throw FormatError.png(path, .sides(width: image.width, height: image.height, limit: sideLimit))
     }
-    try AtomicFile.write(encode(image, texts: texts), to: path)
+    try AtomicFile.write(try encode(image, texts: texts), to: path)
   }
 
   /// The uncompressed text chunks of a file (tEXt, iTXt) by key. Compressed ones are passed over: nothing here writes them.
@@ -159,5 +174,12 @@ package enum PNG {
   /// ISO 8859-1, whose bytes are the first 256 scalars.
   private static func latin1(_ bytes: ArraySlice<UInt8>) -> String {
     String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+  }
+}
+
+extension ht_png_outcome {
+  /// libpng's words.
+  fileprivate var text: String {
+    withUnsafeBytes(of: message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }
 }

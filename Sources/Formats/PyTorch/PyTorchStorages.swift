@@ -34,7 +34,7 @@ struct PyTorchStorages: Sendable {
 
   /// Deflated data can only be read from its start.
   private func inflated(_ member: ZipArchive.Member, _ range: Range<Int>) throws -> [UInt8] {
-    let stream = ZipMemberStream(member, in: file)
+    let stream = try ZipMemberStream(member, in: file)
     func skip(_ count: Int) throws {
       var left = count
       while left > 0 {

@@ -1,3 +1,5 @@
+import Tensors
+
 /// A ZIP file's members, checked as a whole at opening: the directory agrees with each member's own header, members do not
 /// overlap, and names, methods and flags are ones that every reader understands the same way.
 struct ZipArchive: Sendable {
@@ -56,7 +58,7 @@ struct ZipArchive: Sendable {
   }
 
   /// The content of `member`.
-  func stream(_ member: Member) -> ZipMemberStream { ZipMemberStream(member, in: file) }
+  func stream(_ member: Member) throws(MemoryError) -> ZipMemberStream { try ZipMemberStream(member, in: file) }
 }
 
 /// One entry of the directory, not yet compared with the member's own header.

@@ -1,3 +1,5 @@
+import Tensors
+
 /// The content of one member, expanded as it is read; its length and checksum are verified with the last byte.
 final class ZipMemberStream: ByteStream {
   private let member: ZipArchive.Member
@@ -7,11 +9,11 @@ final class ZipMemberStream: ByteStream {
   private var checksum: UInt32 = 0
   private(set) var remaining: Int
 
-  init(_ member: ZipArchive.Member, in file: InputFile) {
+  init(_ member: ZipArchive.Member, in file: InputFile) throws(MemoryError) {
     self.member = member
     self.file = file
     source = FileStream(file, range: member.dataOffset..<(member.dataOffset + member.compressedSize))
-    inflater = member.deflated ? Inflater(source, container: .raw) : nil
+    inflater = member.deflated ? try Inflater(source, container: .raw) : nil
     remaining = member.size
   }
 

@@ -93,7 +93,8 @@ package struct ScoreCommand: Sendable {
     document.scores = report.scores
     document.notes = report.warnings
     if let images = StoredImages(in: generated) {
-      document.galleries = GalleryMaker.gallery(fileName(of: generated), models: [("image", images)]).map { [$0] } ?? []
+      document.galleries =
+        try GalleryMaker.gallery(fileName(of: generated), models: [("image", images)]).map { [$0] } ?? []
     }
     document.provenance = [
       .init(

@@ -17,7 +17,7 @@ import Testing
     try ImageSources.open(Fixtures.path("archives/" + name))
   }
 
-  private static let image = PNG.encode(PixelImage(height: 1, width: 1, channels: 1, pixels: [7]))
+  private static let image = try! PNG.encode(PixelImage(height: 1, width: 1, channels: 1, pixels: [7]))
 
   private func open(
     _ members: [(name: String, bytes: [UInt8])], recursive: Bool = false

@@ -112,8 +112,8 @@ import Testing
   /// A ZIP file of a folder holds the folder's images, in the folder's order.
   @Test func zipFilesAreReadAsTheirFolders() throws {
     try withTemporaryFolder { folder in
-      func member(_ name: String, _ level: Int) -> (name: String, bytes: [UInt8]) {
-        (name, PNG.encode(Self.image(level)))
+      func member(_ name: String, _ level: Int) throws -> (name: String, bytes: [UInt8]) {
+        (name, try PNG.encode(Self.image(level)))
       }
       func open(_ members: [(name: String, bytes: [UInt8])], recursive: Bool = false) throws -> any ImageSource {
         try AtomicFile.write(storedZip(members), to: folder + "/set")
@@ -299,7 +299,7 @@ import Testing
   @Test func whatIsNoSetOfImagesIsNamed() throws {
     try withTemporaryFolder { folder in
       for (bytes, found) in [
-        (PNG.encode(Self.image(1)), "a PNG image"), ([], "an empty file"),
+        (try PNG.encode(Self.image(1)), "a PNG image"), ([], "an empty file"),
         ([0xff, 0xd8, 0xff, 0xe0], "a JPEG image"),
         (Array("hello world".utf8), "a file that starts with bytes 68 65 6c 6c 6f 20 77 6f"),
       ] {

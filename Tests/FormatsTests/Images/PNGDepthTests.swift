@@ -32,7 +32,7 @@ import Testing
   @Test func bytesBehindTheEndArePassedOverAndCounted() throws {
     try withTemporaryFolder { folder in
       let image = PixelImage(height: 2, width: 2, channels: 1, pixels: [1, 2, 3, 4])
-      try AtomicFile.write(PNG.encode(image) + [UInt8](repeating: 9, count: 20), to: folder + "/a.png")
+      try AtomicFile.write(try PNG.encode(image) + [UInt8](repeating: 9, count: 20), to: folder + "/a.png")
       try ImageSources.open(folder).forEachBatch(of: 1) { batch in
         #expect(batch.pixels == image.pixels && batch.origins == ImageOrigins(trailing: 1))
       }

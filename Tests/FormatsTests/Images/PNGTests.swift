@@ -33,18 +33,48 @@ import Testing
   func roundTrip(_ height: Int, _ width: Int, _ channels: Int) throws {
     let image = Self.pattern(height: height, width: width, channels: channels)
     let texts = [("index", "123456"), ("seed", "18446744073709551615"), ("label", "sandále ✓")]
-    let bytes = PNG.encode(image, texts: texts)
+    let bytes = try PNG.encode(image, texts: texts)
     #expect(try PNG.decode(bytes, file: "a.png") == image)
     #expect(
       try PNG.texts(of: bytes, file: "a.png") == [
         "index": "123456", "seed": "18446744073709551615", "label": "sandále ✓",
       ])
-    #expect(PNG.encode(image, texts: texts) == bytes)
+    #expect(try PNG.encode(image, texts: texts) == bytes)
     #expect(try PNG.texts(of: PNG.encode(image), file: "a.png") == [:])
   }
 
+  /// libpng is refused one piece of memory after the other, the smallest first: each time that is said, until nothing is refused.
+  @Test func memoryThatIsRefusedIsNamed() throws {
+    let image = Self.pattern(height: 40, width: 50, channels: 3)
+    let bytes = try PNG.encode(image)
+    func pieces(_ what: String, _ body: (_ largestBlock: Int) throws -> Void) throws -> [Int] {
+      var pieces: [Int] = []
+      while true {
+        do {
+          try body(pieces.last ?? 0)
+          return pieces
+        } catch let error as MemoryError {
+          #expect(error.id == "E-MEMORY" && error.exit == .resource && error.what == what)
+          try #require(error.needed > pieces.last ?? 0)
+          pieces.append(error.needed)
+        }
+      }
+    }
+    // libpng's own structure, zlib's state and window.
+    let encoding = try pieces("encoding a PNG image") { largest in
+      let again = try PNG.encode(image, largestBlock: largest)
+      #expect(again == bytes)
+    }
+    #expect(encoding.count >= 3 && encoding.contains { $0 >= 1 << 15 })
+    let decoding = try pieces("decoding a PNG image") { largest in
+      let decoded = try PNG.decodeWithOrigin(bytes, file: "a.png", largestBlock: largest).image
+      #expect(decoded == image)
+    }
+    #expect(decoding.count >= 3)
+  }
+
   @Test func theLimitOnPixelsIsCheckedBeforeDecoding() throws {
-    let bytes = PNG.encode(Self.pattern(height: 4, width: 5, channels: 1))
+    let bytes = try PNG.encode(Self.pattern(height: 4, width: 5, channels: 1))
     #expect(throws: FormatError.png("a.png", .pixels(width: 5, height: 4, limit: 19))) {
       try PNG.decode(bytes, file: "a.png", pixelLimit: 19)
     }
@@ -52,7 +82,7 @@ import Testing
   }
 
   @Test func aDamagedByteIsNamedByChunkAndOffset() throws {
-    var bytes = PNG.encode(Self.pattern(height: 8, width: 8, channels: 3))
+    var bytes = try PNG.encode(Self.pattern(height: 8, width: 8, channels: 3))
     bytes[45] ^= 1
     #expect(
       thrownError { _ = try PNG.decode(bytes, file: "images/000012/012345.png") }.map { "\($0)" }

@@ -15,7 +15,10 @@ struct GalleryMaker {
 
   /// - Parameter models: by name, the one that others are compared with first.
   /// - Returns: nil where there is nothing to show.
-  static func gallery(_ title: String, models: [(name: String, images: StoredImages)]) -> ReportDocument.Gallery? {
+  /// - Throws: where a picture cannot be encoded for want of memory.
+  static func gallery(
+    _ title: String, models: [(name: String, images: StoredImages)]
+  ) throws(MemoryError) -> ReportDocument.Gallery? {
     guard let first = models.first else { return nil }
     var found: [(index: Int, images: [PixelImage], similarity: Double)] = []
     for index in first.images.first(models.count == 1 ? alone : examined) {
@@ -29,11 +32,11 @@ struct GalleryMaker {
     let area = shape.height * shape.width * (2 * models.count - 1)
     let count = min(models.count == 1 ? alone : mostRows, max(pixelLimit / area, 1))
     let ordered = found.sorted { ($0.similarity, $0.index) < ($1.similarity, $1.index) }.prefix(count)
-    let rows = ordered.map { entry in
+    let rows = try ordered.map { entry throws(MemoryError) in
       ReportDocument.Gallery.Row(
         image: entry.index,
-        cells: entry.images.enumerated().map { position, image in
-          position == 0 ? .init(png: base64(image)) : cell(image, beside: entry.images[0])
+        cells: try entry.images.enumerated().map { position, image throws(MemoryError) in
+          position == 0 ? .init(png: try base64(image)) : try cell(image, beside: entry.images[0])
         })
     }
     return .init(
@@ -44,10 +47,12 @@ struct GalleryMaker {
     StructuralSimilarity.mean(reference: a.pixels, other: b.pixels, shape: a.shape)
   }
 
-  private static func cell(_ image: PixelImage, beside reference: PixelImage) -> ReportDocument.Gallery.Cell {
+  private static func cell(_ image: PixelImage, beside reference: PixelImage) throws(MemoryError)
+    -> ReportDocument.Gallery.Cell
+  {
     let error = try? SignalToNoise.perImage(reference: reference.pixels, other: image.pixels, shape: image.shape)
     return .init(
-      png: base64(image), difference: base64(difference(of: image, from: reference)),
+      png: try base64(image), difference: try base64(difference(of: image, from: reference)),
       psnr: error?.first?.peakRatio(peak: 255).number, ssim: similarity(reference, image))
   }
 
@@ -64,5 +69,7 @@ struct GalleryMaker {
   }
 
   /// A PNG as pages and data files hold it.
-  static func base64(_ image: PixelImage) -> String { Data(PNG.encode(image)).base64EncodedString() }
+  static func base64(_ image: PixelImage) throws(MemoryError) -> String {
+    Data(try PNG.encode(image)).base64EncodedString()
+  }
 }

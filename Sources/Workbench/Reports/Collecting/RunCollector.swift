@@ -91,31 +91,31 @@ struct RunCollector {
     guard case .string(let command)? = record["identity"]?["command"] else {
       throw RunError.damaged(path: joined(path, RunFolder.recordName), reason: "it names no command")
     }
-    let own = own ?? (try? JSON.read(joined(path, "report.json"), limit: 256 << 20)) ?? [:]
+    let own = own ?? (try? JSON.read(joined(path, "report.json"), limit: ReportFile.sizeLimit)) ?? [:]
     let float = record["identity"]?["configuration"]?["model"]?.text
     var run = Run(title: fileName(of: path), command: command, provenance: Self.provenance(record, path))
     switch command {
-    case "compare": addComparison(own, path, to: &run)
-    case "ablate": addRows(own, float, path, to: &run)
-    case "demo": return (own["parts"]?.items ?? []).map { part($0, of: run, path) }
+    case "compare": try addComparison(own, path, to: &run)
+    case "ablate": try addRows(own, float, path, to: &run)
+    case "demo": return try (own["parts"]?.items ?? []).map { try part($0, of: run, path) }
     default:
       guard let images = StoredImages(in: path) else {
         throw ReportError.notReportable(path: path, found: "its command, \(printable(command)), left no images")
       }
-      run.gallery = GalleryMaker.gallery(run.title, models: [("image", images)])
+      run.gallery = try GalleryMaker.gallery(run.title, models: [("image", images)])
     }
     if let scores = ReportFile.read(joined(path, ScoreCommand.dataName)) { run.scores = scores.scores }
     run.notes += own["notes"]?.texts ?? []
     return [run]
   }
 
-  private func part(_ own: ConfigurationValue, of run: Run, _ path: String) -> Run {
+  private func part(_ own: ConfigurationValue, of run: Run, _ path: String) throws(MemoryError) -> Run {
     var part = run
-    addRows(own, nil, own["subfolder"]?.text.map { joined(path, $0) } ?? path, to: &part)
+    try addRows(own, nil, own["subfolder"]?.text.map { joined(path, $0) } ?? path, to: &part)
     return part
   }
 
-  private func addComparison(_ own: ConfigurationValue, _ path: String, to run: inout Run) {
+  private func addComparison(_ own: ConfigurationValue, _ path: String, to run: inout Run) throws(MemoryError) {
     let names = [own["float"]?.text ?? "float", own["quantized"]?.text ?? "quantized"]
     var float = ReportVariant(name: names[0], title: names[0], isQuantized: false)
     float.digest = own["float_digest"]?.text
@@ -138,12 +138,14 @@ struct RunCollector {
       artefact.map { member(other, at: $0, &run.notes) }
         ?? Member(variant: other),
     ]
-    run.gallery = gallery(
+    run.gallery = try gallery(
       run.title, [("float", joined(path, "float")), (names[1], joined(path, "quantized"))])
   }
 
   /// - Parameter float: digest of the float model.
-  private func addRows(_ own: ConfigurationValue, _ float: String?, _ path: String, to run: inout Run) {
+  private func addRows(
+    _ own: ConfigurationValue, _ float: String?, _ path: String, to run: inout Run
+  ) throws(MemoryError) {
     let metric = own["metric"]?.text
     if let model = own["model"]?.text { run.title = run.command == "demo" ? model : "\(model): recipes compared" }
     var folders: [(String, String)] = []
@@ -176,7 +178,7 @@ struct RunCollector {
       addSteps(to: &found, journal: joined(path, "\(name).steps.jsonl"))
       run.members.append(found)
     }
-    run.gallery = gallery(run.title, folders)
+    run.gallery = try gallery(run.title, folders)
   }
 
   /// Reads what was measured of an artefact step by step.
@@ -189,9 +191,11 @@ struct RunCollector {
     if member.timesteps.count == member.variant.stepDecibels.count { member.variant.timesteps = member.timesteps }
   }
 
-  private func gallery(_ title: String, _ folders: [(name: String, path: String)]) -> ReportDocument.Gallery? {
+  private func gallery(
+    _ title: String, _ folders: [(name: String, path: String)]
+  ) throws(MemoryError) -> ReportDocument.Gallery? {
     let models = folders.compactMap { entry in StoredImages(in: entry.path).map { (entry.name, $0) } }
-    return models.count == folders.count ? GalleryMaker.gallery(title, models: models) : nil
+    return models.count == folders.count ? try GalleryMaker.gallery(title, models: models) : nil
   }
 
   private static func provenance(_ record: ConfigurationValue, _ path: String) -> ReportDocument.Provenance {

@@ -23,7 +23,7 @@ struct StripMaker {
         guard steps.contains(state.step.index) else { continue }
         let picture = try picture(of: state.clean, entry.sampler)
         shape = picture.shape
-        frames.append(GalleryMaker.base64(picture))
+        frames.append(try GalleryMaker.base64(picture))
       }
       rows.append(.init(model: entry.name, frames: frames))
       progress.update(Double(position + 1))
