@@ -51,7 +51,7 @@ import TestSupport
   private static func run(_ reader: FuzzReader, _ options: [String]) throws {
     // Long inputs reach little that short ones do not and take most of the time: seeds may double, deep nesting has room.
     let longest = try max(
-      1 << 14, 2 * (reader.seeds.map(\.count).max() ?? 0), found(by: reader).map(\.input.count).max() ?? 0)
+      1 << 12, 2 * (reader.seeds.map(\.count).max() ?? 0), found(by: reader).map(\.input.count).max() ?? 0)
     let arguments = [CommandLine.arguments[0], "-max_len=\(longest)"] + options
     var strings: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     var count = CInt(strings.count)

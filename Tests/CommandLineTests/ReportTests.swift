@@ -198,6 +198,18 @@ import Workbench
     // The run's own page has the scores, too.
     #expect(try halftone.run("report", out).status == 0)
     #expect(try report(out + "/report.json").scores == document.scores)
+    // Figures that cannot be read are neither left out nor written over.
+    for name in ["score.json", "report.json"] {
+      let damaged = Data("{\"report\": ".utf8)
+      let whole = try Data(contentsOf: URL(fileURLWithPath: out + "/" + name))
+      try damaged.write(to: URL(fileURLWithPath: out + "/" + name))
+      let refused = try halftone.run("report", out)
+      #expect(refused.status == 3)
+      #expect(refused.errors.hasPrefix("error[E-JSON-SYNTAX]: \(out)/\(name): line 1, column 12"), "\(refused.errors)")
+      #expect(try Data(contentsOf: URL(fileURLWithPath: out + "/" + name)) == damaged)
+      try whole.write(to: URL(fileURLWithPath: out + "/" + name))
+    }
+    #expect(try halftone.run("report", out).status == 0)
   }
 
   @Test func whatCannotBeReportedIsRefused() throws {

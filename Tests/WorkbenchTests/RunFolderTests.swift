@@ -122,6 +122,10 @@ import Workbench
     #expect(throws: RunError.damaged(path: record.path, reason: "it lacks the keys schema and identity")) {
       try open(path)
     }
+    // What the system says of the file is no word about its content.
+    try FileManager.default.removeItem(at: record)
+    try FileManager.default.createDirectory(at: record, withIntermediateDirectories: false)
+    #expect(throws: FormatError.file(record.path, .notRegular(found: "a folder"))) { try open(path) }
   }
 
   @Test func leftoversOfKilledWritersAreRemoved() throws {

@@ -29,6 +29,10 @@ package struct ReportCommand: Sendable {
     guard let page = out ?? (runs.count == 1 ? ReportBuilder.page(of: runs[0]) : nil) else {
       throw ReportError.needsOut
     }
+    // A page without the figures of a file that cannot be read would look whole, and the file would be written over.
+    for path in [ReportFile.dataPath(of: page)] + runs.flatMap(ReportBuilder.data) where Folder.kind(of: path) != nil {
+      _ = try JSON.read(path, limit: ReportFile.sizeLimit)
+    }
     let floats = try model.map { [try session.open($0, modelOptions)] } ?? []
     let builder = ReportBuilder(session, compute: try Compute(threads: threads, batch: batch), floats: floats)
     for run in runs { try builder.add(run) }

@@ -36,6 +36,12 @@ final class ReportBuilder {
     }
   }
 
+  /// The files with figures that a report of `path` is made from, besides the run's record.
+  static func data(of path: String) -> [String] {
+    Folder.kind(of: path) == .folder
+      ? ["report.json", ScoreCommand.dataName].map { joined(path, $0) } : [ReportFile.dataPath(of: page(of: path))]
+  }
+
   /// Where the report of one run or model stands.
   static func page(of path: String) -> String {
     if Folder.kind(of: path) == .folder { return joined(path, "report.html") }

@@ -86,7 +86,9 @@ package final class RunFolder {
   package static func record(in folder: String) throws -> ConfigurationValue {
     let record = joined(folder, recordName)
     let value: ConfigurationValue
-    do { value = try JSON.read(record) } catch let error as FormatError {
+    do { value = try JSON.read(record) } catch FormatError.file(let path, let problem) {
+      throw FormatError.file(path, problem)
+    } catch let error as FormatError {
       throw RunError.damaged(path: record, reason: error.message)
     }
     guard case .integer(let found)? = value["schema"], case .map? = value["identity"] else {
