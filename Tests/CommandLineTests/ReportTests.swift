@@ -210,6 +210,14 @@ import Workbench
       try whole.write(to: URL(fileURLWithPath: out + "/" + name))
     }
     #expect(try halftone.run("report", out).status == 0)
+    // An image that cannot be read is said to be missing from the page.
+    #expect(try report(out + "/report.json").notes == [])
+    try Data("no image".utf8).write(to: URL(fileURLWithPath: out + "/images/000000/000002.png"))
+    #expect(try halftone.run("report", out).status == 0)
+    let damagedPage = try report(out + "/report.json")
+    #expect(damagedPage.galleries[0].rows.map(\.image) == [0, 1, 3])
+    #expect(
+      damagedPage.notes == ["1 of the first 4 images of run are not shown, image 2 among them: they cannot be read"])
   }
 
   @Test func whatCannotBeReportedIsRefused() throws {

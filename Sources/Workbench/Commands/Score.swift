@@ -94,7 +94,9 @@ package struct ScoreCommand: Sendable {
     document.notes = report.warnings
     if let images = StoredImages(in: generated) {
       document.galleries =
-        try GalleryMaker.gallery(fileName(of: generated), models: [("image", images)]).map { [$0] } ?? []
+        try GalleryMaker.gallery(fileName(of: generated), models: [("image", images)], notes: &document.notes).map {
+          [$0]
+        } ?? []
     }
     document.provenance = [
       .init(

@@ -13,20 +13,30 @@ struct GalleryMaker {
   /// What differences are multiplied with before they are shown.
   static let amplification = 4.0
 
-  /// - Parameter models: by name, the one that others are compared with first.
+  /// - Parameters: models: by name, the one that others are compared with first; notes: gets a sentence about images that cannot be shown.
   /// - Returns: nil where there is nothing to show.
   /// - Throws: where a picture cannot be encoded for want of memory.
   static func gallery(
-    _ title: String, models: [(name: String, images: StoredImages)]
+    _ title: String, models: [(name: String, images: StoredImages)], notes: inout [String]
   ) throws(MemoryError) -> ReportDocument.Gallery? {
     guard let first = models.first else { return nil }
     var found: [(index: Int, images: [PixelImage], similarity: Double)] = []
-    for index in first.images.first(models.count == 1 ? alone : examined) {
+    let indices = first.images.first(models.count == 1 ? alone : examined)
+    var absent: [Int] = []
+    for index in indices {
       let images = models.compactMap { $0.images.read(index) }
-      guard images.count == models.count, images.allSatisfy({ $0.shape == images[0].shape }) else { continue }
+      guard images.count == models.count, images.allSatisfy({ $0.shape == images[0].shape }) else {
+        absent.append(index)
+        continue
+      }
       if let known = found.first, known.images[0].shape != images[0].shape { continue }
       let similarity = images.dropFirst().map { Self.similarity(images[0], $0) }.min() ?? 1
       found.append((index, images, similarity))
+    }
+    if let example = absent.first {
+      notes.append(
+        "\(absent.count) of the first \(indices.count) images of \(title) are not shown, image \(example) among them: "
+          + (models.count == 1 ? "they cannot be read" : "not every model has them, whole and of one size"))
     }
     guard let shape = found.first?.images[0].shape else { return nil }
     let area = shape.height * shape.width * (2 * models.count - 1)

@@ -102,7 +102,7 @@ struct RunCollector {
       guard let images = StoredImages(in: path) else {
         throw ReportError.notReportable(path: path, found: "its command, \(printable(command)), left no images")
       }
-      run.gallery = try GalleryMaker.gallery(run.title, models: [("image", images)])
+      run.gallery = try GalleryMaker.gallery(run.title, models: [("image", images)], notes: &run.notes)
     }
     if let scores = ReportFile.read(joined(path, ScoreCommand.dataName)) { run.scores = scores.scores }
     run.notes += own["notes"]?.texts ?? []
@@ -139,7 +139,7 @@ struct RunCollector {
         ?? Member(variant: other),
     ]
     run.gallery = try gallery(
-      run.title, [("float", joined(path, "float")), (names[1], joined(path, "quantized"))])
+      run.title, [("float", joined(path, "float")), (names[1], joined(path, "quantized"))], &run.notes)
   }
 
   /// - Parameter float: digest of the float model.
@@ -178,7 +178,7 @@ struct RunCollector {
       addSteps(to: &found, journal: joined(path, "\(name).steps.jsonl"))
       run.members.append(found)
     }
-    run.gallery = try gallery(run.title, folders)
+    run.gallery = try gallery(run.title, folders, &run.notes)
   }
 
   /// Reads what was measured of an artefact step by step.
@@ -192,10 +192,10 @@ struct RunCollector {
   }
 
   private func gallery(
-    _ title: String, _ folders: [(name: String, path: String)]
+    _ title: String, _ folders: [(name: String, path: String)], _ notes: inout [String]
   ) throws(MemoryError) -> ReportDocument.Gallery? {
     let models = folders.compactMap { entry in StoredImages(in: entry.path).map { (entry.name, $0) } }
-    return models.count == folders.count ? try GalleryMaker.gallery(title, models: models) : nil
+    return models.count == folders.count ? try GalleryMaker.gallery(title, models: models, notes: &notes) : nil
   }
 
   private static func provenance(_ record: ConfigurationValue, _ path: String) -> ReportDocument.Provenance {
