@@ -49,7 +49,7 @@ import Workbench
       // The parser's full message is "Error: …", then usage, then where help is.
       let lines = Halftone.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
       let rest = lines.drop { !$0.hasPrefix("Usage:") }.map { $0.trimmingCharacters(in: .whitespaces) }
-      Console.standardError("error[E-USAGE]: \(Halftone.message(for: error))\n")
+      Console.standardError("error[E-USAGE]: \(ExpectedValues.completed(Halftone.message(for: error)))\n")
       if !rest.isEmpty { Console.standardError("hint: " + rest.joined(separator: "\n  ") + "\n") }
       return .usage
     default:

@@ -132,4 +132,103 @@ import Testing
         """))
     #expect(FileManager.default.fileExists(atPath: run + ".slurm.sh"))
   }
+
+  @Test(arguments: [
+    ("", "error[E-USAGE]: --out: expected the name of a folder\n", Int32(2)),
+    (
+      "..", "error[E-USAGE]: --file: expected, since --out .. says no name that a file beside the folder could have\n",
+      2
+    ),
+    ("file", "error[E-IO-NOTFOLDER]: file: expected a folder, found a file\n", 3),
+  ])
+  func foldersThatNoRunCanHaveAreRefused(_ out: String, _ error: String, _ status: Int32) throws {
+    let temporary = try TemporaryFolder()
+    try Data().write(to: URL(fileURLWithPath: temporary.file("file")))
+    var launcher = halftone
+    launcher.workingDirectory = temporary.url
+    let refused = try launcher.run(
+      ["cluster", "local", "--count", "150", "--shards", "3", "--time", "1h", "--memory", "512", "--out", out, "--"]
+        + Self.sample)
+    #expect(refused.status == status && refused.errors.hasPrefix(error), "\(refused.errors)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == ["file"])
+  }
+
+  @Test func namesThatLookLikeOptionsOrEndInSlashesAreNames() throws {
+    let temporary = try TemporaryFolder()
+    var launcher = halftone
+    launcher.workingDirectory = temporary.url
+    let limits = ["--time", "1h", "--memory", "512"]
+    let dashed = try launcher.run(
+      ["cluster", "local", "--count", "3", "--shards", "1", "--out=-run", "--submit"] + limits + ["--"] + Self.sample)
+    #expect(dashed.status == 0, "\(dashed.errors)")
+    #expect(FileManager.default.fileExists(atPath: temporary.file("-run/images/000000/000002.png")))
+    let long = String(repeating: "a", count: 40) + "-b"
+    let slashed = try launcher.run(
+      [
+        "cluster", "kubernetes", "--count", "3", "--shards", "1", "--out", "\(long)//", "--image", "i",
+        "--volume-claim", "c",
+      ]
+        + limits + ["--"] + Self.sample)
+    #expect(slashed.status == 0, "\(slashed.errors)")
+    let manifest = try YAML.read(temporary.file(long + ".job.yaml"))
+    #expect(manifest["metadata"]?["name"] == .string("halftone-" + String(repeating: "a", count: 40)))
+    let twice = try launcher.run(
+      ["cluster", "local", "--count", "3", "--shards", "1", "--out", "r"] + limits + ["--"] + Self.sample + ["--", "x"])
+    #expect(twice.status == 2 && twice.errors.hasPrefix("error[E-USAGE]: -- stands once: "))
+  }
+
+  @Test func whatCannotBeStartedIsNamed() throws {
+    let temporary = try TemporaryFolder()
+    let sbatch = temporary.file("sbatch")
+    try "#!/no/such/interpreter\n".write(toFile: sbatch, atomically: false, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: sbatch)
+    let failed = try halftone.start(
+      [
+        "cluster", "slurm", "--count", "150", "--shards", "2", "--out", temporary.file("run"), "--time", "1h",
+        "--memory",
+        "512", "--submit", "--",
+      ] + Self.sample, environment: ["PATH": temporary.path]
+    ).wait()
+    #expect(failed.status == 5)
+    #expect(
+      failed.errors.contains("error[E-CLUSTER-SUBMIT]: \(sbatch) cannot be started: No such file or directory\n"),
+      "\(failed.errors)")
+  }
+
+  /// The script hears of it, its shards stop at a safe point, and nobody draws on behind the command's back.
+  @Test func aSubmittedScriptStopsWithItsCommand() throws {
+    let temporary = try TemporaryFolder()
+    let run = temporary.file("run")
+    let command = [
+      "cluster", "local", "--count", "6400", "--shards", "2", "--time", "1h", "--memory", "512", "--out", run,
+    ]
+    let running = try halftone.start(command + ["--submit", "--", "fashion-mnist-ddpm", "--sampler", "ddim-50"])
+    try running.waitUntil { FileManager.default.fileExists(atPath: run + "/images/000000") }
+    running.signal(SIGTERM)
+    let stopped = running.wait()
+    #expect(stopped.status == 143, "\(stopped.errors)")
+    #expect(
+      stopped.errors.contains(
+        "stopped[SIGTERM]: the images that are in \(run) are done and safe\nhint: the same command"))
+    func drawn() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: run + "/images/000000").count }
+    let count = try drawn()
+    usleep(1_500_000)
+    #expect(try drawn() == count)
+  }
+
+  @Test func watchingEndsWithItsReader() throws {
+    let temporary = try TemporaryFolder()
+    let pipe = Pipe()
+    let watching = try halftone.start(
+      ["cluster", "watch", temporary.file("run"), "--count", "64", "--shards", "1", "--interval", "1"],
+      output: pipe.fileHandleForWriting)
+    try pipe.fileHandleForWriting.close()
+    #expect(try #require(try pipe.fileHandleForReading.read(upToCount: 100)).starts(with: Data("| shard".utf8)))
+    try pipe.fileHandleForReading.close()
+    #expect(watching.wait().status == 0)
+    let file = temporary.file("file")
+    try Data().write(to: URL(fileURLWithPath: file))
+    let refused = try halftone.run("cluster", "watch", file, "--count", "64", "--shards", "1", "--once")
+    #expect(refused.status == 3 && refused.errors.hasPrefix("error[E-IO-NOTFOLDER]: \(file): expected a folder"))
+  }
 }

@@ -67,6 +67,8 @@ import Workbench
     let found = metadata(model)
     #expect(found["halftone.form"] == "float" && found["halftone.component"] == "denoiser")
     #expect(found["halftone.process"]?.contains("\"beta_schedule\"") == true)
+    let over = try halftone.run("export", out, "--format", "onnx", "--out", out)
+    #expect(over.status == 2 && over.errors.hasPrefix("error[E-OUT-INPUT]: \(out) is both input and output\n"))
     // Equal bytes every time.
     let again = temporary.file("again.onnx")
     #expect(try halftone.run("export", float, "--format", "onnx", "--out", again, "-q").status == 0)

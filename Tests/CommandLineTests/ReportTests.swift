@@ -198,6 +198,8 @@ import Workbench
     // The run's own page has the scores, too.
     #expect(try halftone.run("report", out).status == 0)
     #expect(try report(out + "/report.json").scores == document.scores)
+    let over = try halftone.run("report", out, "--out", out + "/run.json")
+    #expect(over.status == 2 && over.errors.contains("E-OUT-INPUT]: \(out)/run.json is the record of a run"))
     // Figures that cannot be read are neither left out nor written over.
     for name in ["score.json", "report.json"] {
       let damaged = Data("{\"report\": ".utf8)

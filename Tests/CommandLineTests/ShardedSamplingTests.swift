@@ -3,6 +3,7 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
+import Workbench
 
 /// One run drawn by several processes: the images of one process, whatever happens to them.
 @Suite(.serialized) struct ShardedSamplingTests {
@@ -133,10 +134,71 @@ import Testing
         "  damaged: image 3 in \(a): \(file(a, 3)): not a PNG image",
         "  changed: image 5 in \(a) is not what its unit's record says",
         "  contradictory: image 5 differs between \(a) and \(b)",
-        "hint: the command of the shards draws what is missing or damaged, with the same or another number of shards; --count "
-          + "and --indices say which images are expected",
+        "hint: the command of the shards draws what is missing, damaged or changed, with the same or another number of shards; "
+          + "what is unexpected is yours to move away; --count and --indices say which images are expected",
       ])
     #expect(!FileManager.default.fileExists(atPath: temporary.file("all")))
+  }
+
+  /// An image and a record that are whole and contradict each other: whichever changed, the shard draws the image and says what it is.
+  @Test func whatAShardFindsChangedItDrawsAgain() throws {
+    let temporary = try TemporaryFolder()
+    let folder = temporary.file("run")
+    #expect(try halftone.run(sample(folder, "--shard", "0/1")).status == 0)
+    let file = { (image: Int) in "\(folder)/images/000000/\(String(format: "%06d", image)).png" }
+    let texts = try PNG.texts(file(5)).map { (key: $0.key, value: $0.value) }
+    try PNG.write(PNG.read(file(6)), texts: texts, to: file(5))
+    let record = URL(fileURLWithPath: folder + "/units/000001.json")
+    let digest = try #require(try UnitRecord.read(1, inRun: folder)?.digest(of: 67))
+    let changed = try String(contentsOf: record, encoding: .utf8).replacing(digest, with: String(digest.reversed()))
+    try changed.write(to: record, atomically: false, encoding: .utf8)
+    let refused = try halftone.run("gather", folder, "--count", "\(Self.count)")
+    #expect(
+      refused.status == 3 && refused.errors.contains("  changed: image 5 in \(folder) is not what its unit's record"))
+    let mended = try halftone.run(sample(folder, "--shard", "0/1"))
+    #expect(mended.output == "shard 0/1: 200 images in \(folder)/images (2 drawn, 198 kept)\n")
+    #expect(mended.errors.contains("image 67 is not what the record of unit 1 says; drawing it again\n"))
+    #expect(try self.digest(folder) == wholeDigest())
+  }
+
+  @Test func placesThatHoldMoreThanTheWholeAreRefused() throws {
+    let temporary = try TemporaryFolder()
+    let (part, all) = (temporary.file("part"), temporary.file("all"))
+    #expect(try halftone.run(sample(part, "--shard", "0/1")).status == 0)
+    _ = try digest(part, part + "/", out: all)
+    // The same images again are no problem, others are.
+    let fewer = try halftone.run("gather", part, "--count", "128", "--out", all)
+    #expect(fewer.status == 3 && fewer.errors.contains("\n  unexpected: 128-199 in \(all)\n"))
+    #expect(
+      try halftone.run(
+        "sample", "fashion-mnist-ddpm", "--sampler", "ddim-10", "--steps", "2", "--indices", "300000000", "--out", all
+      )
+      .status == 0)
+    let more = try halftone.run("gather", part, "--count", "\(Self.count)", "--out", all)
+    #expect(more.status == 3)
+    #expect(
+      more.errors.contains("the images are not exactly 0-199:\n  unexpected: 300000000 in \(all)\n"), "\(more.errors)")
+    let alone = try halftone.run("gather", all, "--indices", "300000000-300000000")
+    #expect(alone.status == 3 && alone.errors.contains("\n  unexpected: 0-199 in \(all)\n"))
+    // A copy that nobody can number.
+    let copy = part + "/images/000000/copy.png"
+    try FileManager.default.copyItem(atPath: part + "/images/000000/000005.png", toPath: copy)
+    let foreign = try halftone.run("gather", part)
+    #expect(foreign.status == 3 && foreign.errors.contains("\n  unexpected: 000000/copy.png in \(part)\n"))
+    try FileManager.default.removeItem(atPath: copy)
+    // Records that cannot be read are not records that are not there.
+    try FileManager.default.moveItem(atPath: part + "/units", toPath: part + "/elsewhere")
+    try Data().write(to: URL(fileURLWithPath: part + "/units"))
+    let unread = try halftone.run("gather", part)
+    #expect(unread.status == 3 && unread.errors.contains("  record: \(part)/units: expected a folder, found a file\n"))
+    let record = try halftone.run("gather", all, "--count", "200", "--stats", all + "/run.json")
+    #expect(record.status == 2)
+    #expect(
+      record.errors == """
+        error[E-OUT-INPUT]: \(all)/run.json is the record of a run, and would be written over
+        hint: name another output
+
+        """)
   }
 
   @Test func otherRunsAndOtherWorkAreRefused() throws {

@@ -137,6 +137,19 @@ import Testing
     #expect(refused.errors.contains("  unit 1: its samples are not those that were written\n"))
     #expect(try shard("0/1").output == "shard 0/1: 2 units of 64 trajectories in \(set).units (1 made, 1 kept)\n")
     #expect(try halftone.run("gather", set + ".units").status == 0)
+    // A file in the place of another one, and one too many.
+    let first = URL(fileURLWithPath: set + ".units/000000.h5")
+    try Data(contentsOf: first).write(to: unit)
+    try Data(contentsOf: first).write(to: URL(fileURLWithPath: set + ".units/000007.h5"))
+    let exchanged = try halftone.run("gather", set + ".units")
+    #expect(exchanged.errors.contains("  unit 1: the file is that of unit 0\n"))
+    #expect(
+      exchanged.errors.contains("  unit 7: unexpected, remove it; the set has 2, and the file is that of unit 0\n"))
+    #expect(try shard("0/1").output == "shard 0/1: 2 units of 64 trajectories in \(set).units (1 made, 1 kept)\n")
+    try FileManager.default.removeItem(atPath: set + ".units/000007.h5")
+    let over = try halftone.run("gather", set + ".units", "--out", first.path)
+    #expect(over.status == 2 && over.errors.hasPrefix("error[E-OUT-INPUT]: \(first.path) is both input and output\n"))
+    #expect(try halftone.run("gather", set + ".units").status == 0)
   }
 
   @Test func anAblationIsSharedAndMeasuredByWhoeverHasNoShard() throws {

@@ -36,12 +36,18 @@ import Testing
   @Test(arguments: [
     (["--colour"], "Unknown option '--colour'"),
     (["sample"], "Missing expected argument '<model>'"),
-    (["sample", "m", "--indices", "5-1"], "The value '5-1' is invalid for '--indices <A-B>'"),
+    (
+      ["sample", "m", "--indices", "5-1"],
+      "The value '5-1' is invalid for '--indices <A-B>': expected one index or first-last, ascending and below 1099511627776, as in 0-63"
+    ),
     (["sample", "m", "--count", "2", "--indices", "0-1"], "--count and --indices exclude each other"),
-    (["sample", "m", "--count", "0"], "--count 0: expected 1 or more"),
+    (["sample", "m", "--count", "0"], "--count 0: expected 1 to 1099511627776"),
     (["sample", "m", "--batch", "0"], "--batch 0: expected 1 to 4096"),
     (["sample", "m", "--threads", "0"], "--threads 0: expected 1 to 1024"),
-    (["sample", "m", "--grid", "8"], "The value '8' is invalid for '--grid <RxC>'"),
+    (
+      ["sample", "m", "--grid", "8"],
+      "The value '8' is invalid for '--grid <RxC>': expected rows x columns of 1 to 256, as in 4x8"
+    ),
     (["sample", "m", "--sede", "1"], "Unknown option '--sede'. Did you mean '--seed'?"),
     (["inspect"], "give a model, or --cpu"),
   ])

@@ -33,7 +33,7 @@ shard() {
 }
 
 failed=0 running=0
-trap 'trap - TERM INT; kill -TERM $(jobs -p) 2>/dev/null; wait; exit 143' TERM INT
+trap 'trap "" TERM INT; kill -TERM $(jobs -p) 2>/dev/null; wait; exit 143' TERM INT
 for index in "${shards[@]}"; do
   if ((running >= parallel)); then
     wait -n || failed=1

@@ -55,14 +55,19 @@ extension ImageIndexSet {
   }
 
   /// Indices of the set that lie before or behind `expected`, as inclusive ranges.
-  package func outside(_ expected: ClosedRange<Int>) -> [ClosedRange<Int>] {
+  package func outside(_ expected: ClosedRange<Int>) -> [ClosedRange<Int>] { expected.outside(ranges) }
+}
+
+extension ClosedRange<Int> {
+  /// The parts of ascending `ranges` that lie before or behind this one.
+  package func outside(_ ranges: [ClosedRange<Int>]) -> [ClosedRange<Int>] {
     ranges.flatMap { range in
       var out: [ClosedRange<Int>] = []
-      if range.lowerBound < expected.lowerBound {
-        out.append(range.lowerBound...min(range.upperBound, expected.lowerBound - 1))
+      if range.lowerBound < lowerBound {
+        out.append(range.lowerBound...Swift.min(range.upperBound, lowerBound - 1))
       }
-      if range.upperBound > expected.upperBound {
-        out.append(max(range.lowerBound, expected.upperBound + 1)...range.upperBound)
+      if range.upperBound > upperBound {
+        out.append(Swift.max(range.lowerBound, upperBound + 1)...range.upperBound)
       }
       return out
     }

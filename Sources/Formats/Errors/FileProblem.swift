@@ -16,6 +16,7 @@ package enum FileProblem: FormatProblem {
 
   case notFound
   case notRegular(found: String)
+  case notFolder(found: String)
   case permission(Operation)
   case linkLoop
   /// A link where a run keeps a folder of its own.
@@ -31,7 +32,7 @@ package enum FileProblem: FormatProblem {
 
   package var exit: ExitStatus {
     switch self {
-    case .notFound, .notRegular, .linkLoop, .folderIsLink, .badName, .tooLarge, .changed: .refusedInput
+    case .notFound, .notRegular, .notFolder, .linkLoop, .folderIsLink, .badName, .tooLarge, .changed: .refusedInput
     case .permission(let operation): operation.writes ? .resource : .refusedInput
     case .beyondFileSize, .noSpace, .noDescriptors, .failed: .resource
     }
@@ -43,6 +44,8 @@ package enum FileProblem: FormatProblem {
       ("E-IO-NOTFOUND", "no such file or folder", nil)
     case .notRegular(let found):
       ("E-IO-NOTFILE", "expected a regular file, found \(found)", nil)
+    case .notFolder(let found):
+      ("E-IO-NOTFOLDER", "expected a folder, found \(found)", nil)
     case .permission(let operation):
       ("E-IO-PERMISSION", "no permission to \(operation.rawValue)", nil)
     case .linkLoop:
@@ -81,11 +84,11 @@ package enum FileProblem: FormatProblem {
   }
 
   /// The problem that a failed system call's `errno` stands for.
-  init(errno code: Int32, during operation: Operation) {
+  package init(errno code: Int32, during operation: Operation) {
     self =
       switch code {
       case ENOENT: .notFound
-      case ENOTDIR: operation == .list ? .notRegular(found: "something that is not a folder") : .notFound
+      case ENOTDIR: operation == .list ? .notFolder(found: "something else") : .notFound
       case EACCES, EPERM, EROFS: .permission(operation)
       case ELOOP: .linkLoop
       case ENAMETOOLONG: .badName("too long")

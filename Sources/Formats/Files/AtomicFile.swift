@@ -58,7 +58,7 @@ package enum AtomicFile {
     }
     guard stat(folder, &status) == 0 else { throw FormatError.file(folder, .init(errno: errno, during: .create)) }
     guard status.st_mode & S_IFMT == S_IFDIR else {
-      throw FormatError.file(folder, .notRegular(found: "a file where a folder should be"))
+      throw FormatError.file(folder, .notFolder(found: "a file"))
     }
     guard access(folder, W_OK | X_OK) == 0 else {
       throw FormatError.file(folder, .init(errno: errno, during: .create))

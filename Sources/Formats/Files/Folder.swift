@@ -61,7 +61,8 @@ package enum Folder {
     switch errno {
     case EEXIST:
       guard kind(of: path) == .folder else {
-        throw FormatError.file(path, .notRegular(found: "a file where a folder should be"))
+        throw FormatError.file(
+          path, .notFolder(found: isLink(path) && kind(of: path) == nil ? "a link that leads nowhere" : "a file"))
       }
     case ENOENT:
       let above = AtomicFile.split(path).folder

@@ -77,9 +77,11 @@ package struct ImageFiles: ImageSource {
     if !others.isEmpty, declared || others.count < sorted.count {
       throw FormatError.images(path, .mixedNames(others: others, run: sorted.count - others.count))
     }
+    // Six digits sort as the numbers do, more do not.
+    let ordered = isRun ? all.sorted { Self.runIndex($0) ?? 0 < Self.runIndex($1) ?? 0 } : sorted
     let counts = { (name: String) in options.recursive || isRun || !name.contains("/") }
-    let names = sorted.filter(counts)
-    let inFolders = sorted.filter { !counts($0) }
+    let names = ordered.filter(counts)
+    let inFolders = ordered.filter { !counts($0) }
     let skipped = skipped + inFolders.map { "\(printable($0)) (in a folder of the set)" }
     guard let first = names.first else {
       throw FormatError.images(path, .empty(skipped: skipped, inFolders: inFolders))
@@ -111,6 +113,13 @@ package struct ImageFiles: ImageSource {
   /// Why a file is no image of the set; nil for images.
   static func reasonToSkip(_ name: String) -> String? {
     ImageFile.isNamedAsImage(name) ? nil : "not a .png, .jpg or .jpeg file"
+  }
+
+  /// The images in a run's folder of images that are called as none of a run's, in the order of their paths' bytes.
+  package static func foreignNames(in folder: String) throws -> [String] {
+    var listing = FolderListing()
+    try listing.collect(folder, prefix: "", depth: 0)
+    return listing.names.filter { runIndex($0) == nil }
   }
 
   /// The index in `000123/123456.png`; nil for names of any other form.

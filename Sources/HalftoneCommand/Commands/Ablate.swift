@@ -53,7 +53,9 @@ struct Ablate: ParsableCommand {
 
   func validate() throws {
     if shard.shard != nil, json { throw ValidationError("--json means nothing for one shard, which measures nothing") }
-    guard (1...IndexRange.limit).contains(count) else { throw ValidationError("--count \(count): expected 1 or more") }
+    guard (1...IndexRange.limit).contains(count) else {
+      throw ValidationError("--count \(count): expected 1 to \(IndexRange.limit)")
+    }
     guard (1...1000).contains(seeds) else { throw ValidationError("--seeds \(seeds): expected 1 to 1000") }
     guard (1...65536).contains(stepImages) else {
       throw ValidationError("--step-images \(stepImages): expected 1 to 65536")

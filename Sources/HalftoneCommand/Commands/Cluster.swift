@@ -39,17 +39,32 @@ struct Cluster: ParsableCommand {
 
     func validate() throws {
       guard (1...IndexRange.limit).contains(count) else {
-        throw ValidationError("--count \(count): expected 1 or more")
+        throw ValidationError("--count \(count): expected 1 to \(IndexRange.limit)")
       }
       guard (1...Shard.largestCount).contains(shards) else {
         throw ValidationError("--shards \(shards): expected 1 to \(Shard.largestCount)")
       }
-      if let memory, !(1...1 << 30).contains(memory) { throw ValidationError("--memory \(memory): expected 1 or more") }
+      if let memory, !(1...1 << 30).contains(memory) {
+        throw ValidationError("--memory \(memory): expected 1 to \(1 << 30)")
+      }
       if let parallel, !(1...shards).contains(parallel) {
         throw ValidationError("--parallel \(parallel): expected 1 to \(shards)")
       }
       if sample.isEmpty { throw ValidationError("the model and the options of 'sample' stand behind --") }
+      if sample.contains("--") { throw ValidationError("-- stands once: what is behind it goes to 'sample' as it is") }
+      if folder.isEmpty { throw ValidationError("--out: expected the name of a folder") }
+      if file == nil, [".", ".."].contains(fileName) {
+        throw ValidationError(
+          "--file: expected, since --out \(out) says no name that a file beside the folder could have")
+      }
     }
+
+    /// The run folder without slashes behind its name.
+    private var folder: String {
+      let name = String(out.reversed().drop { $0 == "/" }.reversed())
+      return name.isEmpty ? String(out.prefix(1)) : name
+    }
+    private var fileName: String { folder.split(separator: "/").last.map(String.init) ?? "." }
 
     /// - Throws: what `sample` has against its options, and for those that are the whole run's.
     func command(
@@ -67,7 +82,7 @@ struct Cluster: ParsableCommand {
       var whole = try parsed.command()
       whole.images = 0...(count - 1)
       return ClusterCommand(
-        kind: kind, sample: whole, options: sample, folder: out, shards: shards, program: program ?? standard,
+        kind: kind, sample: whole, options: sample, folder: folder, shards: shards, program: program ?? standard,
         file: file,
         time: time?.seconds, memory: memory.map { $0 << 20 }, directives: directives, parallel: parallel,
         container: container, submits: submit)
@@ -139,7 +154,7 @@ struct Cluster: ParsableCommand {
 
     func validate() throws {
       guard (1...IndexRange.limit).contains(count) else {
-        throw ValidationError("--count \(count): expected 1 or more")
+        throw ValidationError("--count \(count): expected 1 to \(IndexRange.limit)")
       }
       guard (1...Shard.largestCount).contains(shards) else {
         throw ValidationError("--shards \(shards): expected 1 to \(Shard.largestCount)")

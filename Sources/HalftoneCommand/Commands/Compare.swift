@@ -40,7 +40,9 @@ struct Compare: ParsableCommand {
 
   func validate() throws {
     if preview != nil, json { throw ValidationError("--preview and --json exclude each other") }
-    guard (1...IndexRange.limit).contains(count) else { throw ValidationError("--count \(count): expected 1 or more") }
+    guard (1...IndexRange.limit).contains(count) else {
+      throw ValidationError("--count \(count): expected 1 to \(IndexRange.limit)")
+    }
   }
 
   func run() throws {

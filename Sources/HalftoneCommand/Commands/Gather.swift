@@ -37,7 +37,7 @@ struct Gather: ParsableCommand {
   func validate() throws {
     if count != nil, indices != nil { throw ValidationError("--count and --indices exclude each other") }
     if let count, !(1...IndexRange.limit).contains(count) {
-      throw ValidationError("--count \(count): expected 1 or more")
+      throw ValidationError("--count \(count): expected 1 to \(IndexRange.limit)")
     }
   }
 

@@ -79,7 +79,7 @@ struct Sample: ParsableCommand {
     }
     if count != nil, indices != nil { throw ValidationError("--count and --indices exclude each other") }
     if let count, !(1...IndexRange.limit).contains(count) {
-      throw ValidationError("--count \(count): expected 1 or more")
+      throw ValidationError("--count \(count): expected 1 to \(IndexRange.limit)")
     }
   }
 

@@ -39,7 +39,12 @@ struct Score: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if shard.shard != nil, json { throw ValidationError("--json means nothing for one shard, which scores nothing") }
+    if shard.shard != nil {
+      let unused = [json ? "--json" : nil, report.map { _ in "--report" }].compactMap(\.self)
+      if let option = unused.first {
+        throw ValidationError("\(option) means nothing for one shard, which scores nothing")
+      }
+    }
     guard (1...100_000).contains(kidSubsets) else {
       throw ValidationError("--kid-subsets \(kidSubsets): expected 1 to 100000")
     }

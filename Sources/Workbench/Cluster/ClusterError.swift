@@ -5,19 +5,20 @@ package enum ClusterError: HalftoneError, Equatable {
   /// More shards than units of work.
   case tooManyShards(shards: Int, units: Int)
   case noSubmitter(String)
+  case cannotStart(program: String, reason: String)
   case refused(command: String, status: Int32)
 
   package var id: String {
     switch self {
     case .tooManyShards: "E-CLUSTER-SHARDS"
-    case .noSubmitter, .refused: "E-CLUSTER-SUBMIT"
+    case .noSubmitter, .cannotStart, .refused: "E-CLUSTER-SUBMIT"
     }
   }
 
   package var exit: ExitStatus {
     switch self {
     case .tooManyShards: .usage
-    case .noSubmitter, .refused: .resource
+    case .noSubmitter, .cannotStart, .refused: .resource
     }
   }
 
@@ -26,6 +27,7 @@ package enum ClusterError: HalftoneError, Equatable {
     case .tooManyShards(let shards, let units):
       "\(shards) shards for \(units == 1 ? "one unit" : "\(units) units") of 64 images: \(shards - units) would have nothing to do"
     case .noSubmitter(let program): "\(program) is not installed here"
+    case .cannotStart(let program, let reason): "\(printable(program)) cannot be started: \(reason)"
     case .refused(let command, let status): "'\(command)' ended with status \(status)"
     }
   }
@@ -33,7 +35,7 @@ package enum ClusterError: HalftoneError, Equatable {
   package var hint: String? {
     switch self {
     case .tooManyShards(_, let units): "at most --shards \(units)"
-    case .noSubmitter: "the file is written; submit it where the scheduler is"
+    case .noSubmitter, .cannotStart: "the file is written; submit it where the scheduler is"
     case .refused: nil
     }
   }

@@ -17,6 +17,11 @@ package struct ShardProgress: Sendable {
 
   /// - Parameters: folder: of the run, which need not be there yet; images: of the whole run.
   package init(_ folder: String, images: ClosedRange<Int>, shards: Int) throws {
+    // A folder that cannot be read is not an empty one.
+    if let kind = Folder.kind(of: folder) {
+      guard kind == .folder else { throw FormatError.file(folder, .notFolder(found: "a file")) }
+      _ = try Folder.names(in: folder)
+    }
     let kinds = [ImageStore.folderName, ImageStore.arrayFolderName, ImageStore.latentFolderName]
     let indices = try kinds.flatMap { try ImageStore.indices(in: joined(folder, $0)) }.sorted()
     let claims = UnitClaims(run: folder).holders.sorted { $0.key < $1.key }

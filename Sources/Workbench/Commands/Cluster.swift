@@ -45,13 +45,21 @@ package struct ClusterCommand: Sendable {
   package func run(_ session: Session) throws {
     let units = (sample.images.count + WorkUnit.size - 1) / WorkUnit.size
     if shards > units { throw ClusterError.tooManyShards(shards: shards, units: units) }
-    let path = file ?? folder + kind.suffix
+    // Kubernetes' paths are those of a container.
+    if kind != .kubernetes, let found = Folder.kind(of: folder), found != .folder {
+      throw FormatError.file(folder, .notFolder(found: "a file"))
+    }
+    let given = file ?? folder + kind.suffix
+    // No program takes it for an option.
+    let path = given.hasPrefix("-") ? "./" + given : given
     try AtomicFile.prepareTarget(path)
     let job = ClusterJob(
       name: Self.jobName(folder),
       command: [program, "sample"] + options
         + (saysThreads ? [] : ["--threads", "\(sample.threads)"])
-        + ["--count", "\(sample.images.count)", "--out", folder, "--quiet"],
+        + ["--count", "\(sample.images.count)"] + (folder.hasPrefix("-") ? ["--out=\(folder)"] : ["--out", folder]) + [
+          "--quiet"
+        ],
       count: sample.images.count, shards: shards, threads: sample.threads, needs: try needs(session),
       directives: directives, parallel: parallel, container: container)
     let text = kind.text(of: job)
@@ -59,7 +67,7 @@ package struct ClusterCommand: Sendable {
     try session.console.result(text)
     session.console.note("written: \(path)")
     if submits {
-      try submit(path)
+      try submit(path, session)
     } else {
       session.console.note("not submitted; submit it with: \(shellCommand(kind.submission(of: path)))")
     }
@@ -69,7 +77,11 @@ package struct ClusterCommand: Sendable {
   private var saysThreads: Bool { options.contains { $0 == "--threads" || $0.hasPrefix("--threads=") } }
 
   private func needs(_ session: Session) throws -> ShardNeeds {
-    if let time, let memory { return ShardNeeds(time: time, memory: memory) }
+    if let time, let memory {
+      // Nothing is measured; that the model and its sampler are there is looked at where the shards run here.
+      if kind != .kubernetes { _ = try sample.prepared(session) }
+      return ShardNeeds(time: time, memory: memory)
+    }
     let prepared = try sample.prepared(session)
     let rate = try MeasuredRate.measure(prepared.sampler, count: sample.images.count, compute: prepared.compute)
     return ShardNeeds(
@@ -82,27 +94,29 @@ package struct ClusterCommand: Sendable {
   static func jobName(_ folder: String) -> String {
     let words = (folder as NSString).lastPathComponent.lowercased()
       .split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
-    return String((["halftone"] + words.map(String.init)).joined(separator: "-").prefix(50))
+    let name = (["halftone"] + words.map(String.init)).joined(separator: "-").prefix(50)
+    return String(name.hasSuffix("-") ? name.dropLast() : name)
   }
 
-  /// Leaves the file to the scheduler's own command.
-  private func submit(_ path: String) throws {
+  /// Leaves the file to the scheduler's own command, and waits for it. A stop signal stops that, too.
+  private func submit(_ path: String, _ session: Session) throws {
     let command = kind.submission(of: path)
     guard let program = Self.found(command[0]) else { throw ClusterError.noSubmitter(command[0]) }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = Array(command.dropFirst())
-    try process.run()
-    process.waitUntilExit()
-    let status = process.terminationStatus
-    if process.terminationReason != .exit || status != 0 {
-      throw ClusterError.refused(command: shellCommand(command), status: status)
+    let ending: ForegroundProgram.Ending
+    do {
+      ending = try ForegroundProgram.run(program, Array(command.dropFirst()), pending: session.stopSignal)
+    } catch let error as ForegroundProgram.CannotStart {
+      throw ClusterError.cannotStart(program: program, reason: error.reason)
     }
+    if let signal = ending.signal {
+      throw Stopped(signal: signal, progress: "the images that are in \(printable(folder))", command: session.command)
+    }
+    if ending.status != 0 { throw ClusterError.refused(command: shellCommand(command), status: ending.status) }
   }
 
   /// A program on PATH.
   private static func found(_ name: String) -> String? {
     (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { joined(String($0), name) }
-      .first { access($0, X_OK) == 0 }
+      .first { Folder.kind(of: $0) == .file && access($0, X_OK) == 0 }
   }
 }

@@ -32,6 +32,8 @@ package struct ClusterWatchCommand: Sendable {
       guard let interval, progress.images < progress.total else { return }
       let next = clock.now + .seconds(interval)
       while clock.now < next {
+        // Nobody reads on: `| head` is one look.
+        if !Console.hasReader { return }
         if let signal = try session.stopSignal() {
           throw Stopped(
             signal: signal, progress: "\(progress.images) of \(progress.total) images", command: session.command)

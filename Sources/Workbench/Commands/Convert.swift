@@ -94,7 +94,7 @@ package struct ConvertCommand: Sendable {
 /// What keeps a checkpoint from being converted.
 package enum ConvertError: HalftoneError, Equatable {
   case same(path: String)
-  case output(path: String, expected: String, found: String)
+  case output(path: String, expected: String, found: String, option: String = "--layout")
   /// What of its network diffusers has no words for.
   case layout(path: String, properties: [String])
   case quantized(path: String)
@@ -120,7 +120,7 @@ package enum ConvertError: HalftoneError, Equatable {
   package var message: String {
     switch self {
     case .same(let path): "\(printable(path)) is both input and output"
-    case .output(let path, let expected, let found):
+    case .output(let path, let expected, let found, _):
       "\(printable(path)): expected \(expected) to write to, found \(found)"
     case .layout(let path, let properties):
       "\(printable(path)) has what diffusers' UNet2DModel cannot: \(properties.joined(separator: "; "))"
@@ -136,7 +136,7 @@ package enum ConvertError: HalftoneError, Equatable {
   package var hint: String? {
     switch self {
     case .same: "name another output"
-    case .output: "name another output, or the other --layout"
+    case .output(_, _, _, let option): "name another output, or another \(option)"
     case .layout: "write one file with --layout safetensors"
     case .quantized: "convert the float model that it was made from"
     case .overflow(_, let type, _, _): type == .f16 ? "take --dtype bf16 or f32" : "leave --dtype out"

@@ -60,10 +60,11 @@ package struct ExportCommand: Sendable {
   private func checkOutput() throws {
     if format == .diffusers {
       if Folder.kind(of: out) == .file {
-        throw ConvertError.output(path: out, expected: "a folder", found: "a file")
+        throw ConvertError.output(path: out, expected: "a folder", found: "a file", option: "--format")
       }
     } else {
       try AtomicFile.checkTarget(out)
+      try OutputPlace.check([out], inputs: [model])
     }
   }
 

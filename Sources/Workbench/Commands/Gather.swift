@@ -1,5 +1,6 @@
 import Evaluation
 import Formats
+import Foundation
 import Tensors
 
 /// `gather`: the parts of a run that shards drew, checked to be exactly the whole, and what a whole run leaves.
@@ -37,9 +38,20 @@ package struct GatherCommand: Sendable {
   package func run(_ session: Session) throws {
     if folders.count == 1, CalibrationUnits.holds(folders[0]) { return try gatherSet(session) }
     if folders.count > 1, out == nil { throw GatherError.needsPlace(folders: folders.count) }
-    if let statistics { try AtomicFile.checkTarget(statistics) } else { try refuseFeatureOptions() }
-    let parts = try RunParts(folders)
+    if let statistics {
+      try AtomicFile.checkTarget(statistics)
+      try OutputPlace.check([statistics], inputs: [])
+    } else {
+      try refuseFeatureOptions()
+    }
+    let unique = Self.unique(folders)
+    if unique.count < folders.count {
+      session.console.note(
+        "note: folders named more than once count once: \(unique.map { printable($0) }.joined(separator: ", "))")
+    }
+    let parts = try RunParts(unique)
     let range = expected ?? parts.range
+    try checkPlace(parts, range)
     try MemoryBudget.require(MemoryBudget.product(128, range.count), for: "the digests of \(range.count) images")
     let survey = try parts.survey(range, session: session)
     let run = try RunFolder(
@@ -53,8 +65,7 @@ package struct GatherCommand: Sendable {
       session.console.note(
         "note: in more than one folder, equal, and counted once: \(ImageIndexSet.text(survey.repeated.ranges))")
     }
-    let report = try report(parts, survey, range, session)
-    try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
+    let report = try report(unique, survey, range, session)
     var lines = try leave(run, store, range)
     if let statistics {
       lines += try StatsCommand(
@@ -62,12 +73,41 @@ package struct GatherCommand: Sendable {
         batch: batch
       ).write(session)
     }
+    try AtomicFile.write(JSONWriter.pretty(report), to: run.file("report.json"))
     run.log.info("gathered", metadata: ["images": "\(range.count)", "digest": "\(survey.digest)"])
     if json { return try session.console.result(json: report) }
     try session.console.result(
       "\(shown(count: range.count)) images in \(store.folder), \(shown(count: survey.verified)) compared with the records of "
         + "their units\ndigest: \(survey.digest)")
     for line in lines { try session.console.result(line) }
+  }
+
+  /// Each folder once, as it was called first, whatever it is called again.
+  private static func unique(_ folders: [String]) -> [String] {
+    var known: Set<String> = []
+    return folders.filter {
+      known.insert(URL(fileURLWithPath: $0).resolvingSymlinksInPath().standardized.path).inserted
+    }
+  }
+
+  /// Looks at the place of the whole before the images are: what is left there can be written, and no other images are there.
+  private func checkPlace(_ parts: RunParts, _ range: ClosedRange<Int>) throws {
+    let place = out ?? folders[0]
+    switch Folder.kind(of: place) {
+    case .folder:
+      for name in ["report.json", "grid.png"] + (writesArray ? ["samples.npz"] : []) {
+        try AtomicFile.checkTarget(joined(place, name))
+      }
+    case nil: return
+    case .file, .other: throw FormatError.file(place, .notFolder(found: "a file"))
+    }
+    guard let out, let store = parts.parts.lazy.compactMap(\.store).first?.moved(to: out) else { return }
+    var problems = SurveyProblems()
+    problems.add(unexpected: ImageRuns(try ImageStore.indices(in: store.folder)), in: out, beyond: range)
+    if !store.holdsArrays, Folder.kind(of: store.folder) == .folder {
+      problems.add(foreign: try ImageFiles.foreignNames(in: store.folder), in: out)
+    }
+    if let lines = problems.lines { throw GatherError.images(expected: range, problems: lines) }
   }
 
   /// A calibration set from the units of its shards.
@@ -80,6 +120,7 @@ package struct GatherCommand: Sendable {
     try refuseFeatureOptions()
     let path = out ?? String(folders[0].dropLast(CalibrationUnits.suffix.count))
     try AtomicFile.prepareTarget(path)
+    try OutputPlace.check([path], inputs: Folder.names(in: folders[0]).map { joined(folders[0], $0) })
     let units = try CalibrationUnits(folder: folders[0], reader: session.hdf5).gather(to: path, session: session)
     try session.console.result("\(path): \(units) units of 64 trajectories")
   }
@@ -111,7 +152,7 @@ package struct GatherCommand: Sendable {
   }
 
   private func report(
-    _ parts: RunParts, _ survey: RunParts.Survey, _ range: ClosedRange<Int>, _ session: Session
+    _ folders: [String], _ survey: RunParts.Survey, _ range: ClosedRange<Int>, _ session: Session
   ) throws -> ConfigurationValue {
     let shards = try folders.flatMap { try ShardReport.all(inRun: $0, problem: session.console.warn) }
     return [

@@ -62,7 +62,10 @@ package struct QuantizeCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    if let out { try AtomicFile.prepareTarget(out) }
+    if let out {
+      try AtomicFile.prepareTarget(out)
+      try OutputPlace.check([out], inputs: [model] + (calibration.map { [$0] } ?? []))
+    }
     let source = try session.open(model, modelOptions, holding: .packed)
     let compute = try Compute(threads: threads, batch: batch)
     let decoder =

@@ -69,6 +69,7 @@ package struct StatsCommand: Sendable {
 
   private func prepare(_ options: ScoringOptions, _ session: Session) throws -> (FeatureScoring, ImageSelection) {
     for path in [out, spatialOut].compactMap(\.self) { try AtomicFile.checkTarget(path) }
+    try OutputPlace.check([out, spatialOut].compactMap(\.self), inputs: [images])
     var options = options
     options.temporaryFeatures = temporaryFeatures
     let scoring = try FeatureScoring(

@@ -69,6 +69,12 @@ package struct Console: Sendable {
     }
   }
 
+  /// Whether standard output leads to somebody: false where it is a pipe that is not read any more.
+  static var hasReader: Bool {
+    var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+    return poll(&output, 1, 0) <= 0 || output.revents & Int16(POLLERR | POLLNVAL) == 0
+  }
+
   /// One line about what is going on, on standard error and in results printed as JSON.
   package func note(_ text: String) {
     notes.add(text)

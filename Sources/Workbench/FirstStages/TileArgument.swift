@@ -11,8 +11,8 @@ package enum TileArgument: Sendable, Equatable {
   static let standard = 64
   /// Neighbouring tiles share a quarter of their sides.
   private static let overlaps = 4
-  static let smallest = 8
-  private static let largest = 1 << 14
+  package static let smallest = 8
+  package static let largest = 1 << 14
 
   package init?(_ text: String) {
     if text == "whole" {

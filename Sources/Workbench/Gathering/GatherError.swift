@@ -60,8 +60,8 @@ package enum GatherError: HalftoneError, Equatable {
     case .differs: "gather folders of one model, sampler and seed"
     case .needsPlace: "give the folder with --out"
     case .images:
-      "the command of the shards draws what is missing or damaged, with the same or another number of shards; --count and "
-        + "--indices say which images are expected"
+      "the command of the shards draws what is missing, damaged or changed, with the same or another number of shards; what is "
+        + "unexpected is yours to move away; --count and --indices say which images are expected"
     }
   }
 }

@@ -8,7 +8,9 @@ package struct RunParts {
   struct Part {
     let folder: String
     let store: ImageStore?
-    let images: ImageIndexSet
+    let images: ImageRuns
+    /// Files among them that are called as no image of a run is.
+    let foreign: [String]
   }
 
   package let identity: RunIdentity
@@ -35,8 +37,8 @@ package struct RunParts {
       let indices = try store.map { try ImageStore.indices(in: $0.folder) } ?? []
       parts.append(
         Part(
-          folder: folder, store: store,
-          images: ImageIndexSet(indices.filter { (0..<ImageIndexSet.limit).contains($0) })))
+          folder: folder, store: store, images: ImageRuns(indices),
+          foreign: try store.map { $0.holdsArrays ? [] : try ImageFiles.foreignNames(in: $0.folder) } ?? []))
     }
     guard let first, parts.contains(where: { $0.store != nil }) else { throw GatherError.noImages(folders: folders) }
     self.identity = first
@@ -59,7 +61,7 @@ package struct RunParts {
     /// One an image of the range, in order.
     var images: [Checked] = []
     /// Images that more than one folder holds, equally.
-    var repeated = ImageIndexSet()
+    var repeated = ImageRuns()
     /// How many were compared with the record of their unit.
     var verified = 0
 
@@ -73,6 +75,7 @@ package struct RunParts {
     var problems = SurveyProblems()
     for part in parts {
       problems.add(unexpected: part.images, in: part.folder, beyond: expected)
+      problems.add(foreign: part.foreign, in: part.folder)
       try part.store?.removeStale()
     }
     var survey = Survey()
@@ -116,7 +119,7 @@ package struct RunParts {
       if !isDamaged { problems.add(missing: image) }
       return
     }
-    if found.count > 1 { survey.repeated.insert(image) }
+    if found.count > 1 { survey.repeated.append(image) }
     for other in found.dropFirst() where other.digest != first.digest {
       problems.add(contradictory: image, parts[first.part].folder, parts[other.part].folder)
     }

@@ -3,11 +3,11 @@ import Tensors
 
 /// What is wrong with gathered images, by kind, each kind reported together.
 struct SurveyProblems {
-  private var missing = ImageIndexSet()
+  private var missing = ImageRuns()
   private var others: [String] = []
   private var details: [String] = []
 
-  mutating func add(missing image: Int) { missing.insert(image) }
+  mutating func add(missing image: Int) { missing.append(image) }
 
   mutating func add(damaged image: Int, in folder: String, _ reason: String) {
     details.append("damaged: image \(image) in \(printable(folder)): \(reason)")
@@ -21,10 +21,17 @@ struct SurveyProblems {
     details.append("contradictory: image \(image) differs between \(printable(folder)) and \(printable(other))")
   }
 
-  mutating func add(unexpected images: ImageIndexSet, in folder: String, beyond expected: ClosedRange<Int>) {
+  mutating func add(unexpected images: ImageRuns, in folder: String, beyond expected: ClosedRange<Int>) {
     let outside = images.outside(expected)
     if outside.isEmpty { return }
     others.append("unexpected: \(ImageIndexSet.text(outside)) in \(printable(folder))")
+  }
+
+  /// Files among a run's images that no image of a run is called as.
+  mutating func add(foreign names: [String], in folder: String) {
+    if names.isEmpty { return }
+    others.append(
+      "unexpected: \(listedLines(names.lazy.map { printable($0) }).joined(separator: ", ")) in \(printable(folder))")
   }
 
   /// The record of a unit; nil where there is none, or none that can be used, which is a problem of its own.

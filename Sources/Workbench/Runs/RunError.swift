@@ -67,7 +67,7 @@ package enum RunError: HalftoneError, Equatable {
     case .locked: "wait for it to finish, or choose another folder with --out"
     case .differs: "repeat the first configuration to go on with that run, or choose another folder with --out"
     case .foreign: "choose an empty or a new folder with --out"
-    case .damaged: "choose another folder with --out, or remove this one"
+    case .damaged: "put the record back as it was; a new run needs another folder"
     case .newerSchema: "use the version of Halftone that made the folder"
     case .arrays: "leave --reference away"
     case .system: nil

@@ -37,6 +37,7 @@ struct CalibrationUnits {
     var (made, kept) = (0, 0)
     try UnitClaims(run: folder).forEach(WorkUnits(of: all, for: shard)) { unit in
       if let found = try? open(unit.number), found.reader.provenance == provenance, found.facts.counts == plan.counts,
+        found.facts.unit == unit.number, found.facts.units == last + 1,
         (try? digest(of: found.reader)) == found.facts.digest
       {
         kept += 1
@@ -102,7 +103,12 @@ struct CalibrationUnits {
     for number in numbers.sorted() {
       do {
         let unit = try open(number)
-        if try digest(of: unit.reader) == unit.facts.digest, unit.facts.unit == number {
+        if unit.facts.unit != number {
+          let reason =
+            number < unit.facts.units
+            ? "the file" : "unexpected, remove it; the set has \(unit.facts.units), and the file"
+          problems.append("unit \(number): \(reason) is that of unit \(unit.facts.unit)")
+        } else if try digest(of: unit.reader) == unit.facts.digest {
           units[number] = unit
         } else {
           problems.append("unit \(number): its samples are not those that were written")

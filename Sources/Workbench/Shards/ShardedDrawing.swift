@@ -1,4 +1,5 @@
 import Formats
+import Foundation
 import Logging
 import Tensors
 
@@ -15,21 +16,44 @@ struct ShardedDrawing {
     var pass = DrawingPass(sampler, into: store, total: total, title: title, session: session, log: log)
     var left = units.count
     try UnitClaims(run: store.base).forEach(units) { unit in
+      let isDoubted = try removeChanged(unit, session, log)
       try pass.draw(unit.images)
-      try record(unit)
+      try record(unit, isDoubted: isDoubted)
       left -= 1
       if left > 0, let signal = try session.stopSignal() { throw pass.stopped(signal) }
     }
     return pass.finish()
   }
 
-  /// Writes what the unit's images are, unless it is written; a record that cannot be read is written again.
-  private func record(_ unit: WorkUnit) throws {
-    if let known = try? UnitRecord.read(unit.number, inRun: store.base), known.run == store.runDigest,
-      unit.images.allSatisfy({ known.digest(of: $0) != nil })
-    {
-      return
+  /// Removes images that are whole and not what the unit's record says: either of them changed, and only drawing again tells which.
+  /// - Returns: whether there were any.
+  private func removeChanged(_ unit: WorkUnit, _ session: Session, _ log: Logger) throws -> Bool {
+    guard let known = record(of: unit) else { return false }
+    let changed = unit.images.filter { image in
+      guard let digest = known.digest(of: image), let content = store.examine(image).content else { return false }
+      return digest != Digest.sha256(content)
     }
+    for image in changed {
+      let reason = "image \(image) is not what the record of unit \(unit.number) says"
+      log.warning("drawing an image again", metadata: ["image": "\(image)", "reason": "\(reason)"])
+      session.console.note("\(reason); drawing it again")
+      let path = store.path(of: image)
+      guard unlink(path) == 0 || errno == ENOENT else {
+        throw FormatError.file(path, .init(errno: errno, during: .write))
+      }
+    }
+    return !changed.isEmpty
+  }
+
+  /// What is known of the unit's images; a record that cannot be read, or is another run's, is none.
+  private func record(of unit: WorkUnit) -> UnitRecord? {
+    let record = try? UnitRecord.read(unit.number, inRun: store.base)
+    return record?.run == store.runDigest ? record : nil
+  }
+
+  /// Writes what the unit's images are, unless it is written and not in doubt.
+  private func record(_ unit: WorkUnit, isDoubted: Bool) throws {
+    if !isDoubted, let known = record(of: unit), unit.images.allSatisfy({ known.digest(of: $0) != nil }) { return }
     let digests = try unit.images.map { image in
       let (state, content) = store.examine(image)
       guard let content else { throw ShardError.changed(path: store.path(of: image), found: state) }

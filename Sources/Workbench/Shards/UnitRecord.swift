@@ -44,9 +44,11 @@ package struct UnitRecord: Sendable, Equatable {
   /// The record of a unit; nil where there is none. - Throws: when the file is no record of that unit.
   package static func read(_ unit: Int, inRun folder: String) throws -> UnitRecord? {
     let path = path(unit, inRun: folder)
-    guard Folder.kind(of: path) != nil else { return nil }
-    let reader = ConfigurationReader(
-      try JSON.parse(InputFile.contents(of: path, limit: sizeLimit), file: path), file: path)
+    let units = parentFolder(of: path)
+    if let kind = Folder.kind(of: units), kind != .folder { throw FormatError.file(units, .notFolder(found: "a file")) }
+    let text: [UInt8]
+    do { text = try InputFile.contents(of: path, limit: sizeLimit) } catch FormatError.file(_, .notFound) { return nil }
+    let reader = ConfigurationReader(try JSON.parse(text, file: path), file: path)
     _ = reader.int("schema", in: 1...schema)
     _ = reader.int("unit", in: unit...unit)
     let last = unit * WorkUnit.size + WorkUnit.size - 1

@@ -67,7 +67,7 @@ import Testing
         (folder + "/", .file(folder + "/", .notRegular(found: "a folder"))),
         (folder, .file(folder, .notRegular(found: "a folder"))),
         (folder + "/none/a", .file(folder + "/none", .notFound)),
-        (folder + "/file/a", .file(folder + "/file", .notRegular(found: "a file where a folder should be"))),
+        (folder + "/file/a", .file(folder + "/file", .notFolder(found: "a file"))),
       ]
       for (path, expected) in cases { #expect(throws: expected) { try AtomicFile.checkTarget(path) } }
       try AtomicFile.checkTarget(folder + "/new")

@@ -97,6 +97,21 @@ import Testing
     }
   }
 
+  /// Names of seven digits and more do not sort as their numbers do.
+  @Test func imagesBeyondABillionAreInTheirOrder() throws {
+    try withTemporaryFolder { folder in
+      let indices = [999_999_999, 1_000_000_000, 1_000_000_001]
+      for (level, index) in indices.enumerated() {
+        try Folder.create(folder + "/\(index / 1000)")
+        try PNG.write(Self.image(level), to: folder + "/\(index / 1000)/\(index).png")
+      }
+      let source = try ImageSources.open(folder)
+      #expect((0..<3).map(source.imageIndex) == indices)
+      #expect(try Self.levels(source) == [0, 1, 2])
+      #expect(source.positions(of: 999_999_999...999_999_999) == 0..<1 && source.positions(of: 5...6).isEmpty)
+    }
+  }
+
   @Test func namesOfARunBesideOthersAreRefusedWithoutItsRecordToo() throws {
     try withTemporaryFolder { folder in
       try Folder.create(folder + "/000000")
