@@ -102,6 +102,8 @@ extension ContainerKind {
     case .tar: ("a tar archive", "unpack it with 'tar -xf' first")
     case .messagePack: ("a MessagePack file, as Flax writes its weights; they cannot be read", original)
     case .pickle: ("a Python pickle that torch.save did not write", "in PyTorch: torch.save(model.state_dict(), …)")
+    case .image: ("an image, not weights", nil)
+    case .text: ("a text, not weights", nil)
     case .unknown: ("no kind of file that is known here", nil)
     }
   }

@@ -28,6 +28,10 @@ package enum ContainerKind: Sendable, Equatable {
   case tar
   case messagePack
   case pickle
+  /// A PNG or JPEG.
+  case image
+  /// None of the texts above, such as YAML.
+  case text
   case unknown
 
   package init(_ path: String) throws { try self.init(InputFile(path)) }
@@ -49,6 +53,7 @@ package enum ContainerKind: Sendable, Equatable {
     if begins([0x93] + Array("NUMPY".utf8)) { return .numPy }
     if begins([0x89] + Array("HDF\r\n\u{1a}\n".utf8)) { return try Self.hdf5Kind(file) }
     if begins([0x1f, 0x8b]) { return .gzip }
+    if begins(PNG.signature) || begins(JPEG.signature) { return .image }
     if start.count >= 262, start[257..<262].elementsEqual("ustar".utf8) { return .tar }
     // Protocol buffers: a small version number as field 1, then the producer's name as field 2.
     if start.count > 3, start[0] == 8, start[1] < 0x40, start[2] == 0x12 { return .onnx }
@@ -70,7 +75,9 @@ package enum ContainerKind: Sendable, Equatable {
       return .webPage
     }
     if head.hasPrefix("{") || head.hasPrefix("[") { return .json }
-    return nil
+    // The last character may be cut.
+    let isText = !start.contains { ($0 < 0x20 && ![9, 10, 13].contains($0)) || $0 == 0x7f }
+    return isText && (0...3).contains { String(validating: start.dropLast($0), as: UTF8.self) != nil } ? .text : nil
   }
 
   private static func zipKind(_ file: InputFile) -> ContainerKind {

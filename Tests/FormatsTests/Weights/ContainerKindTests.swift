@@ -39,6 +39,11 @@ import Testing
       padded([0x83, 0xa4] + Array("conv".utf8)), .messagePack,
       "a MessagePack file, as Flax writes its weights; they cannot be read"
     ),
+    (padded([0x89] + Array("PNG\r\n\u{1a}\n".utf8)), .image, "an image, not weights"),
+    (padded([0xff, 0xd8, 0xff, 0xe0]), .image, "an image, not weights"),
+    (Array("method: rtn\n# sandále".utf8), .text, "a text, not weights"),
+    // Cut inside a character.
+    (Array((String(repeating: "a", count: 1023) + "é").utf8), .text, "a text, not weights"),
     (Pickle.whole(Pickle.number(1)), .pickle, "a Python pickle that torch.save did not write"),
   ]
 
