@@ -36,15 +36,29 @@ enum ImageChecks {
         free(UnsafeMutablePointer(mutating: text.value))
       }
     }
-    var message = [CChar](repeating: 0, count: Int(HT_PNG_MESSAGE_SIZE))
-    var encoded: UnsafeMutablePointer<UInt8>?
-    var count = 0
-    let status = ht_png_encode(
-      pixels, UInt32(width), UInt32(height), Int32(channels), texts, Int32(texts.count), &encoded, &count, &message)
-    defer { free(encoded) }
-    let file = Array(UnsafeBufferPointer(start: encoded, count: count))
+    func encode(largestBlock: Int = .max) -> (status: Int, file: [UInt8]) {
+      var outcome = ht_png_outcome()
+      outcome.largest_block = largestBlock
+      var encoded: UnsafeMutablePointer<UInt8>?
+      var count = 0
+      let status = ht_png_encode(
+        pixels, UInt32(width), UInt32(height), Int32(channels), texts, Int32(texts.count), &encoded, &count, &outcome)
+      defer { free(encoded) }
+      return (Int(status), Array(UnsafeBufferPointer(start: encoded, count: count)))
+    }
+    let (status, file) = encode()
     checks.expect(
-      status == 0 && decode(file, width, height, channels, keep16: false) == pixels, "a PNG file changed its pixels")
+      status == HT_PNG_DONE && decode(file, width, height, channels, keep16: false) == pixels,
+      "a PNG file changed its pixels")
+    // Whichever piece of memory is refused, nothing stays behind.
+    for power in 0..<20 {
+      let refused = encode(largestBlock: 1 << power)
+      checks.expect(
+        refused.status == HT_PNG_DONE ? refused.file == file : refused.status == HT_PNG_MEMORY,
+        "encoding with pieces of at most 2^\(power) bytes ended with status \(refused.status)")
+      let decoded = decode(file, width, height, channels, keep16: false, largestBlock: 1 << power)
+      checks.expect(decoded == nil || decoded == pixels, "decoding with pieces of at most 2^\(power) bytes")
+    }
     for number in 0..<changedFiles {
       var changed = file
       // Behind the header: its sizes are what callers compare before they call.
@@ -54,12 +68,15 @@ enum ImageChecks {
     }
   }
 
-  private static func decode(_ file: [UInt8], _ width: Int, _ height: Int, _ channels: Int, keep16: Bool) -> [UInt8]? {
-    var message = [CChar](repeating: 0, count: Int(HT_PNG_MESSAGE_SIZE))
+  private static func decode(
+    _ file: [UInt8], _ width: Int, _ height: Int, _ channels: Int, keep16: Bool, largestBlock: Int = .max
+  ) -> [UInt8]? {
+    var outcome = ht_png_outcome()
+    outcome.largest_block = largestBlock
     var pixels = [UInt8](repeating: 0, count: width * height * channels * (keep16 ? 2 : 1))
     let status = ht_png_decode(
-      file, file.count, UInt32(width), UInt32(height), Int32(channels), keep16 ? 1 : 0, &pixels, &message)
-    return status == 0 ? pixels : nil
+      file, file.count, UInt32(width), UInt32(height), Int32(channels), keep16 ? 1 : 0, &pixels, &outcome)
+    return Int(status) == HT_PNG_DONE ? pixels : nil
   }
 
   private static func jpeg(_ file: [UInt8]) -> [UInt8]? {
