@@ -23,7 +23,9 @@ enum ForegroundProgram {
     let child = try start(program, arguments)
     var told: StopSignal?
     var status: Int32 = 0
-    while waitpid(child, &status, WNOHANG) == 0 {
+    while true {
+      let ended = waitpid(child, &status, WNOHANG)
+      if ended == child || (ended < 0 && errno != EINTR) { break }
       if told == nil, let signal = try pending() {
         told = signal
         kill(child, SIGTERM)
