@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// libpng's pointer for errors and for memory.
+// The outcome is what libpng hands back as its pointer for errors, and as the one for memory.
 static void fail(png_structp png, png_const_charp text) {
   ht_png_outcome *outcome = png_get_error_ptr(png);
   strncpy(outcome->message, text, HT_PNG_MESSAGE_SIZE - 1);

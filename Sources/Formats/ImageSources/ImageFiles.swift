@@ -72,13 +72,15 @@ package struct ImageFiles: ImageSource {
     load: @escaping @Sendable (String) throws -> DecodedImage
   ) throws {
     let sorted = all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let others = sorted.filter { Self.runIndex($0) == nil }
+    let indexed = sorted.map { (name: $0, index: Self.runIndex($0)) }
+    let others = indexed.filter { $0.index == nil }.map(\.name)
     let isRun = others.isEmpty && !sorted.isEmpty
     if !others.isEmpty, declared || others.count < sorted.count {
       throw FormatError.images(path, .mixedNames(others: others, run: sorted.count - others.count))
     }
     // Six digits sort as the numbers do, more do not.
-    let ordered = isRun ? all.sorted { Self.runIndex($0) ?? 0 < Self.runIndex($1) ?? 0 } : sorted
+    let inOrder = isRun ? indexed.sorted { $0.index ?? 0 < $1.index ?? 0 } : indexed
+    let ordered = inOrder.map(\.name)
     let counts = { (name: String) in options.recursive || isRun || !name.contains("/") }
     let names = ordered.filter(counts)
     let inFolders = ordered.filter { !counts($0) }
@@ -88,7 +90,7 @@ package struct ImageFiles: ImageSource {
     }
     (self.path, self.names, self.skipped, self.load, self.options) = (path, names, skipped, load, options)
     shape = try load(first).image.shape
-    indices = isRun ? names.compactMap(Self.runIndex) : nil
+    indices = isRun ? inOrder.compactMap(\.index) : nil
   }
 
   /// The folder in the archive whose content is the set, with its slash: that of a run's images, or the one that holds all.

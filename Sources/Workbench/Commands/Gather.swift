@@ -94,19 +94,13 @@ package struct GatherCommand: Sendable {
   private func checkPlace(_ parts: RunParts, _ range: ClosedRange<Int>) throws {
     let place = out ?? folders[0]
     switch Folder.kind(of: place) {
-    case .folder:
-      for name in ["report.json", "grid.png"] + (writesArray ? ["samples.npz"] : []) {
-        try AtomicFile.checkTarget(joined(place, name))
-      }
+    case .folder: try RunFolder.checkResults(in: place, withArray: writesArray)
     case nil: return
     case .file, .other: throw FormatError.file(place, .notFolder(found: "a file"))
     }
     guard let out, let store = parts.parts.lazy.compactMap(\.store).first?.moved(to: out) else { return }
     var problems = SurveyProblems()
-    problems.add(unexpected: ImageRuns(try ImageStore.indices(in: store.folder)), in: out, beyond: range)
-    if !store.holdsArrays, Folder.kind(of: store.folder) == .folder {
-      problems.add(foreign: try ImageFiles.foreignNames(in: store.folder), in: out)
-    }
+    problems.add(unexpected: try RunParts.Part(folder: out, store: store), beyond: range)
     if let lines = problems.lines { throw GatherError.images(expected: range, problems: lines) }
   }
 

@@ -94,11 +94,7 @@ package struct SampleCommand: Sendable {
       folder, command: "sample", identity: plan.identity(kernels: compute.kernels), arguments: session.arguments,
       shard: shard)
     let store = plan.store(in: run)
-    if shard == nil {
-      for name in ["report.json", "grid.png"] + (writesArray ? ["samples.npz"] : []) {
-        try AtomicFile.checkTarget(run.file(name))
-      }
-    }
+    if shard == nil { try RunFolder.checkResults(in: run.path, withArray: writesArray) }
     session.console.notes(notes)
     if let shard { return try draw(shard, prepared, store, run, session) }
     let outcome = try prepared.sampler.draw(images, into: store, title: "sampling", session: session, log: run.log)

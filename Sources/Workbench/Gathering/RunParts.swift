@@ -11,6 +11,15 @@ package struct RunParts {
     let images: ImageRuns
     /// Files among them that are called as no image of a run is.
     let foreign: [String]
+
+    /// Lists what the store holds; no file is opened.
+    init(folder: String, store: ImageStore?) throws {
+      self.folder = folder
+      self.store = store
+      let place = store.flatMap { Folder.kind(of: $0.folder) == .folder ? $0 : nil }
+      images = ImageRuns(try place.map { try ImageStore.indices(in: $0.folder) } ?? [])
+      foreign = try place.map { $0.holdsArrays ? [] : try ImageFiles.foreignNames(in: $0.folder) } ?? []
+    }
   }
 
   package let identity: RunIdentity
@@ -33,12 +42,7 @@ package struct RunParts {
         }
         first = identity
       }
-      let store = try ImageStore.recorded(in: folder, identity: identity)
-      let indices = try store.map { try ImageStore.indices(in: $0.folder) } ?? []
-      parts.append(
-        Part(
-          folder: folder, store: store, images: ImageRuns(indices),
-          foreign: try store.map { $0.holdsArrays ? [] : try ImageFiles.foreignNames(in: $0.folder) } ?? []))
+      parts.append(try Part(folder: folder, store: ImageStore.recorded(in: folder, identity: identity)))
     }
     guard let first, parts.contains(where: { $0.store != nil }) else { throw GatherError.noImages(folders: folders) }
     self.identity = first
@@ -74,8 +78,7 @@ package struct RunParts {
   func survey(_ expected: ClosedRange<Int>, session: Session) throws -> Survey {
     var problems = SurveyProblems()
     for part in parts {
-      problems.add(unexpected: part.images, in: part.folder, beyond: expected)
-      problems.add(foreign: part.foreign, in: part.folder)
+      problems.add(unexpected: part, beyond: expected)
       try part.store?.removeStale()
     }
     var survey = Survey()

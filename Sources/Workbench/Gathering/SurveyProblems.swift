@@ -21,17 +21,17 @@ struct SurveyProblems {
     details.append("contradictory: image \(image) differs between \(printable(folder)) and \(printable(other))")
   }
 
-  mutating func add(unexpected images: ImageRuns, in folder: String, beyond expected: ClosedRange<Int>) {
-    let outside = images.outside(expected)
-    if outside.isEmpty { return }
-    others.append("unexpected: \(ImageIndexSet.text(outside)) in \(printable(folder))")
+  /// Images beyond those that are expected, and files among them that no image of a run is called as.
+  mutating func add(unexpected part: RunParts.Part, beyond expected: ClosedRange<Int>) {
+    let outside = part.images.outside(expected)
+    if !outside.isEmpty { add(unexpected: ImageIndexSet.text(outside), in: part.folder) }
+    if !part.foreign.isEmpty {
+      add(unexpected: listedLines(part.foreign.lazy.map { printable($0) }).joined(separator: ", "), in: part.folder)
+    }
   }
 
-  /// Files among a run's images that no image of a run is called as.
-  mutating func add(foreign names: [String], in folder: String) {
-    if names.isEmpty { return }
-    others.append(
-      "unexpected: \(listedLines(names.lazy.map { printable($0) }).joined(separator: ", ")) in \(printable(folder))")
+  private mutating func add(unexpected what: String, in folder: String) {
+    others.append("unexpected: \(what) in \(printable(folder))")
   }
 
   /// The record of a unit; nil where there is none, or none that can be used, which is a problem of its own.

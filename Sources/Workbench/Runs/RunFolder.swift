@@ -65,6 +65,13 @@ package final class RunFolder {
     log.info(isContinued ? "continued" : "started", metadata: ["command": "\(shellCommand(arguments))"])
   }
 
+  /// Looks at the places of what a run of images leaves in its folder, before work begins.
+  static func checkResults(in folder: String, withArray: Bool) throws {
+    for name in ["report.json", "grid.png"] + (withArray ? ["samples.npz"] : []) {
+      try AtomicFile.checkTarget(joined(folder, name))
+    }
+  }
+
   /// The path of something inside.
   package func file(_ name: String) -> String { joined(path, name) }
 

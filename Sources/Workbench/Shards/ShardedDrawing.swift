@@ -16,9 +16,10 @@ struct ShardedDrawing {
     var pass = DrawingPass(sampler, into: store, total: total, title: title, session: session, log: log)
     var left = units.count
     try UnitClaims(run: store.base).forEach(units) { unit in
-      let isDoubted = try removeChanged(unit, session, log)
+      var known = record(of: unit)
+      if try removeChanged(unit, known, session, log) { known = nil }
       try pass.draw(unit.images)
-      try record(unit, isDoubted: isDoubted)
+      try record(unit, known)
       left -= 1
       if left > 0, let signal = try session.stopSignal() { throw pass.stopped(signal) }
     }
@@ -27,8 +28,8 @@ struct ShardedDrawing {
 
   /// Removes images that are whole and not what the unit's record says: either of them changed, and only drawing again tells which.
   /// - Returns: whether there were any.
-  private func removeChanged(_ unit: WorkUnit, _ session: Session, _ log: Logger) throws -> Bool {
-    guard let known = record(of: unit) else { return false }
+  private func removeChanged(_ unit: WorkUnit, _ known: UnitRecord?, _ session: Session, _ log: Logger) throws -> Bool {
+    guard let known else { return false }
     let changed = unit.images.filter { image in
       guard let digest = known.digest(of: image), let content = store.examine(image).content else { return false }
       return digest != Digest.sha256(content)
@@ -51,9 +52,9 @@ struct ShardedDrawing {
     return record?.run == store.runDigest ? record : nil
   }
 
-  /// Writes what the unit's images are, unless it is written and not in doubt.
-  private func record(_ unit: WorkUnit, isDoubted: Bool) throws {
-    if !isDoubted, let known = record(of: unit), unit.images.allSatisfy({ known.digest(of: $0) != nil }) { return }
+  /// Writes what the unit's images are, unless `known` says it of all of them.
+  private func record(_ unit: WorkUnit, _ known: UnitRecord?) throws {
+    if let known, unit.images.allSatisfy({ known.digest(of: $0) != nil }) { return }
     let digests = try unit.images.map { image in
       let (state, content) = store.examine(image)
       guard let content else { throw ShardError.changed(path: store.path(of: image), found: state) }
