@@ -89,7 +89,7 @@ extension Pipeline {
       if case .file(let file) = options.calibration, runtime.hdf5Reader == nil {
         throw FormatError.hdf5(file, .noReader)
       }
-      try AtomicFile.checkTarget(path)
+      try OutputPlace.check([path], inputs: [source.path])
       let sampler = SamplerOptions(name: options.sampler, steps: options.steps)
       let guidance = GuidanceOptions(scale: options.guidance, rescale: options.guidanceRescale)
       let recipe = try PreparedRecipe(options.recipe, for: source, sampler: sampler, assets: session.assets)

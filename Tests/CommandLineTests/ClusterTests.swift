@@ -175,6 +175,13 @@ import Testing
     let twice = try launcher.run(
       ["cluster", "local", "--count", "3", "--shards", "1", "--out", "r"] + limits + ["--"] + Self.sample + ["--", "x"])
     #expect(twice.status == 2 && twice.errors.hasPrefix("error[E-USAGE]: -- stands once: "))
+    let unknown = try launcher.run(
+      ["cluster", "local", "--count", "3", "--shards", "1", "--out", "r"] + limits + ["--"] + Self.sample + ["--nope"])
+    #expect(unknown.status == 2 && unknown.errors.hasPrefix("error[E-USAGE]: behind --: Unknown option '--nope'."))
+    #expect(unknown.errors.contains("See 'halftone cluster local --help'"))
+    let help = try launcher.run(
+      ["cluster", "local", "--count", "3", "--shards", "1", "--out", "r", "--", "--help"])
+    #expect(help.status == 0 && help.output.contains("--sampler") && help.errors.isEmpty)
   }
 
   @Test func whatCannotBeStartedIsNamed() throws {

@@ -164,7 +164,7 @@ import Testing
     #expect(refused.contains("attention heads of different widths, "))
     #expect(refused.contains("hint: write one file with --layout safetensors\n"))
     #expect(!FileManager.default.fileExists(atPath: temporary.file("d")))
-    #expect(try refusal(file, "--out", file).hasPrefix("2 error[E-CONVERT-OUT]: \(file) is both input and output\n"))
+    #expect(try refusal(file, "--out", file).hasPrefix("2 error[E-OUT-INPUT]: \(file) is both input and output\n"))
     #expect(
       try refusal(file, "--out", temporary.path)
         .hasPrefix("2 error[E-CONVERT-OUT]: \(temporary.path): expected a file to write to, found a folder\n"))

@@ -175,6 +175,10 @@ import Workbench
     #expect(values.values == expected)
     #expect(archive["activations/\(layer):input/scales"]?.dims == [1, 1])
     #expect(archive["parameters/conv_in.weight"] == written["conv_in.weight"])
+    for input in ["", "/unet", "/unet/diffusion_pytorch_model.safetensors"].map({ folder + $0 }) {
+      let over = try halftone.run("export", input, "--format", "diffusers", "--out", folder)
+      #expect(over.status == 2 && over.errors.hasPrefix("error[E-OUT-INPUT]: \(input) is "), "\(over.errors)")
+    }
     // And it is a model.
     let sampled = try halftone.run(
       "sample", folder, "--count", "1", "--sampler", "ddim-10", "--out", temporary.file("run"))

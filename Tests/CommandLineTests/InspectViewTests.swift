@@ -43,6 +43,13 @@ import Testing
     #expect(try rows("name").compactMap { $0["path"]?.shown } == whole.compactMap { $0["path"]?.shown }.sorted())
     let idle = try halftone.run("inspect", model, "--sort", "macs")
     #expect(idle.status == 2 && idle.errors.contains("--sort orders the rows of --layers"))
+    // What says something of a model needs one.
+    let none = try halftone.run("inspect", "--cpu", "--size", "8x8")
+    #expect(none.status == 2 && none.errors.hasPrefix("error[E-USAGE]: --size needs a model\n"))
+    let (arrays, size) = (Fixtures.path("pytorch/state.npz"), "--size")
+    let other = try halftone.run("inspect", arrays, size, "8x8")
+    #expect(
+      other.status == 2 && other.errors == "error[E-MODEL-OPTION]: \(arrays) takes no --size: it is no model\n")
   }
 
   @Test func graphsAreFilesByTheirEnding() throws {

@@ -157,7 +157,7 @@ import Workbench
       refused.status == 3 && refused.errors.contains("  changed: image 5 in \(folder) is not what its unit's record"))
     let mended = try halftone.run(sample(folder, "--shard", "0/1"))
     #expect(mended.output == "shard 0/1: 200 images in \(folder)/images (2 drawn, 198 kept)\n")
-    #expect(mended.errors.contains("image 67 is not what the record of unit 1 says; drawing it again\n"))
+    #expect(mended.errors.contains("\(file(67)) is not what the record of unit 1 says; drawing image 67 again\n"))
     #expect(try self.digest(folder) == wholeDigest())
   }
 

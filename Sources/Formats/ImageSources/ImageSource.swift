@@ -33,18 +33,8 @@ extension ImageSource {
 
   /// Positions of the images whose indices lie in `indices`.
   package func positions(of indices: ClosedRange<Int>) -> Range<Int> {
-    let first = firstPosition { imageIndex(at: $0) >= indices.lowerBound }
-    return first..<max(first, firstPosition { imageIndex(at: $0) > indices.upperBound })
-  }
-
-  /// The first position where `condition`, false up to some point and true from there on, holds; `count` if nowhere.
-  private func firstPosition(where condition: (Int) -> Bool) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = low + (high - low) / 2
-      if condition(middle) { high = middle } else { low = middle + 1 }
-    }
-    return low
+    let first = (0..<count).partitionPoint { imageIndex(at: $0) >= indices.lowerBound }
+    return first..<max(first, (0..<count).partitionPoint { imageIndex(at: $0) > indices.upperBound })
   }
 
   /// For sources that can only be read from the front: batches of `positions`, what stands before them passed over.

@@ -42,14 +42,10 @@ package struct SafetensorsFile: WeightSource {
 
   package func entry(_ name: String) -> WeightEntry? { position(name).map { entries[$0] } }
 
-  /// Entries are sorted, so one is found by halving.
+  /// Entries are sorted by name.
   private func position(_ name: String) -> Int? {
-    var range = 0..<entries.count
-    while let middle = range.isEmpty ? nil : range.lowerBound + range.count / 2 {
-      if entries[middle].name == name { return middle }
-      range = entries[middle].name < name ? (middle + 1)..<range.upperBound : range.lowerBound..<middle
-    }
-    return nil
+    let position = entries.partitionPoint { $0.name >= name }
+    return position < entries.count && entries[position].name == name ? position : nil
   }
 
   package func read(_ name: String, rows: Range<Int>?) throws -> StoredTensor {

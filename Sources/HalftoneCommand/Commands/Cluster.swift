@@ -57,6 +57,8 @@ struct Cluster: ParsableCommand {
         throw ValidationError(
           "--file: expected, since --out \(out) says no name that a file beside the folder could have")
       }
+      // Help of `sample` is no error, and comes when the command runs.
+      do { _ = try drawing() } catch is CleanExit {}
     }
 
     /// The run folder without slashes behind its name.
@@ -66,20 +68,26 @@ struct Cluster: ParsableCommand {
     }
     private var fileName: String { folder.split(separator: "/").last.map(String.init) ?? "." }
 
-    /// - Throws: what `sample` has against its options, and for those that are the whole run's.
-    func command(
-      _ kind: ClusterKind, program standard: String, directives: [String] = [], container: ClusterJob.Container? = nil
-    ) throws -> ClusterCommand {
-      let parsed = try Sample.parse(sample)
+    /// What stands behind --. - Throws: what `sample` has against it, and for options that are the whole run's.
+    private func drawing() throws -> Sample {
+      let parsed: Sample
+      do { parsed = try Sample.parse(sample) } catch {
+        if Sample.exitCode(for: error) == .success { throw CleanExit.helpRequest(Sample.self) }
+        throw ValidationError("behind --: \(Sample.message(for: error))")
+      }
       let misplaced = [
         parsed.count == nil ? nil : "--count", parsed.indices == nil ? nil : "--indices",
         parsed.out == nil ? nil : "--out", parsed.shard.shard == nil ? nil : "--shard", parsed.npz ? "--npz" : nil,
         parsed.grid == nil ? nil : "--grid", parsed.json ? "--json" : nil,
       ].compactMap(\.self)
-      if !misplaced.isEmpty {
-        throw ValidationError("\(misplaced.joined(separator: ", ")) behind --: the job says it for all shards")
-      }
-      var whole = try parsed.command()
+      if misplaced.isEmpty { return parsed }
+      throw ValidationError("\(misplaced.joined(separator: ", ")) behind --: the job says it for all shards")
+    }
+
+    func command(
+      _ kind: ClusterKind, program standard: String, directives: [String] = [], container: ClusterJob.Container? = nil
+    ) throws -> ClusterCommand {
+      var whole = try drawing().command()
       whole.images = 0...(count - 1)
       return ClusterCommand(
         kind: kind, sample: whole, options: sample, folder: folder, shards: shards, program: program ?? standard,

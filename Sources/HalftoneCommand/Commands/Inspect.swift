@@ -37,7 +37,7 @@ struct Inspect: ParsableCommand {
     if views.count > 1 { throw ValidationError("\(views[0]) and \(views[1]) exclude each other") }
     if let view = views.first, model == nil { throw ValidationError("\(view) needs a model") }
     if sort != nil, !layers { throw ValidationError("--sort orders the rows of --layers") }
-    if model == nil, selfTest { throw ValidationError("--self-test needs a model") }
+    if model == nil, let option = source.modelOptions.given.first { throw ValidationError("\(option) needs a model") }
   }
 
   func run() throws {

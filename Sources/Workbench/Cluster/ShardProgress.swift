@@ -32,19 +32,9 @@ package struct ShardProgress: Sendable {
       let workers = claims.filter { units.numbers.contains($0.key) }.map { "\($0.value.process) on \($0.value.host)" }
       return Row(
         shard: shard,
-        images: Self.position(of: own.upperBound + 1, in: indices) - Self.position(of: own.lowerBound, in: indices),
+        images: indices.partitionPoint { $0 > own.upperBound } - indices.partitionPoint { $0 >= own.lowerBound },
         total: own.count, workers: Set(workers).sorted())
     }
-  }
-
-  /// How many of the ascending indices lie before `index`.
-  private static func position(of index: Int, in indices: [Int]) -> Int {
-    var (low, high) = (0, indices.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if indices[middle] < index { low = middle + 1 } else { high = middle }
-    }
-    return low
   }
 
   /// Shards that are shown one by one.

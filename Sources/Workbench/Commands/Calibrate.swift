@@ -30,10 +30,7 @@ package struct CalibrateCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    if let out {
-      try AtomicFile.prepareTarget(out)
-      try OutputPlace.check([out], inputs: [model])
-    }
+    if let out { try OutputPlace.prepare([out], inputs: [model]) }
     let source = try session.open(model, modelOptions, holding: .packed)
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets)
     session.console.notes(try source.schedule.notes + prepared.notes)

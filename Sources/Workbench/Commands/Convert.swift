@@ -1,5 +1,4 @@
 import Formats
-import Foundation
 import Quantization
 import Tensors
 
@@ -81,20 +80,20 @@ package struct ConvertCommand: Sendable {
 
   /// Outputs beside which, or instead of which, the input would no longer be there.
   private func checkOutput(_ layout: Layout) throws {
-    func resolved(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-    if resolved(input) == resolved(out) { throw ConvertError.same(path: out) }
-    switch (layout, Folder.kind(of: out)) {
-    case (.safetensors, .folder?): throw ConvertError.output(path: out, expected: "a file", found: "a folder")
-    case (.diffusers, .file?): throw ConvertError.output(path: out, expected: "a folder", found: "a file")
-    default: break
+    switch layout {
+    case .diffusers: try DiffusersFolder.checkPlace(out, inputs: [input], option: "--layout")
+    case .safetensors:
+      try OutputPlace.keep([input], from: [out])
+      if Folder.kind(of: out) == .folder {
+        throw ConvertError.output(path: out, expected: "a file", found: "a folder", option: "--layout")
+      }
     }
   }
 }
 
 /// What keeps a checkpoint from being converted.
 package enum ConvertError: HalftoneError, Equatable {
-  case same(path: String)
-  case output(path: String, expected: String, found: String, option: String = "--layout")
+  case output(path: String, expected: String, found: String, option: String)
   /// What of its network diffusers has no words for.
   case layout(path: String, properties: [String])
   case quantized(path: String)
@@ -103,7 +102,7 @@ package enum ConvertError: HalftoneError, Equatable {
 
   package var id: String {
     switch self {
-    case .same, .output: "E-CONVERT-OUT"
+    case .output: "E-CONVERT-OUT"
     case .layout: "E-CONVERT-LAYOUT"
     case .quantized: "E-CONVERT-QUANTIZED"
     case .overflow: "E-CONVERT-OVERFLOW"
@@ -112,14 +111,13 @@ package enum ConvertError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .same, .output: .usage
+    case .output: .usage
     case .layout, .quantized, .overflow: .refusedInput
     }
   }
 
   package var message: String {
     switch self {
-    case .same(let path): "\(printable(path)) is both input and output"
     case .output(let path, let expected, let found, _):
       "\(printable(path)): expected \(expected) to write to, found \(found)"
     case .layout(let path, let properties):
@@ -135,7 +133,6 @@ package enum ConvertError: HalftoneError, Equatable {
 
   package var hint: String? {
     switch self {
-    case .same: "name another output"
     case .output(_, _, _, let option): "name another output, or another \(option)"
     case .layout: "write one file with --layout safetensors"
     case .quantized: "convert the float model that it was made from"

@@ -59,11 +59,8 @@ package struct ExportCommand: Sendable {
 
   private func checkOutput() throws {
     if format == .diffusers {
-      if Folder.kind(of: out) == .file {
-        throw ConvertError.output(path: out, expected: "a folder", found: "a file", option: "--format")
-      }
+      try DiffusersFolder.checkPlace(out, inputs: [model], option: "--format")
     } else {
-      try AtomicFile.checkTarget(out)
       try OutputPlace.check([out], inputs: [model])
     }
   }

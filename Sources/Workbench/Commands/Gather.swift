@@ -39,7 +39,6 @@ package struct GatherCommand: Sendable {
     if folders.count == 1, CalibrationUnits.holds(folders[0]) { return try gatherSet(session) }
     if folders.count > 1, out == nil { throw GatherError.needsPlace(folders: folders.count) }
     if let statistics {
-      try AtomicFile.checkTarget(statistics)
       try OutputPlace.check([statistics], inputs: [])
     } else {
       try refuseFeatureOptions()
@@ -113,8 +112,7 @@ package struct GatherCommand: Sendable {
     if !given.isEmpty { throw GatherError.unused(given, by: "a calibration set") }
     try refuseFeatureOptions()
     let path = out ?? String(folders[0].dropLast(CalibrationUnits.suffix.count))
-    try AtomicFile.prepareTarget(path)
-    try OutputPlace.check([path], inputs: Folder.names(in: folders[0]).map { joined(folders[0], $0) })
+    try OutputPlace.prepare([path], inputs: Folder.names(in: folders[0]).map { joined(folders[0], $0) })
     let units = try CalibrationUnits(folder: folders[0], reader: session.hdf5).gather(to: path, session: session)
     try session.console.result("\(path): \(units) units of 64 trajectories")
   }

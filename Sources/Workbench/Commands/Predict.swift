@@ -32,7 +32,6 @@ package struct PredictCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    try AtomicFile.checkTarget(out)
     try OutputPlace.check([out], inputs: [model, input])
     if let component { return try predict(component, session) }
     let source = try session.open(model, modelOptions, holding: .packed)

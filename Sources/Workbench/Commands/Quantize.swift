@@ -62,10 +62,7 @@ package struct QuantizeCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    if let out {
-      try AtomicFile.prepareTarget(out)
-      try OutputPlace.check([out], inputs: [model] + (calibration.map { [$0] } ?? []))
-    }
+    if let out { try OutputPlace.prepare([out], inputs: [model, calibration].compactMap(\.self)) }
     let source = try session.open(model, modelOptions, holding: .packed)
     let compute = try Compute(threads: threads, batch: batch)
     let decoder =

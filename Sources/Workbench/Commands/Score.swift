@@ -44,8 +44,7 @@ package struct ScoreCommand: Sendable {
   package func run(_ session: Session) throws {
     if shard != nil, options.keptFeatures == nil { throw ShardError.needsKeptFeatures }
     if let page {
-      try AtomicFile.prepareTarget(page)
-      try OutputPlace.check([page, ReportFile.dataPath(of: page)], inputs: [generated, reference])
+      try OutputPlace.prepare([page, ReportFile.dataPath(of: page)], inputs: [generated, reference])
     }
     let compute = try Compute(threads: threads, batch: batch)
     try OpenBLAS.requireMemory(threads: compute.pool.threads)

@@ -68,7 +68,6 @@ package struct StatsCommand: Sendable {
   private var temporaryFeatures: String { out + ".features" }
 
   private func prepare(_ options: ScoringOptions, _ session: Session) throws -> (FeatureScoring, ImageSelection) {
-    for path in [out, spatialOut].compactMap(\.self) { try AtomicFile.checkTarget(path) }
     try OutputPlace.check([out, spatialOut].compactMap(\.self), inputs: [images])
     var options = options
     options.temporaryFeatures = temporaryFeatures

@@ -22,8 +22,7 @@ package struct StatsConvertCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if spatial != nil && format != .adm { throw ScoreError.spatialFormat(format) }
-    try AtomicFile.checkTarget(out)
-    try OutputPlace.check([out], inputs: [input] + (spatial.map { [$0] } ?? []))
+    try OutputPlace.check([out], inputs: [input, spatial].compactMap(\.self))
     var main = try StatisticsFiles.required(input, console: session.console)
     if let spatial {
       main = try format.joining(

@@ -18,7 +18,6 @@ package struct StatsMergeCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    try AtomicFile.checkTarget(out)
     try OutputPlace.check([out], inputs: parts)
     var merger = StatisticsMerger()
     for path in parts {

@@ -35,10 +35,23 @@ struct DiffusersFolder {
     self.source = source
   }
 
+  /// Refuses a place that is no folder, or where an input would be written over.
+  /// - Parameter option: what chose that a folder is written.
+  static func checkPlace(_ out: String, inputs: [String], option: String) throws {
+    let unet = networkFolder(out)
+    try OutputPlace.keep(inputs, from: [out, unet, joined(unet, weightsName)])
+    if Folder.kind(of: out) == .file {
+      throw ConvertError.output(path: out, expected: "a folder", found: "a file", option: option)
+    }
+  }
+
+  private static func networkFolder(_ out: String) -> String { joined(out, "unet") }
+  private static let weightsName = "diffusion_pytorch_model.safetensors"
+
   /// Writes the pipeline's index, the network and, where the checkpoint says one, the scheduler.
   /// - Parameter type: what floating-point weights become; nil for F32, in which they are read.
   func write(to out: String, type: ElementType?) throws -> (files: [WeightConverter.File], notes: [String]) {
-    let unet = joined(out, "unet")
+    let unet = Self.networkFolder(out)
     try Folder.create(unet)
     var index: [ConfigurationValue.Entry] = [
       .init("_class_name", "DDPMPipeline"), .init("unet", ["diffusers", "UNet2DModel"]),
@@ -56,7 +69,7 @@ struct DiffusersFolder {
     var converter = WeightConverter(type: type)
     let weights = DequantizedWeights(
       source.model, table: source.quantized?.table ?? QuantizationTable(), label: source.path)
-    try converter.write(weights, to: joined(unet, "diffusion_pytorch_model.safetensors"))
+    try converter.write(weights, to: joined(unet, Self.weightsName))
     // Last, so that a folder that was left halfway is no pipeline.
     try AtomicFile.write(JSONWriter.pretty(.map(index)), to: joined(out, "model_index.json"))
     return (converter.files, notes)

@@ -24,12 +24,8 @@ struct ImageRuns: Sendable, Equatable {
   }
 
   func contains(_ index: Int) -> Bool {
-    var (low, high) = (0, ranges.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if ranges[middle].upperBound < index { low = middle + 1 } else { high = middle }
-    }
-    return low < ranges.count && ranges[low].lowerBound <= index
+    let position = ranges.partitionPoint { $0.upperBound >= index }
+    return position < ranges.count && ranges[position].lowerBound <= index
   }
 
   /// Those before or behind `expected`, as inclusive ranges.

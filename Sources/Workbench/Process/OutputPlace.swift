@@ -2,11 +2,24 @@ import Foundation
 import Formats
 import Tensors
 
-/// Where results may go: never over what the command reads, and never over what makes a folder a run.
-enum OutputPlace {
-  /// Looks at places of results before work begins. Places that do not exist yet are no problem of this.
-  /// - Parameter inputs: files that the command reads; of folders nothing is looked at.
-  static func check(_ places: [String], inputs: [String]) throws(OutputPlaceError) {
+/// Where results may go, looked at before work begins: where a file can be written, never over what the command reads, and never over
+/// what makes a folder a run.
+package enum OutputPlace {
+  /// Refuses places that no file can be written to, or where something stands that must stay.
+  /// - Parameter inputs: files and folders that the command reads.
+  package static func check(_ places: [String], inputs: [String]) throws {
+    try keep(inputs, from: places)
+    for place in places { try AtomicFile.checkTarget(place) }
+  }
+
+  /// The same, for places whose folders are made where they are missing.
+  package static func prepare(_ places: [String], inputs: [String]) throws {
+    try keep(inputs, from: places)
+    for place in places { try AtomicFile.prepareTarget(place) }
+  }
+
+  /// Refuses places, files or folders, where an input or a run's record stands. Places that do not exist yet are no problem of this.
+  static func keep(_ inputs: [String], from places: [String]) throws(OutputPlaceError) {
     for place in places {
       guard let found = identity(of: place) else { continue }
       if let input = inputs.first(where: { identity(of: $0) == found }) {
@@ -21,11 +34,14 @@ enum OutputPlace {
     let file: ino_t
   }
 
-  /// Of the regular file that a path leads to; nil where there is none.
+  /// Of the file or folder that a path leads to, whatever it is called; nil where there is none.
   private static func identity(of path: String) -> Identity? {
     var status = stat()
-    guard Folder.kind(of: path) == .file, stat(path, &status) == 0 else { return nil }
-    return Identity(device: status.st_dev, file: status.st_ino)
+    switch Folder.kind(of: path) {
+    case .file?, .folder?:
+      return stat(path, &status) == 0 ? Identity(device: status.st_dev, file: status.st_ino) : nil
+    case .other?, nil: return nil
+    }
   }
 }
 

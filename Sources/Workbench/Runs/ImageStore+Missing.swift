@@ -4,15 +4,19 @@ import Tensors
 
 extension ImageStore {
   /// The next images that are not there, whatever the number of those that follow: nothing is listed first.
-  /// - Parameters: count: how many at the most; rest: indices to look at; those after the result, afterwards; outcome: counts what is
-  ///   found.
+  /// - Parameters:
+  ///   - count: how many at the most.
+  ///   - rest: indices to look at; those after the result, afterwards.
+  ///   - known: of the unit that they lie in. An image that is whole and not what it says counts as missing: either of them changed,
+  ///     and only drawing again tells which.
+  ///   - outcome: counts what is found.
   func missing(
-    _ count: Int, from rest: inout some IteratorProtocol<Int>, outcome: inout ImageSampler.Outcome, session: Session,
-    log: Logger
+    _ count: Int, from rest: inout some IteratorProtocol<Int>, known: UnitRecord? = nil,
+    outcome: inout ImageSampler.Outcome, session: Session, log: Logger
   ) -> [Int] {
     var missing: [Int] = []
     while missing.count < count, let index = rest.next() {
-      switch state(of: index) {
+      switch state(of: index, known) {
       case .intact: outcome.kept += 1
       case .absent: missing.append(index)
       case .unusable(let reason):
@@ -23,6 +27,14 @@ extension ImageStore {
       }
     }
     return missing
+  }
+
+  private func state(of index: Int, _ known: UnitRecord?) -> State {
+    let (state, content) = examine(index)
+    guard let known, let content, let digest = known.digest(of: index), digest != Digest.sha256(content) else {
+      return state
+    }
+    return .unusable(reason: "\(printable(path(of: index))) is not what the record of unit \(known.unit.number) says")
   }
 
   /// Makes what is not there yet, a batch at a time: images of latents, or latents of images.

@@ -28,13 +28,17 @@ struct DrawingPass {
 
   private var done: Int { outcome.kept + outcome.drawn }
 
-  /// Draws those of a range that are not there. - Throws: `Stopped` after a stop signal; what is drawn by then is safe.
-  mutating func draw(_ range: ClosedRange<Int>) throws {
+  /// Draws those of a range that are not there, or not what is known of them.
+  /// - Returns: how many were drawn.
+  /// - Throws: `Stopped` after a stop signal; what is drawn by then is safe.
+  @discardableResult mutating func draw(_ range: ClosedRange<Int>, known: UnitRecord? = nil) throws -> Int {
+    let drawn = outcome.drawn
     var rest = range.makeIterator()
     let clock = ContinuousClock()
     while true {
       let kept = outcome.kept
-      let images = store.missing(sampler.batch, from: &rest, outcome: &outcome, session: session, log: log)
+      let images = store.missing(
+        sampler.batch, from: &rest, known: known, outcome: &outcome, session: session, log: log)
       progress.inherit(outcome.kept - kept)
       if images.isEmpty { break }
       let began = clock.now
@@ -48,6 +52,7 @@ struct DrawingPass {
       outcome.drawn += images.count
       if let signal = try session.stopSignal(), done < total { throw stopped(signal) }
     }
+    return outcome.drawn - drawn
   }
 
   /// What became of all ranges.

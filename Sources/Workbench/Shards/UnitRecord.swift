@@ -26,6 +26,11 @@ package struct UnitRecord: Sendable, Equatable {
     unit.images.contains(image) ? digests[image - unit.images.lowerBound] : nil
   }
 
+  /// Whether it reaches all of a unit's images.
+  func covers(_ unit: WorkUnit) -> Bool {
+    self.unit.images.lowerBound <= unit.images.lowerBound && unit.images.upperBound <= self.unit.images.upperBound
+  }
+
   package static func path(_ unit: Int, inRun run: String) -> String {
     joined(joined(run, "units"), sixDigits(unit) + ".json")
   }
