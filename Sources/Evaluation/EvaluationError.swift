@@ -20,6 +20,10 @@ package enum EvaluationError: HalftoneError, Equatable {
   case imagesUnexpected([ClosedRange<Int>], expected: ClosedRange<Int>)
   /// Two files that should be of the same images.
   case imagesDiffer(first: String, [ClosedRange<Int>], second: String, [ClosedRange<Int>])
+  /// The same, where only the numbers of images are known.
+  case countsDiffer(first: String, Int, second: String, Int)
+  /// A file of features that give no statistics.
+  indirect case features(file: String, EvaluationError)
   /// A statistics file of another program, which holds no exact sums.
   case notExact(file: String, purpose: String)
   case extractorsDiffer(FeatureExtractorIdentity, FeatureExtractorIdentity)
@@ -50,7 +54,8 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .imagesOverlap, .shardsOverlap: "E-STATS-OVERLAP"
     case .imagesMissing: "E-STATS-GAP"
     case .imagesUnexpected: "E-STATS-RANGE"
-    case .imagesDiffer: "E-STATS-IMAGES"
+    case .imagesDiffer, .countsDiffer: "E-STATS-IMAGES"
+    case .features(_, let error): error.id
     case .notExact: "E-STATS-EXACT"
     case .extractorsDiffer: "E-STATS-EXTRACTOR"
     case .dimensionsDiffer: "E-STATS-DIMENSION"
@@ -69,7 +74,8 @@ package enum EvaluationError: HalftoneError, Equatable {
 
   package var exit: ExitStatus {
     switch self {
-    case .imagesOverlap, .shardsOverlap, .imagesMissing, .imagesUnexpected, .imagesDiffer: .conflict
+    case .imagesOverlap, .shardsOverlap, .imagesMissing, .imagesUnexpected, .imagesDiffer, .countsDiffer: .conflict
+    case .features(_, let error): error.exit
     case .unknownExtractor, .unknownMode: .usage
     case .linearAlgebra(let error): error.exit
     case .featuresNotFinite, .featuresOutOfRange, .featuresTooSmall, .featureShape, .imageCount, .imageIndex,
@@ -104,6 +110,9 @@ package enum EvaluationError: HalftoneError, Equatable {
       "images outside \(ImageIndexSet.text([expected])): \(ImageIndexSet.text(ranges))"
     case .imagesDiffer(let first, let a, let second, let b):
       "\(printable(first)) is of images \(ImageIndexSet.text(a)), \(printable(second)) of \(ImageIndexSet.text(b))"
+    case .countsDiffer(let first, let a, let second, let b):
+      "\(printable(first)) is of \(a) images, \(printable(second)) of \(b)"
+    case .features(let file, let error): "\(printable(file)): \(error.message)"
     case .notExact(let file, let purpose):
       "\(printable(file)): mean and covariance without the exact sums, which \(purpose) needs"
     case .extractorsDiffer(let a, let b):
@@ -139,7 +148,9 @@ package enum EvaluationError: HalftoneError, Equatable {
     case .imagesOverlap, .shardsOverlap: "merge only statistics of disjoint image ranges"
     case .imagesMissing: "add the missing files, or give --allow-gaps to merge what there is"
     case .imagesUnexpected: "leave out the files that belong to another run, or correct --indices"
-    case .imagesDiffer: "compute both in one pass: halftone stats PATH --out main.npz --spatial-out spatial.npz"
+    case .features(_, let error): error.hint
+    case .imagesDiffer, .countsDiffer:
+      "compute both in one pass: halftone stats PATH --out main.npz --spatial-out spatial.npz"
     case .notExact: "compute the statistics from the images: halftone stats PATH --out stats.npz"
     case .extractorsDiffer, .dimensionsDiffer: "compute both with one extractor: halftone stats PATH --features NAME"
     case .unknownExtractor(let name, let known), .unknownMode(let name, _, let known):

@@ -13,7 +13,11 @@ enum ExpectedValues {
     "--seed": "a whole number from 0 to \(UInt64.max)",
     "--time": "hours, minutes and seconds, more than none, as in 90s, 20m or 1h30m",
     "--labels": "classes from 0 on, as in 0,1,2",
-    "--count": wholeNumber, "--shards": wholeNumber, "--memory": wholeNumber,
+    "--metrics": "names with commas between, of \(ScoreMetric.allCases.map(\.rawValue).joined(separator: ", "))",
+    "--batch": "whole numbers with commas between",
+    "--steps": "a number of steps; of 'export' a range of them, as in 0-9",
+    "--unconditional": "a row of the table of classes from 0 on, or none",
+    "--step": wholeNumber, "--count": wholeNumber, "--shards": wholeNumber, "--memory": wholeNumber,
   ]
 
   /// The parser's message that a value is invalid, with what was expected.

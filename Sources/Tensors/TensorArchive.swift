@@ -88,7 +88,8 @@ package struct StoredTensor: Sendable, Equatable {
     case .i32: elements(count, Int32.self).map(Double.init)
     case .i16: elements(count, Int16.self).map(Double.init)
     case .i8: elements(count, Int8.self).map(Double.init)
-    case .u64: elements(count, UInt64.self).map(Double.init)
+    // `Double.init` alone would take them for bit patterns.
+    case .u64: elements(count, UInt64.self).map { Double($0) }
     case .u32: elements(count, UInt32.self).map(Double.init)
     case .u16: elements(count, UInt16.self).map(Double.init)
     case .u8, .bool: bytes.map(Double.init)

@@ -81,6 +81,14 @@ import Testing
         hint: choose one for all of them with --sampler
 
         """)
+    let statistics = Launcher.checkout.appending(path: "models/fashion-mnist-classifier/statistics-test.npz").path
+    let one = try halftone.run(ablate([ten], temporary.file("one"), "--count", "1", "--reference", statistics))
+    #expect(one.status == 3 && one.output.isEmpty)
+    #expect(
+      one.errors.contains("error[E-SCORE-COUNT]: a distance to \(statistics) needs at least 2 images, found 1\n"),
+      "\(one.errors)")
+    let absent = try halftone.run(ablate([ten], temporary.file("no"), "--reference", temporary.file("absent")))
+    #expect(absent.status == 3 && !absent.errors.contains("quantising"), "\(absent.errors)")
     let twice = try halftone.run(ablate([ten, ten], out))
     #expect(twice.errors == "error[E-ABLATE-NAME]: recipes of the same name would overwrite each other: ten\n")
     let preset = try halftone.run("ablate", "fashion-mnist-ddpm", "--preset", "brecq", "--out", out)

@@ -162,12 +162,19 @@ import Testing
     let refused = try refusal(odd, "--out", temporary.file("d"), "--layout", "diffusers")
     #expect(refused.contains("3 error[E-CONVERT-LAYOUT]: \(odd) has what diffusers' UNet2DModel cannot: "))
     #expect(refused.contains("attention heads of different widths, "))
-    #expect(refused.contains("hint: write one file with --layout safetensors\n"))
+    #expect(refused.contains("hint: 'halftone convert --layout safetensors' writes one file of them\n"))
     #expect(!FileManager.default.fileExists(atPath: temporary.file("d")))
     #expect(try refusal(file, "--out", file).hasPrefix("2 error[E-OUT-INPUT]: \(file) is both input and output\n"))
     #expect(
       try refusal(file, "--out", temporary.path)
         .hasPrefix("2 error[E-CONVERT-OUT]: \(temporary.path): expected a file to write to, found a folder\n"))
+    for option in [["--heads", "7"], ["--config", "absent"], ["--beta-start", "0.3"], ["--variant", "fp16"]] {
+      let idle = try halftone.run(["convert", file, "--out", temporary.file("w.safetensors")] + option)
+      #expect(
+        idle.status == 2
+          && idle.errors.hasPrefix("error[E-MODEL-OPTION]: \(file) takes no \(option[0]): its arrays are written as"),
+        "\(idle.errors)")
+    }
     let artefact = temporary.file("q.safetensors")
     try Safetensors.write(
       TensorArchive(tensors: ["a.w": StoredTensor(Tensor([1], [1]))], metadata: ["halftone": "{}"]), to: artefact)

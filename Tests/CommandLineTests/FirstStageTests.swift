@@ -192,6 +192,14 @@ import Testing
     #expect(try halftone.run("sample", artefact, "--count", "2", "--out", latents, "--latents-only").status == 0)
     #expect(try halftone.run("decode", latents, "--model", artefact, "--out", decoded).status == 0)
     #expect(try pixels(images, 2) == pixels(decoded, 2))
+    for options in [["--weights", "ema"], ["--config", "absent"], ["--variant", "fp16"]] {
+      let idle = try halftone.run(["decode", latents, "--model", artefact, "--out", decoded] + options)
+      #expect(
+        idle.status == 2
+          && idle.errors.hasPrefix(
+            "error[E-MODEL-OPTION]: \(artefact) takes no \(options[0]): a quantised model says it itself\n"),
+        "\(idle.errors)")
+    }
     let encoder = try halftone.run("encode", images, "--model", artefact, "--out", temporary.file("e"))
     #expect(encoder.status == 3)
     #expect(

@@ -150,7 +150,7 @@ import Testing
     func predict(_ arrays: [String: StoredTensor], _ out: String) throws -> Finished {
       try NPZ.write(TensorArchive(tensors: arrays), to: path)
       return try halftone.run(
-        "predict", model, "--scheduler", Self.scheduler, "--input", path, "--out", temporary.file(out))
+        "predict", model, "--input", path, "--out", temporary.file(out))
     }
     let floats = try predict(input.tensors, "a.npz")
     #expect(floats.status == 0, "\(floats.errors)")

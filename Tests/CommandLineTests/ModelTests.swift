@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Tensors
 import TestSupport
 import Testing
 
@@ -22,6 +23,38 @@ import Testing
       let y = try #require(try NPZFile(out).tensor("y").floats())
       #expect(relativeError(y, golden) < tolerance)
     }
+  }
+
+  @Test func predictionSaysWhatItDoesNotUse() throws {
+    let temporary = try TemporaryFolder()
+    let model = temporary.file("model")
+    try ModelFolderMaker.make(model)
+    let (input, out) = (temporary.file("input.npz"), temporary.file("y.npz"))
+    func predicted(_ t: StoredTensor, _ options: String...) throws -> (errors: String, bytes: Data?) {
+      let x = StoredTensor(Tensor([1, 1, 8, 8], (0..<64).map { Float($0) / 64 }))
+      try NPZ.write(TensorArchive(tensors: ["x": x, "t": t]), to: input)
+      let finished = try halftone.run(["predict", model, "--input", input, "--out", out] + options)
+      defer { try? FileManager.default.removeItem(atPath: out) }
+      return (finished.errors, FileManager.default.contents(atPath: out))
+    }
+    let signed = try predicted(StoredTensor(dims: [1], [500] as [Int64]))
+    let unsigned = try predicted(StoredTensor(type: .u64, dims: [1], bytes: [244, 1, 0, 0, 0, 0, 0, 0]))
+    #expect(signed.bytes != nil && signed.bytes == unsigned.bytes)
+    let time = StoredTensor(dims: [1], [999] as [Int64])
+    for option in [["--beta-start", "0.1"], ["--step", "0"]] {
+      let idle = try predicted(time, option[0], option[1])
+      #expect(
+        idle.bytes == nil && idle.errors.hasPrefix("error[E-MODEL-OPTION]: \(model) takes no \(option[0]): "),
+        "\(idle.errors)")
+    }
+    for (number, found) in [(1000, "1000.0"), (-1, "-1.0")] as [(Int64, String)] {
+      #expect(
+        try predicted(StoredTensor(dims: [1], [number])).errors
+          == "error[E-INPUT-VALUE]: \(input): t: \(found) at index 0, expected 0 or more and below 1000\n")
+    }
+    #expect(
+      try predicted(StoredTensor(type: .bool, dims: [1], bytes: [1])).errors
+        == "error[E-INPUT-VALUE]: \(input): t: holds truth values, expected numbers\n")
   }
 
   @Test func classConditionalModelsTakeLabels() throws {

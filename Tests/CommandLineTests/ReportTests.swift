@@ -251,5 +251,14 @@ import Workbench
     #expect(analysed.status == 2)
     #expect(analysed.errors.contains("error[E-REPORT-FLOAT]: \(model) was made from unet-ddpm ("))
     #expect(analysed.errors.hasSuffix("which is not at hand\nhint: name the float model with --model\n"))
+    // Another one is not taken for it, nor passed over.
+    let other = temporary.file("other")
+    try ModelFolderMaker.make(other)
+    let wrong = try halftone.run("report", model, "--analyse", "--model", other)
+    #expect(wrong.status == 3, "\(wrong.errors)")
+    #expect(
+      wrong.errors.contains("is about a model quantised from unet-ddpm (") && wrong.errors.contains("and \(other) is "))
+    let idle = try halftone.run("report", model, "--model", other)
+    #expect(idle.status == 2 && idle.errors.contains("--model needs --analyse, which compares with it"))
   }
 }

@@ -142,6 +142,12 @@ import Testing
         error[E-STATS-IMAGES]: pool.npz is of images 0-49, s.npz of 1-49
         hint: compute both in one pass: halftone stats PATH --out main.npz --spatial-out spatial.npz
         """)
+    // Another program's file says only how many there are.
+    let foreign = TensorArchive(tensors: [
+      "mu": try #require(spatial.tensors["mu"]), "sigma": try #require(spatial.tensors["sigma"]),
+      "n": StoredTensor(dims: [], [49] as [Int64]),
+    ])
+    #expect(refusal(foreign)?.hasPrefix("error[E-STATS-IMAGES]: pool.npz is of 50 images, s.npz of 49\n") == true)
     #expect(
       try refusal(archive("inception-spatial", "11", 0..<50)) == """
         error[E-STATS-EXTRACTOR]: the statistics come from different feature extractors:

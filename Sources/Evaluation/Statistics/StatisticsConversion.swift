@@ -56,6 +56,9 @@ extension StatisticsFormat {
     if let a = main.exact, let b = other.exact, a.images != b.images {
       throw .imagesDiffer(first: file, a.images.ranges, second: spatialFile, b.images.ranges)
     }
+    if let a = main.count, let b = other.count, a != b {
+      throw .countsDiffer(first: file, a, second: spatialFile, b)
+    }
     var out = archive
     out.tensors[StatisticsEntry.spatialMean] = spatial.tensors[StatisticsEntry.mean]
     out.tensors[StatisticsEntry.spatialCovariance] = spatial.tensors[StatisticsEntry.covariance]

@@ -6,19 +6,26 @@ package struct SampleArray: ImageSource {
   package let path: String
   package let count: Int
   package let shape: ImageShape
+  package let skipped: [String]
   private let open: @Sendable () throws -> NPYReader
+
+  /// What stands beside images in other programs' files: their labels, and statistics that have readers of their own.
+  private static let companions: Set = ["arr_1", "mu", "sigma", "mu_s", "sigma_s"]
 
   init(archive file: InputFile) throws {
     let archive = try NPZFile(file)
     let name = archive.names.count == 1 ? archive.names[0] : "arr_0"
-    try self.init(path: file.path, name: name) { try archive.open(name) }
+    let others = archive.names.filter { $0 != name && !Self.companions.contains($0) } + archive.others
+    try self.init(path: file.path, name: name, skipped: others.map { "\(printable($0)) (the images are \(name))" }) {
+      try archive.open(name)
+    }
   }
 
   init(array file: InputFile) throws {
-    try self.init(path: file.path, name: AtomicFile.split(file.path).name) { try NPY.open(file) }
+    try self.init(path: file.path, name: AtomicFile.split(file.path).name, skipped: []) { try NPY.open(file) }
   }
 
-  private init(path: String, name: String, open: @escaping @Sendable () throws -> NPYReader) throws {
+  private init(path: String, name: String, skipped: [String], open: @escaping @Sendable () throws -> NPYReader) throws {
     let header = try open().header
     let dims = header.dims
     guard (3...4).contains(dims.count), dims.count == 3 || dims[3] == 1 || dims[3] == 3,
@@ -27,6 +34,7 @@ package struct SampleArray: ImageSource {
     guard header.type == .u8 else { throw FormatError.images(path, .elementType(header.type, name: name)) }
     guard dims[0] > 0 else { throw FormatError.images(path, .empty(skipped: [], inFolders: [])) }
     self.path = path
+    self.skipped = skipped
     self.open = open
     count = dims[0]
     shape = ImageShape(channels: dims.count == 4 ? dims[3] : 1, height: dims[1], width: dims[2])

@@ -33,6 +33,7 @@ struct Report: ParsableCommand {
 
   func validate() throws {
     if runs.isEmpty { throw ValidationError("name at least one run folder or quantised model") }
+    if model != nil, !analyse { throw ValidationError("--model needs --analyse, which compares with it") }
     if model == nil, !source.modelOptions.given.isEmpty {
       throw ValidationError(
         "\(source.modelOptions.given.joined(separator: ", ")): needs --model, whose options these are")

@@ -77,6 +77,20 @@ package struct CalibrationPlan: Sendable {
     return counts
   }
 
+  /// Samples at each step where they follow from the recipe alone; nil for distribution `tdac`, whose shares follow from the network.
+  package static func counts(of calibration: Recipe.Calibration, stepCount: Int) -> [Int]? {
+    var counts = [Int](repeating: 0, count: stepCount)
+    switch calibration.distribution {
+    case .uniform(let every), .noise(let every), .clean(let every), .forward(let every), .fresh(let every):
+      for position in stride(from: 0, to: stepCount, by: every) {
+        counts[calibration.step(at: position, stepCount: stepCount)] += calibration.trajectories
+      }
+      return counts
+    case .single, .ndtc: return CalibrationPlan(calibration, stepCount: stepCount).counts
+    case .tdac: return nil
+    }
+  }
+
   /// How many trajectories are sampled.
   package var trajectoryCount: Int { trajectories.count }
 

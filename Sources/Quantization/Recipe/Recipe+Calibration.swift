@@ -106,12 +106,14 @@ extension Recipe.Calibration {
     seed = reader.int("seed", in: 0...Int.max)
     if reader.value("labels") == .string("balanced") {
       labels = .balanced
-    } else {
+    } else if case .list? = reader.value("labels") {
       let list = reader.ints("labels", in: 0...1_000_000)
-      if list.isEmpty, case .list = reader.value("labels") {
-        reader.report("labels", "expected balanced or a list of classes, found an empty list")
-      }
+      if list.isEmpty { reader.report("labels", "expected balanced or a list of classes, found an empty list") }
       labels = .cycled(list)
+    } else {
+      let found = reader.value("labels").map { "found \($0.shown)" } ?? "missing"
+      reader.report("labels", "expected balanced or a list of classes, \(found)")
+      labels = .balanced
     }
   }
 

@@ -95,19 +95,20 @@ package struct Assets: Sendable {
   }
 
   /// Names of all assets of one kind, sorted; presets without `.yaml`.
-  package func names(_ kind: Kind) -> [String] {
-    let files = exists ? (try? Folder.names(in: folder(kind))) ?? [] : []
+  /// - Throws: when their folder cannot be listed.
+  package func names(_ kind: Kind) throws -> [String] {
+    let files = exists && Folder.kind(of: folder(kind)) != nil ? try Folder.names(in: folder(kind)) : []
     return files.filter { !$0.hasPrefix(".") && kind.isAsset(joined(folder(kind), $0)) }.map(Self.bareName).sorted()
   }
 
   /// The path of an asset: an existing path as it is, or a name from `list`, with or without `.yaml`.
-  package func path(_ kind: Kind, _ text: String) throws(AssetError) -> String {
+  package func path(_ kind: Kind, _ text: String) throws -> String {
     if Folder.kind(of: text) != nil { return text }
     let name = Self.bareName(text)
     let file = kind == .model ? name : name + ".yaml"
-    let known = names(kind)
+    let known = try names(kind)
     if !text.contains("/"), known.contains(name) { return joined(folder(kind), file) }
-    throw .unknown(kind: kind, text: text, near: nearest(name, in: known), known: known)
+    throw AssetError.unknown(kind: kind, text: text, near: nearest(name, in: known), known: known)
   }
 
   private static func bareName(_ file: String) -> String {

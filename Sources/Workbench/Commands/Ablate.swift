@@ -105,8 +105,8 @@ package struct AblateCommand: Sendable {
   }
 
   /// `all` alone stands for every shipped recipe.
-  package static func chosen(_ recipes: [String], _ assets: Assets) -> [String] {
-    recipes == ["all"] ? assets.names(.recipe) : recipes
+  package static func chosen(_ recipes: [String], _ assets: Assets) throws -> [String] {
+    recipes == ["all"] ? try assets.names(.recipe) : recipes
   }
 
   /// The recipes to compare, as they are written.

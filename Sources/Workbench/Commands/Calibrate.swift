@@ -30,7 +30,10 @@ package struct CalibrateCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    if let out { try OutputPlace.prepare([out], inputs: [model]) }
+    if let out {
+      let recipe = (try? session.assets.path(.recipe, recipe)) ?? recipe
+      try OutputPlace.prepare([out], inputs: session.inputs(of: model, modelOptions, and: [recipe, sampler.name]))
+    }
     let source = try session.open(model, modelOptions, holding: .packed)
     let prepared = try PreparedRecipe(recipe, for: source, sampler: sampler, assets: session.assets)
     session.console.notes(try source.schedule.notes + prepared.notes)

@@ -40,9 +40,16 @@ package struct ConvertCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
+    var command = self
+    command.input = (try? session.assets.path(.model, input)) ?? input
+    try command.convert(session)
+  }
+
+  private func convert(_ session: Session) throws {
     let isFolder = Folder.kind(of: input) == .folder
     let layout = self.layout ?? (isFolder && !out.hasSuffix(".safetensors") ? .diffusers : .safetensors)
-    try checkOutput(layout)
+    try refuseIdle(isFolder: isFolder, layout)
+    try checkOutput(layout, session)
     let report: ConversionReport
     switch layout {
     case .safetensors:
@@ -55,6 +62,16 @@ package struct ConvertCommand: Sendable {
     }
     for note in report.notes { session.console.note("note: \(note)") }
     try session.console.result(json ? JSONWriter.compact(report.value) : report.text)
+  }
+
+  /// Refuses options about a network where its arrays are written as they are.
+  private func refuseIdle(isFolder: Bool, _ layout: Layout) throws {
+    let chosen = isFolder ? options.ofWeights + options.ofFolders : options.ofWeights
+    let idle = options.given.filter { !chosen.contains($0) }
+    if !idle.isEmpty, isFolder || layout == .safetensors {
+      throw ModelSourceError.idleOptions(
+        path: input, options: idle, reason: "its arrays are written as they are, whatever network they belong to")
+    }
   }
 
   private func copiedFolder() throws -> ConversionReport {
@@ -79,11 +96,12 @@ package struct ConvertCommand: Sendable {
   }
 
   /// Outputs beside which, or instead of which, the input would no longer be there.
-  private func checkOutput(_ layout: Layout) throws {
+  private func checkOutput(_ layout: Layout, _ session: Session) throws {
+    let inputs = session.inputs(of: input, options)
     switch layout {
-    case .diffusers: try DiffusersFolder.checkPlace(out, inputs: [input], option: "--layout")
+    case .diffusers: try DiffusersFolder.checkPlace(out, inputs: inputs, option: "--layout")
     case .safetensors:
-      try OutputPlace.keep([input], from: [out])
+      try OutputPlace.keep(inputs, from: [out])
       if Folder.kind(of: out) == .folder {
         throw ConvertError.output(path: out, expected: "a file", found: "a folder", option: "--layout")
       }
@@ -134,7 +152,7 @@ package enum ConvertError: HalftoneError, Equatable {
   package var hint: String? {
     switch self {
     case .output(_, _, _, let option): "name another output, or another \(option)"
-    case .layout: "write one file with --layout safetensors"
+    case .layout: "'halftone convert --layout safetensors' writes one file of them"
     case .quantized: "convert the float model that it was made from"
     case .overflow(_, let type, _, _): type == .f16 ? "take --dtype bf16 or f32" : "leave --dtype out"
     }

@@ -39,7 +39,8 @@ package struct EncodeCommand: Sendable {
       Int(exactly: seed).map { ConfigurationValue.integer($0) } ?? .string(String(seed))
     }
     let run = try stage.folder(
-      "encode", input: [("images", .string(try Self.digest(of: set))), ("seed", seedValue ?? .null)], session: session)
+      "encode", input: [("images", .string(try Self.digest(of: set, session))), ("seed", seedValue ?? .null)],
+      session: session)
     let store = ImageStore(
       folder: run.path, shape: stage.runner.latentShape, content: .latents, seed: seed,
       modelDigest: stage.network.digest, runDigest: "sha256:" + run.identity.digest)
@@ -62,11 +63,16 @@ package struct EncodeCommand: Sendable {
     try stage.report(outcome, count: set.count, what: "latents", store: store, run: run, session: session)
   }
 
-  /// Of the images' samples, in order.
-  private static func digest(of set: any ImageSource) throws -> String {
+  /// Of the images' samples, in order. What is read otherwise than files say it is named meanwhile.
+  private static func digest(of set: any ImageSource, _ session: Session) throws -> String {
+    var survey = ImageSurvey(set, depth: .nearest)
     var digest = Digest.Incremental()
     digest.update(Array("\(set.count) \(set.shape)\n".utf8))
-    try set.forEachBatch(of: 16) { digest.update($0.pixels) }
+    try set.forEachBatch(of: 16) {
+      digest.update($0.pixels)
+      survey.add($0)
+    }
+    survey.conversions.forEach(session.console.warn)
     return "sha256:" + digest.finish()
   }
 }

@@ -46,7 +46,7 @@ package struct ExportCommand: Sendable {
 
   /// - Throws: what keeps the model from being exported, before anything is written.
   package func run(_ session: Session) throws {
-    try checkOutput()
+    try checkOutput(session)
     let report: ExportReport
     switch format {
     case .onnx: report = try onnx(session)
@@ -57,11 +57,12 @@ package struct ExportCommand: Sendable {
     try session.console.result(json ? JSONWriter.compact(report.value) : report.text)
   }
 
-  private func checkOutput() throws {
+  private func checkOutput(_ session: Session) throws {
+    let inputs = session.inputs(of: model, modelOptions)
     if format == .diffusers {
-      try DiffusersFolder.checkPlace(out, inputs: [model], option: "--format")
+      try DiffusersFolder.checkPlace(out, inputs: inputs, option: "--format")
     } else {
-      try OutputPlace.check([out], inputs: [model])
+      try OutputPlace.check([out], inputs: inputs)
     }
   }
 

@@ -54,6 +54,11 @@ package struct FrechetCommand: Sendable {
 /// What every score must be read with: extractor, preparation of pixels, weights, and numbers of images.
 func featureLine(_ a: FeatureStatistics, _ b: FeatureStatistics) -> String {
   let counts = [a.count, b.count].map { $0.map { "\($0)" } ?? "an unknown number" }
-  let features = (a.extractor ?? b.extractor).map { "\($0)" } ?? "of an unknown extractor"
+  let features =
+    switch (a.extractor, b.extractor) {
+    case (let known?, nil): "\(known) of the first, unknown of the second"
+    case (nil, let known?): "\(known) of the second, unknown of the first"
+    case (let known, _): known.map { "\($0)" } ?? "of an unknown extractor"
+    }
   return "features: \(features); N: \(counts[0]) and \(counts[1])"
 }

@@ -81,6 +81,7 @@ package struct InspectCommand: Sendable {
       guard let kind = GraphDrawing.Kind.allCases.first(where: { graph.hasSuffix("." + $0.rawValue) }) else {
         throw InspectError.graphName(path: graph)
       }
+      try OutputPlace.check([graph], inputs: session.inputs(of: source.path, modelOptions))
       let drawing = GraphDrawing(
         source.model.graph, table: source.quantized?.table ?? QuantizationTable(), title: source.name)
       try AtomicFile.write(drawing.text(kind), to: graph)

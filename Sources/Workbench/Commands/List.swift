@@ -50,7 +50,7 @@ package struct ListCommand: Sendable {
 
   private func names(_ topic: Topic, _ assets: Assets) throws -> [String] {
     if let kind = topic.asset {
-      let names = assets.names(kind)
+      let names = try assets.names(kind)
       return showsPaths ? try names.map { try assets.path(kind, $0) } : names
     }
     return topic == .extractors ? FeatureExtractorCatalog.names : Catalog.names

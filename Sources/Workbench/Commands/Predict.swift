@@ -32,13 +32,15 @@ package struct PredictCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    try OutputPlace.check([out], inputs: [model, input])
+    try OutputPlace.check([out], inputs: session.inputs(of: model, modelOptions, and: [input]))
     if let component { return try predict(component, session) }
     let source = try session.open(model, modelOptions, holding: .packed)
+    try refuseIdle(source)
     let arrays = try InputArrays(input)
     arrays.noteUnused(but: "x", "t", "labels", "context", console: session.console)
     let x = try arrays.images("x", shape: source.model.graph.imageShape, console: session.console)
-    let timesteps = try arrays.numbers("t", count: x.dims[0]).map(Timestep.init)
+    let timesteps = try arrays.numbers("t", count: x.dims[0], below: Self.timestepLimit(of: source))
+      .map(Timestep.init)
     let conditioning = try conditioning(arrays, of: source, count: x.dims[0], session)
     let executor = try source.executor(executor, compute: Compute(threads: threads, batch: x.dims[0]))
     let y = try executor.run(
@@ -46,6 +48,23 @@ package struct PredictCommand: Sendable {
     try NPZ.write(TensorArchive(tensors: ["y": StoredTensor(y)]), to: out)
     let kind = (self.executor ?? source.defaultExecutor).rawValue
     try session.console.result("\(out): y \(y.dims), \(kind) executor")
+  }
+
+  /// What the times that the network is given stay below; nil where nothing says the noise schedule.
+  private static func timestepLimit(of source: ModelSource) -> Int? {
+    guard let schedule = try? source.process.schedule else { return nil }
+    return schedule.definition.rescaleTimesteps ? 1000 : schedule.trainTimesteps
+  }
+
+  /// Refuses options that a call of this network does not depend on.
+  private func refuseIdle(_ source: ModelSource) throws {
+    func refuse(_ options: [String], _ reason: String) throws {
+      if !options.isEmpty { throw ModelSourceError.idleOptions(path: model, options: options, reason: reason) }
+    }
+    try refuse(modelOptions.schedule.given, "one call of a network knows no noise schedule")
+    if step != nil, source.quantized?.table.dependsOnStep != true {
+      try refuse(["--step"], "it computes the same at every sampling step")
+    }
   }
 
   /// One call of a first stage's network, in its own units: x is what its program gives `decode` or `encode`, y what that returns, of

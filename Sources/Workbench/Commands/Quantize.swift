@@ -62,8 +62,9 @@ package struct QuantizeCommand: Sendable {
   }
 
   package func run(_ session: Session) throws {
-    if let out { try OutputPlace.prepare([out], inputs: [model, calibration].compactMap(\.self)) }
+    if let out { try checkPlaces(out, session) }
     let source = try session.open(model, modelOptions, holding: .packed)
+    if source.quantized != nil { throw ModelSourceError.needsFloat(path: source.path, command: "quantize") }
     let compute = try Compute(threads: threads, batch: batch)
     let decoder =
       components.includeDecoder
@@ -83,7 +84,7 @@ package struct QuantizeCommand: Sendable {
     let calibrating = try CalibrationRun(
       source: source, prepared: prepared, compute: compute, guidance: guidance)
     let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")
-    try AtomicFile.prepareTarget(path)
+    try checkPlaces(path, session)
     planning.announce(prepared.recipe, setBytes: calibrating.sizes.file, console: session.console)
     let gatherer = try calibrating.gatherer()
     let set =
@@ -100,13 +101,27 @@ package struct QuantizeCommand: Sendable {
     try report(made, decoder, source, path, session)
   }
 
+  /// Looks at the model's place, and at those of its report beside it.
+  private func checkPlaces(_ out: String, _ session: Session) throws {
+    let recipe: String? =
+      switch recipe {
+      case .named(let text): (try? session.assets.path(.recipe, text)) ?? text
+      case .reported(let reported): reported.path
+      case nil: nil
+      }
+    let page = ReportBuilder.page(of: out)
+    try OutputPlace.prepare(
+      [out, page, ReportFile.dataPath(of: page)],
+      inputs: session.inputs(of: model, modelOptions, and: [calibration, recipe, decoderRecipe, sampler.name]))
+  }
+
   /// The denoiser stays float: nothing is calibrated for it.
   private func makeDecoderAlone(
     _ decoder: DecoderQuantizer, _ source: ModelSource, _ compute: Compute, _ session: Session
   ) throws {
     session.console.notes(try source.schedule.notes + decoder.prepared.notes)
     let path = out ?? joined("outputs", "\(source.name)-\(decoder.prepared.name).safetensors")
-    try AtomicFile.prepareTarget(path)
+    try checkPlaces(path, session)
     let prepared = decoder.prepared.replacing(
       decoder.prepared.recipe.leavingEverythingFloat, name: decoder.prepared.name)
     let quantizer = Quantizer(source: source, prepared: prepared, compute: compute, decoder: decoder)

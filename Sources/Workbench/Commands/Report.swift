@@ -36,6 +36,7 @@ package struct ReportCommand: Sendable {
     let floats = try model.map { [try session.open($0, modelOptions)] } ?? []
     let builder = ReportBuilder(session, compute: try Compute(threads: threads, batch: batch), floats: floats)
     for run in runs { try builder.add(run) }
+    if let model { try builder.checkFloats(named: model) }
     try OutputPlace.prepare([page, ReportFile.dataPath(of: page)], inputs: runs)
     builder.remember(ReportFile.dataPath(of: page))
     // Written after each model, so that the same command goes on behind it after a stop.

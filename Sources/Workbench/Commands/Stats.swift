@@ -73,6 +73,12 @@ package struct StatsCommand: Sendable {
     options.temporaryFeatures = temporaryFeatures
     let scoring = try FeatureScoring(
       options, session: session, compute: Compute(threads: threads, batch: batch))
-    return (scoring, try ImageSelection(scoring.images(images), indices: indices, firstIndex: firstIndex))
+    let selection = try ImageSelection(scoring.images(images), indices: indices, firstIndex: firstIndex)
+    if let indices, selection.count < indices.count {
+      session.console.warn(
+        "\(images): \(indices.count - selection.count) of the \(indices.count) images that --indices names are not there"
+      )
+    }
+    return (scoring, selection)
   }
 }

@@ -90,9 +90,25 @@ package struct VariantComparison {
 
   /// The float model itself. - Throws: as `variants`.
   func floatVariant() throws -> Variant {
-    let channels = float.imageShape.channels
-    if reference != nil, !PNG.channelCounts.contains(channels) { throw RunError.arrays(channels: channels) }
+    try checkReference()
     return try variant("float", recipe: nil, float, cost: nil)
+  }
+
+  /// Refuses, before anything is made, images or a reference between which there is no distance.
+  private func checkReference() throws {
+    guard let reference else { return }
+    let channels = float.imageShape.channels
+    if !PNG.channelCounts.contains(channels) { throw RunError.arrays(channels: channels) }
+    let scoring = try FeatureScoring(ScoringOptions(), session: session, compute: compute)
+    let statistics =
+      try StatisticsFiles.content(reference) == nil ? nil : scoring.statistics(of: reference, session: session)
+    if let found = statistics?.dimension, found != scoring.extractor.dimension {
+      throw EvaluationError.dimensionsDiffer(scoring.extractor.dimension, found)
+    }
+    let counts = [images.count, try statistics == nil ? scoring.images(reference).count : 2]
+    if let few = counts.first(where: { $0 < 2 }) {
+      throw EvaluationError.tooFewForMetric(metric: "a distance to \(printable(reference))", needed: 2, found: few)
+    }
   }
 
   /// Draws and measures. - Parameter variants: the float model first.

@@ -36,7 +36,9 @@ struct DiffusersCopy {
     try copyTexts(of: source, to: out)
     for name in try Folder.names(in: source) where !name.hasPrefix(".") {
       let folder = joined(source, name)
-      guard Folder.kind(of: folder) == .folder, name != Self.network, name != Self.averaged else { continue }
+      guard Folder.kind(of: folder) == .folder, name != Self.network, name != Self.averaged,
+        !OutputPlace.isSame(folder, out)
+      else { continue }
       try copyTexts(of: folder, to: joined(out, name))
       if try Self.holdsWeights(folder) { try convert(folder, to: joined(out, name)) }
     }

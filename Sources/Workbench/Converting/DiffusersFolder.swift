@@ -39,7 +39,9 @@ struct DiffusersFolder {
   /// - Parameter option: what chose that a folder is written.
   static func checkPlace(_ out: String, inputs: [String], option: String) throws {
     let unet = networkFolder(out)
-    try OutputPlace.keep(inputs, from: [out, unet, joined(unet, weightsName)])
+    let weights = joined(unet, weightsName)
+    try OutputPlace.keep(
+      inputs, from: [out, unet] + (inputs.contains { OutputPlace.isSame($0, weights) } ? [weights] : []))
     if Folder.kind(of: out) == .file {
       throw ConvertError.output(path: out, expected: "a folder", found: "a file", option: option)
     }

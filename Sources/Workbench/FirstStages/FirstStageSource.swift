@@ -121,15 +121,17 @@ package struct FirstStageSource: Sendable {
   /// - Throws: `E-MODEL-COMPONENT` where there is none.
   package static func open(_ text: String, _ options: ModelOptions, assets: Assets) throws -> FirstStageSource {
     let path = try assets.path(.model, text)
+    func refuse(_ idle: [String], _ path: String, _ reason: String) throws {
+      if !idle.isEmpty { throw ModelSourceError.idleOptions(path: path, options: idle, reason: reason) }
+    }
+    try refuse(options.schedule.given, path, "its networks know no noise schedule")
     let found: FirstStageSource?
     switch Folder.kind(of: path) {
     case .folder:
       if let folder = try PipelineFolder(path)?.firstStage ?? PipelineFolder.ownFirstStage(path) {
-        let idle = options.ofCheckpoints + (options.weights.weights == nil ? [] : ["--weights"])
-        if !idle.isEmpty {
-          throw ModelSourceError.idleOptions(
-            path: folder, options: idle, reason: "its config.json describes it, and it has one set of weights")
-        }
+        try refuse(
+          options.ofCheckpoints + options.ofWeights, folder,
+          "its config.json describes it, and it has one set of weights")
         found = try FirstStageSource(folder: folder, variant: options.weights.variant)
       } else if let file = try CheckpointFile.only(in: path) {
         found = try of(checkpoint: file, options)
@@ -138,6 +140,8 @@ package struct FirstStageSource: Sendable {
       }
     case .file:
       if try QuantizedModelFile.isOne(path) {
+        try refuse(
+          options.ofCheckpoints + options.ofWeights + options.ofFolders, path, "a quantised model says it itself")
         found = try FirstStageSource(QuantizedModelFile.read(path), path: path)
       } else {
         found = try of(checkpoint: path, options)

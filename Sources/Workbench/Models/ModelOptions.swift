@@ -28,9 +28,14 @@ package struct ModelOptions: Sendable {
 
   /// The options that were given, as on the command line.
   package var given: [String] {
-    schedule.given + ofCheckpoints + (size == nil ? [] : ["--size"]) + (weights.weights == nil ? [] : ["--weights"])
-      + (weights.variant == nil ? [] : ["--variant"])
+    schedule.given + ofCheckpoints + (size == nil ? [] : ["--size"]) + ofWeights + ofFolders
   }
+
+  /// Those that choose among several sets of weights.
+  var ofWeights: [String] { weights.weights == nil ? [] : ["--weights"] }
+
+  /// Those that choose among several files of a folder.
+  var ofFolders: [String] { weights.variant == nil ? [] : ["--variant"] }
 
   /// The options that concern checkpoints only, as on the command line.
   var ofCheckpoints: [String] { (configuration == nil ? [] : ["--config"]) + checkpoint.said.filter { $0 != "--size" } }
@@ -55,6 +60,12 @@ package struct SizeArgument: Sendable {
 }
 
 extension Session {
+  /// What a command reads that is told of a model by path or name: the model, what the options about it name, and other files.
+  func inputs(of model: String, _ options: ModelOptions, and others: [String?] = []) -> [String] {
+    let named = [(try? assets.path(.model, model)) ?? model, options.configuration, options.schedule.file]
+    return (named + others).compactMap(\.self)
+  }
+
   /// The model called `text`, and on the console what was chosen while opening it.
   /// - Parameter holding: where layers' weights of a float model are.
   package func open(

@@ -51,7 +51,8 @@ package struct ModelSource: Sendable {
       if try !QuantizedModelFile.isOne(path) {
         return try ModelSource(checkpoint: path, name: stem(of: path), options, holding)
       }
-      try refuse(options.ofCheckpoints, path, "a quantised model says it itself")
+      try refuse(
+        options.ofCheckpoints + options.ofWeights + options.ofFolders, path, "a quantised model says it itself")
       if !options.schedule.given.isEmpty {
         throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
       }
@@ -71,6 +72,7 @@ package struct ModelSource: Sendable {
 
   /// - Parameter name: what things made from it are called.
   private init(checkpoint path: String, name: String, _ options: ModelOptions, _ holding: WeightHolding) throws {
+    try Self.refuse(options.ofFolders, path, "it is one file, and a variant is one of several")
     let read = try CheckpointReadout(path, options)
     let (reading, opened) = (read.reading, read.opened)
     let schedule = try Self.schedule(of: read, options: options.schedule)
@@ -85,7 +87,7 @@ package struct ModelSource: Sendable {
       digest: try Self.digest(of: model, network: network, schedule: schedule, embedder: reading.conditioner),
       network: network, schedule: schedule, model: model, quantized: nil, embedder: reading.conditioner,
       latent: reading.latent, checkpoint: read.origin, pipeline: read.pipeline, notes: opened.notes + read.file.notes,
-      weightsFileBytes: Self.size(of: opened))
+      weightsFileBytes: try Self.size(of: opened))
   }
 
   private init(folder path: String, _ options: ModelOptions, _ holding: WeightHolding) throws {
@@ -107,7 +109,7 @@ package struct ModelSource: Sendable {
       digest: try Self.digest(of: model, network: network, schedule: schedule, embedder: table?.embedder),
       network: network, schedule: schedule, model: model, quantized: nil, embedder: table?.embedder,
       pipeline: pipeline, notes: opened.notes + (table?.notes ?? []) + (pipeline.firstStage?.notes ?? []),
-      weightsFileBytes: Self.size(of: opened))
+      weightsFileBytes: try Self.size(of: opened))
   }
 
   /// A model's network with weights drawn from `seed`, for timing. Of a folder only the configurations are read; of a checkpoint the
@@ -202,7 +204,7 @@ package struct ModelSource: Sendable {
   private init(artefact path: String) throws {
     try self.init(
       artefact: QuantizedModelFile.read(path), path: path, digest: "sha256:" + (try Digest.sha256(file: path)),
-      weightsFileBytes: Self.size(of: path))
+      weightsFileBytes: try Self.size(of: path))
   }
 
   /// A quantised model as its file says it. - Parameter path: what messages name.
@@ -253,7 +255,9 @@ package struct ModelSource: Sendable {
     self.weightsFileBytes = weightsFileBytes
   }
 
-  private static func size(of checkpoint: Checkpoint) -> Int { checkpoint.file.paths.reduce(0) { $0 + size(of: $1) } }
+  private static func size(of checkpoint: Checkpoint) throws -> Int {
+    try checkpoint.file.paths.reduce(0) { try $0 + size(of: $1) }
+  }
 
   private static func checkMemory(of graph: Graph, _ holding: WeightHolding) throws(MemoryError) {
     let count = GraphSummary(graph).parameterCount
@@ -261,7 +265,7 @@ package struct ModelSource: Sendable {
       MemoryBudget.product(holding.bytesPerParameter, count), for: "a network of \(count) parameters")
   }
 
-  private static func size(of file: String) -> Int { (try? InputFile(file).size) ?? 0 }
+  private static func size(of file: String) throws -> Int { try InputFile(file).size }
 
   private static func digest(
     of model: Model, network: ConfigurationValue, schedule: Result<ModelSchedule, any Error>,

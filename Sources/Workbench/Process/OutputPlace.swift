@@ -18,7 +18,8 @@ package enum OutputPlace {
     for place in places { try AtomicFile.prepareTarget(place) }
   }
 
-  /// Refuses places, files or folders, where an input or a run's record stands. Places that do not exist yet are no problem of this.
+  /// Refuses places, files or folders, where an input, a part of one or a run's record stands. Places that do not exist yet are no
+  /// problem of this, nor are files in an input's folder that only commands leave there: the same command may be repeated.
   static func keep(_ inputs: [String], from places: [String]) throws(OutputPlaceError) {
     for place in places {
       guard let found = identity(of: place) else { continue }
@@ -26,8 +27,40 @@ package enum OutputPlace {
         throw OutputPlaceError.input(place: place, input: input)
       }
       if fileName(of: place) == RunFolder.recordName { throw OutputPlaceError.record(place: place) }
+      guard Folder.kind(of: place) == .file, !isResult(place) else { continue }
+      let folders = foldersAround(place)
+      if let input = inputs.first(where: { identity(of: $0).map(folders.contains) ?? false }) {
+        throw OutputPlaceError.part(place: place, input: input)
+      }
     }
   }
+
+  /// Whether a file has the form of what commands leave, and no command reads it as a part of the folder that it stands in.
+  private static func isResult(_ path: String) -> Bool {
+    let name = fileName(of: path)
+    func ends(_ endings: String...) -> Bool { endings.contains { name.hasSuffix($0) } }
+    if ends(".html", ".onnx", ".dot", ".h5") { return true }
+    if ends(".safetensors") { return (try? QuantizedModelFile.isOne(path)) == true }
+    if ends(".json") { return !ends("config.json", "model_index.json", ".index.json") }
+    // Arrays that are images of a run lie two folders below its own.
+    let store = fileName(of: parentFolder(of: parentFolder(of: path)))
+    return ends(".npz") && ![ImageStore.arrayFolderName, ImageStore.latentFolderName].contains(store)
+  }
+
+  /// Identities of the folders that a file stands in, the nearest first.
+  private static func foldersAround(_ path: String) -> [Identity] {
+    var folder = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath().path
+    var found: [Identity] = []
+    while true {
+      if let identity = identity(of: folder) { found.append(identity) }
+      let next = parentFolder(of: folder)
+      if next == folder || next == "." { return found }
+      folder = next
+    }
+  }
+
+  /// Whether two paths lead to one file or folder.
+  static func isSame(_ a: String, _ b: String) -> Bool { identity(of: a).map { $0 == identity(of: b) } ?? false }
 
   private struct Identity: Equatable {
     let device: dev_t
@@ -48,6 +81,8 @@ package enum OutputPlace {
 /// A place for results where something stands that must stay.
 package enum OutputPlaceError: HalftoneError, Equatable {
   case input(place: String, input: String)
+  /// Of an input that is a folder.
+  case part(place: String, input: String)
   case record(place: String)
 
   package var id: String { "E-OUT-INPUT" }
@@ -56,6 +91,8 @@ package enum OutputPlaceError: HalftoneError, Equatable {
     switch self {
     case .input(let place, let input) where place == input: "\(printable(place)) is both input and output"
     case .input(let place, let input): "\(printable(place)) is the input \(printable(input)), and would be written over"
+    case .part(let place, let input):
+      "\(printable(place)) is part of the input \(printable(input)), and would be written over"
     case .record(let place): "\(printable(place)) is the record of a run, and would be written over"
     }
   }

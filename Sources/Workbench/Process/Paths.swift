@@ -5,8 +5,12 @@ package func joined(_ folder: String, _ name: String) -> String { (folder as NSS
 
 /// The folder that holds `path`.
 package func parentFolder(of path: String) -> String {
-  let parent = (path as NSString).deletingLastPathComponent
-  return parent.isEmpty ? "." : parent
+  // Not NSString's: that traps where the whole path is a name of one letter.
+  let named = path.utf8.lastIndex { $0 != UInt8(ascii: "/") }
+  guard let named else { return path.isEmpty ? "." : "/" }
+  guard let slash = path.utf8[...named].lastIndex(of: UInt8(ascii: "/")) else { return "." }
+  guard let end = path.utf8[..<slash].lastIndex(where: { $0 != UInt8(ascii: "/") }) else { return "/" }
+  return String(path[..<path.utf8.index(after: end)])
 }
 
 /// The last part of `path`.

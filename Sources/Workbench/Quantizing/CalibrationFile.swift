@@ -63,6 +63,7 @@ package enum CalibrationFile {
     /// - Throws: when the file is no calibration set, or its datasets do not fit its provenance.
     package init(_ path: String, reader: HDF5Reader) throws {
       try self.init(path, provenanceIn: provenanceAttribute, reader: reader)
+      try checkWhole()
     }
 
     /// A text that the file says of itself; nil where it does not.
@@ -113,13 +114,49 @@ package enum CalibrationFile {
       return counts
     }
 
+    /// Refuses a set that has not as many samples at each step as its recipe keeps.
+    private func checkWhole() throws {
+      let (calibration, stepCount) = (provenance.calibration, provenance.steps.count)
+      try MemoryBudget.require(
+        CalibrationPlan.byteCount(calibration, stepCount: stepCount, batch: 1),
+        for: "the plan of \(calibration.trajectories) calibration trajectories")
+      var problems: [String] = []
+      if let expected = CalibrationPlan.counts(of: calibration, stepCount: stepCount) {
+        for (step, (found, expected)) in zip(counts, expected).enumerated() where found != expected {
+          problems.append("step \(step): expected \(expected) samples, found \(found)")
+        }
+      } else {
+        let found = counts.reduce(0, +)
+        if found != calibration.trajectories {
+          problems.append("expected \(calibration.trajectories) samples, found \(found)")
+        }
+      }
+      if !problems.isEmpty { throw CalibrationFileError(path: path, problems: problems) }
+    }
+
     package func samples(step: Int, _ range: Range<Int>) throws -> CalibrationSamples {
       let x = try file.rows(dataset("x", step: step), range)
       guard let images = x.floats() else { preconditionFailure("types are checked at opening") }
+      if let bad = images.values.first(where: { !$0.isFinite }) {
+        throw CalibrationFileError(
+          path: path, problems: ["\(dataset("x", step: step)): expected numbers, found \(bad)"])
+      }
       return CalibrationSamples(
-        step: step, trajectories: try integers("trajectories", step, range), x: images,
+        step: step, trajectories: try trajectories(step, range), x: images,
         conditioning: provenance.conditioning.classes == nil
           ? [] : try labels(step, range).map { Conditioning(label: $0) })
+    }
+
+    private func trajectories(_ step: Int, _ range: Range<Int>) throws -> [Int] {
+      let numbers = try integers("trajectories", step, range)
+      // Distribution `fresh` has trajectories of its own at each step.
+      let limit = MemoryBudget.product(provenance.calibration.trajectories, provenance.steps.count)
+      if let bad = numbers.first(where: { !(0..<limit).contains($0) }) {
+        throw CalibrationFileError(
+          path: path,
+          problems: ["\(dataset("trajectories", step: step)): trajectory \(bad), expected 0 to \(limit - 1)"])
+      }
+      return numbers
     }
 
     private func labels(_ step: Int, _ range: Range<Int>) throws -> [Int] {

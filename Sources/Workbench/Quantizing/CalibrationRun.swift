@@ -56,7 +56,9 @@ package struct PreparedRecipe {
     self.recipe = recipe
     sampler = chosen.sampler
     steps = try sampler.steps(for: source.process)
-    notes = chosen.notes
+    // Recipes of released code name a class for every model.
+    let isIdle = if case .cycled = recipe.calibration.labels { source.conditioning.classes == nil } else { false }
+    notes = chosen.notes + (isIdle ? ["calibration.labels of \(name) is not used: the model takes no classes"] : [])
   }
 
   /// The same with its numbers scaled to an effort, saying what changed. Named after it unless nothing did.

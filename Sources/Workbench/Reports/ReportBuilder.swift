@@ -54,6 +54,17 @@ final class ReportBuilder {
     if let document = ReportFile.read(path) { previous.append(document) }
   }
 
+  /// Refuses float models that no quantised model here was made from.
+  func checkFloats(named path: String) throws {
+    let sources = runs.flatMap(\.members).compactMap(\.source)
+    for float in floats where !sources.contains(where: { $0.digest == float.digest }) {
+      guard let source = sources.first else { throw ReportError.notAnalysable(model: path) }
+      throw ReportError.otherModel(
+        path: distinct(runs.map(\.title)).joined(separator: ", "), madeFrom: "\(source.name) (\(source.digest))",
+        model: path, found: float.digest)
+    }
+  }
+
   /// Sets the recipe's file of the only model, which the command knows by its path.
   func name(recipe: String) {
     guard let text = RecipeText(recipe, assets: session.assets), let index = runs.indices.last,
@@ -85,6 +96,9 @@ final class ReportBuilder {
   /// - Throws: `E-REPORT-FLOAT` when a model's float model is not at hand; `Stopped` after a stop signal.
   func analyse(onlyWorst: Bool = false, measured: () throws -> Void = {}) throws {
     reuse()
+    if !onlyWorst, runs.flatMap(\.members).allSatisfy({ $0.artefact == nil }) {
+      session.console.note("note: no quantised model is at hand whose layers could be measured")
+    }
     var wanted: [(run: Int, member: Int)] = []
     for (run, value) in runs.enumerated() {
       for (member, found) in value.members.enumerated() where found.artefact != nil && found.variant.analysis == nil {

@@ -6,6 +6,8 @@ package enum ReportError: HalftoneError, Equatable {
   case notReportable(path: String, found: String)
   /// The float model that layers are compared with is not known.
   case noFloat(path: String, name: String, digest: String)
+  /// A float model is named, and there is no quantised one to compare with it.
+  case notAnalysable(model: String)
   /// Several runs and no place for the page.
   case needsOut
   /// A file that is no report's data.
@@ -26,14 +28,14 @@ package enum ReportError: HalftoneError, Equatable {
     case .notAReport: "E-REPORT-FILE"
     case .notAnalysed: "E-REPORT-ANALYSIS"
     case .choice: "E-REPORT-CHOICE"
-    case .otherModel: "E-REPORT-MODEL"
+    case .otherModel, .notAnalysable: "E-REPORT-MODEL"
     case .tooMany: "E-REPORT-FIX"
     }
   }
 
   package var exit: ExitStatus {
     switch self {
-    case .notReportable, .notAReport, .notAnalysed, .otherModel: .refusedInput
+    case .notReportable, .notAReport, .notAnalysed, .otherModel, .notAnalysable: .refusedInput
     case .noFloat, .needsOut, .choice, .tooMany: .usage
     }
   }
@@ -43,6 +45,7 @@ package enum ReportError: HalftoneError, Equatable {
     case .notReportable(let path, let found): "nothing to report of \(printable(path)): \(found)"
     case .noFloat(let path, let name, let digest):
       "\(printable(path)) was made from \(printable(name)) (\(printable(digest))), which is not at hand"
+    case .notAnalysable(let model): "no quantised model is at hand to compare \(printable(model)) with"
     case .needsOut: "several runs have no place in common for their report"
     case .notAReport(let path, let problem): "\(printable(path)) is no data of a report: \(problem)"
     case .notAnalysed(let path): "\(printable(path)) does not say which layers make the error"
@@ -65,7 +68,7 @@ package enum ReportError: HalftoneError, Equatable {
     case .notAReport: "'halftone report' writes it beside the page"
     case .notAnalysed: "'halftone report RUN --analyse' measures it"
     case .choice: "name one with --recipe"
-    case .otherModel, .tooMany: nil
+    case .otherModel, .notAnalysable, .tooMany: nil
     }
   }
 }

@@ -59,15 +59,22 @@ struct InputArrays {
     return (0..<count).map { Context(x.rows($0..<($0 + 1)).reshaped([expected[1], expected[2]])) }
   }
 
-  /// One number per image, of any numeric type.
-  func numbers(_ name: String, count: Int) throws -> [Double] {
+  /// One number per image, of any numeric type. - Parameter limit: what they stay below, from 0 on; nil: anything finite.
+  func numbers(_ name: String, count: Int, below limit: Int? = nil) throws -> [Double] {
     let stored = try archive.tensor(name)
     guard stored.dims == [count] else {
       throw InputArrayError.shape(file: file, name: name, expected: "[\(count)]", found: stored.dims)
     }
+    if stored.type == .bool {
+      throw InputArrayError.value(file: file, name: name, text: "holds truth values, expected numbers")
+    }
     let numbers = stored.doubles()
-    if let bad = numbers.firstIndex(where: { !$0.isFinite }) {
-      throw InputArrayError.value(file: file, name: name, text: "\(numbers[bad]) at index \(bad)")
+    func isGood(_ number: Double) -> Bool {
+      number.isFinite && limit.map { 0 <= number && number < Double($0) } ?? true
+    }
+    if let bad = numbers.firstIndex(where: { !isGood($0) }) {
+      let expected = limit.map { "0 or more and below \($0)" } ?? "finite numbers"
+      throw InputArrayError.value(file: file, name: name, text: "\(numbers[bad]) at index \(bad), expected \(expected)")
     }
     return numbers
   }

@@ -33,6 +33,18 @@ struct ImageSurvey {
         "\(path): \(origins.jpegs) of \(count) images are JPEGs; what compression leaves changes scores, so compare only "
           + "sets that were compressed in the same way")
     }
+    out += conversions
+    if shapes.count > 1 {
+      out.append(
+        "\(path): images of \(shapes.count) sizes or numbers of channels, each resized for itself; sets of one size compare "
+          + "better")
+    }
+    return out
+  }
+
+  /// What was read otherwise than the files say it.
+  var conversions: [String] {
+    var out: [String] = []
     if origins.droppedAlphas > 0 {
       out.append(
         "\(path): \(origins.droppedAlphas) of \(count) images have an alpha channel; it is opaque everywhere, and was "
@@ -48,11 +60,6 @@ struct ImageSurvey {
     if origins.trailing > 0 {
       out.append(
         "\(path): \(origins.trailing) of \(count) images have bytes behind the image's end, which were passed over")
-    }
-    if shapes.count > 1 {
-      out.append(
-        "\(path): images of \(shapes.count) sizes or numbers of channels, each resized for itself; sets of one size compare "
-          + "better")
     }
     return out
   }

@@ -88,7 +88,7 @@ extension FeatureScoring {
 
   private func scored(_ path: String, _ features: Tensor, _ notes: [String]) throws -> ScoredSet {
     ScoredSet(
-      path: path, statistics: try StatisticsFiles.accumulated(features).statistics(),
+      path: path, statistics: try StatisticsFiles.accumulated(features, from: path).statistics(),
       features: try FeatureSet(features, extractor: nil), isExtracted: false, warnings: notes)
   }
 }

@@ -38,14 +38,19 @@ package enum StatisticsFiles {
     return try ZipContent(of: file) == .arrays && NPZFile(file).contains(images)
   }
 
-  /// Exact sums of features that another program made.
-  static func accumulated(_ features: Tensor) throws -> FeatureAccumulator {
+  /// Exact sums of features that another program made, of which there are statistics.
+  static func accumulated(_ features: Tensor, from path: String) throws -> FeatureAccumulator {
     let dimension = features.dims[1]
     // Exact sums, mean and covariance, and the decomposition of the latter.
     try MemoryBudget.require(
       MemoryBudget.product(32, dimension, dimension), for: "statistics of \(dimension) features")
     var accumulator = FeatureAccumulator(extractor: .unknown, dimension: dimension)
-    try accumulator.add(features, images: 0..<features.dims[0])
+    do {
+      try accumulator.add(features, images: 0..<features.dims[0])
+      _ = try accumulator.statistics()
+    } catch {
+      throw EvaluationError.features(file: path, error)
+    }
     return accumulator
   }
 
@@ -57,7 +62,7 @@ package enum StatisticsFiles {
       return archive
     case .features(let features, let notes)?:
       notes.forEach(console.warn)
-      return try accumulated(features).archive()
+      return try accumulated(features, from: path).archive()
     case nil:
       // Whatever it is, its own reader says what is wrong; an archive of other arrays lacks what statistics have.
       let file = try NPZFile(path)

@@ -23,7 +23,7 @@ struct RecipeText {
 
   /// The shipped recipe that differs least from what a model was made by; nil where none is near.
   static func nearest(to used: Recipe, assets: Assets) -> RecipeText? {
-    let known = assets.names(.recipe).compactMap { RecipeText($0, assets: assets) }.filter {
+    let known = ((try? assets.names(.recipe)) ?? []).compactMap { RecipeText($0, assets: assets) }.filter {
       $0.recipe.method == used.method && $0.recipe.weights?.bits == used.weights?.bits
         && $0.recipe.activations?.bits == used.activations?.bits
     }
