@@ -61,6 +61,14 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.keepsProgress = keepsProgress
   }
 
+  /// The files that are named by path, none of which the model may replace.
+  fileprivate func files(_ assets: Assets) -> [String] {
+    var found = [(try? assets.path(.recipe, recipe)) ?? recipe] + (sampler.map { [$0] } ?? [])
+    if case .file(let file) = calibration { found.append(file) }
+    if case .denoiserAndDecoder(let name) = components { found.append(name) }
+    return found
+  }
+
   fileprivate func check() throws {
     try ArgumentError.require(steps, in: ScheduleOptions.timestepRange, "steps")
     try ArgumentError.require(guidance, in: GuidanceOptions.scales, "guidance")
@@ -89,7 +97,7 @@ extension Pipeline {
       if case .file(let file) = options.calibration, runtime.hdf5Reader == nil {
         throw FormatError.hdf5(file, .noReader)
       }
-      try OutputPlace.check([path], inputs: [source.path])
+      try OutputPlace.check([path], inputs: [source.path] + options.files(session.assets))
       let sampler = SamplerOptions(name: options.sampler, steps: options.steps)
       let guidance = GuidanceOptions(scale: options.guidance, rescale: options.guidanceRescale)
       let recipe = try PreparedRecipe(options.recipe, for: source, sampler: sampler, assets: session.assets)

@@ -14,7 +14,7 @@ enum ExpectedValues {
     "--time": "hours, minutes and seconds, more than none, as in 90s, 20m or 1h30m",
     "--labels": "classes from 0 on, as in 0,1,2",
     "--metrics": "names with commas between, of \(ScoreMetric.allCases.map(\.rawValue).joined(separator: ", "))",
-    "--batch": "whole numbers with commas between",
+    "--batch": "a whole number; of 'bench' several with commas between",
     "--steps": "a number of steps; of 'export' a range of them, as in 0-9",
     "--unconditional": "a row of the table of classes from 0 on, or none",
     "--step": wholeNumber, "--count": wholeNumber, "--shards": wholeNumber, "--memory": wholeNumber,

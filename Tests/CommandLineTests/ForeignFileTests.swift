@@ -91,7 +91,7 @@ import Testing
     let found = try distance(folder, folder)
     #expect(
       found.warnings.prefix(2) == [
-        "\(folder): files that are not scored: \\xE9.png (its name is not UTF-8); a.webp (not a .png, .jpg or .jpeg file); inner/0.png (in a folder of the set); "
+        "\(folder): not scored: \\xE9.png (its name is not UTF-8); a.webp (not a .png, .jpg or .jpeg file); inner/0.png (in a folder of the set); "
           + "inner/1.png (in a folder of the set); inner/2.png (in a folder of the set)",
         "\(folder): 1 of 3 images have bytes behind the image's end, which were passed over",
       ])

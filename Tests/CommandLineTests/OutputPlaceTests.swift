@@ -37,9 +37,15 @@ import Testing
     try FileManager.default.moveItem(atPath: linked, toPath: kept)
     try FileManager.default.createSymbolicLink(atPath: linked, withDestinationPath: kept)
     try refuse(["stats", set, "--out", linked], linked, "part of the input \(set), and")
+    let flags = model + "/flags.json"
+    try "{}".write(toFile: flags, atomically: false, encoding: .utf8)
+    try refuse(["inspect", model, "--graph", flags], flags, part)
     // What commands leave in such a folder may be made again.
-    let graph = model + "/graph.json"
-    for _ in 0..<2 { #expect(try halftone.run("inspect", model, "--graph", graph).status == 0) }
+    for _ in 0..<2 {
+      #expect(try halftone.run("inspect", model, "--graph", model + "/graph.json").status == 0)
+      let one = try halftone.run("convert", model, "--layout", "safetensors", "--out", model + "/one.safetensors")
+      #expect(one.status == 0, "\(one.errors)")
+    }
   }
 
   @Test func filesThatOtherOptionsNameStay() throws {
@@ -62,10 +68,19 @@ import Testing
       "both input and output")
   }
 
-  @Test func aFolderIsNotCopiedIntoItsOwnCopy() throws {
+  @Test func aFolderIsNotCopiedIntoItsOwnCopyOrAPartOfItself() throws {
     let temporary = try TemporaryFolder()
     let model = temporary.file("model")
     try ModelFolderMaker.make(model)
+    try "{}".write(toFile: model + "/model_index.json", atomically: false, encoding: .utf8)
+    let component = model + "/vae"
+    try Folder.create(component)
+    try "{}".write(toFile: component + "/config.json", atomically: false, encoding: .utf8)
+    let into = try halftone.run("convert", model, "--layout", "diffusers", "--out", component)
+    #expect(into.status == 2, "\(into.errors)")
+    #expect(
+      into.errors.hasPrefix("error[E-OUT-INPUT]: \(component) is part of the input \(model), and"), "\(into.errors)")
+    try FileManager.default.removeItem(atPath: component)
     for _ in 0..<2 {
       let copied = try halftone.run("convert", model, "--layout", "diffusers", "--out", model + "/copy")
       #expect(copied.status == 0, "\(copied.errors)")

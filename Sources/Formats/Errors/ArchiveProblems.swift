@@ -90,7 +90,7 @@ package enum NumPyProblem: FormatProblem {
   case shape(String, name: String?)
   case length(name: String?, expected: Int, found: Int)
   case member(String)
-  case fortranRows(String)
+  case fortranRows(String?)
   case missing(String, has: [String])
 
   package var wording: (id: String, text: String, hint: String?) {
@@ -114,7 +114,7 @@ package enum NumPyProblem: FormatProblem {
       ("E-NPY-MEMBER", "member \(quoted(name)) is no .npy array", nil)
     case .fortranRows(let name):
       (
-        "E-NPY-ORDER", "array \(quoted(name)) is stored in Fortran order, which cannot be read row by row",
+        "E-NPY-ORDER", "\(subject(name))stored in Fortran order, which cannot be read row by row",
         "save it with numpy.ascontiguousarray"
       )
     case .missing(let name, let has):

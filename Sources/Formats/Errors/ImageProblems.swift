@@ -40,7 +40,8 @@ package enum PNGProblem: FormatProblem {
         "flatten the image onto a background first: which one changes every score"
       )
     case .decoding(let text):
-      ("E-PNG-DATA", printable(text), truncationHint)
+      // libpng's words for more pixels than the header says.
+      ("E-PNG-DATA", printable(text), text.contains("Too much") ? nil : truncationHint)
     case .text(let text, let at):
       ("E-PNG-TEXT", "text chunk at byte \(at): \(text)", nil)
     case .sides(let width, let height, let limit):

@@ -10,7 +10,7 @@ package struct SampleArray: ImageSource {
   private let open: @Sendable () throws -> NPYReader
 
   /// What stands beside images in other programs' files: their labels, and statistics that have readers of their own.
-  private static let companions: Set = ["arr_1", "mu", "sigma", "mu_s", "sigma_s"]
+  private static let companions: Set = ["arr_1", "n", "mu", "sigma", "mu_s", "sigma_s"]
 
   init(archive file: InputFile) throws {
     let archive = try NPZFile(file)

@@ -30,7 +30,7 @@ package final class NPYReader {
       throw FormatError.numpy(file, .shape("a single number has no rows", name: name))
     }
     if header.fortranOrder && header.dims.count > 1 {
-      throw FormatError.numpy(file, .fortranRows(name ?? ""))
+      throw FormatError.numpy(file, .fortranRows(name))
     }
     let count = min(batch, total - nextRow)
     guard count > 0 else { return nil }

@@ -52,7 +52,7 @@ package struct ClusterCommand: Sendable {
     let given = file ?? folder + kind.suffix
     // No program takes it for an option.
     let path = given.hasPrefix("-") ? "./" + given : given
-    try AtomicFile.prepareTarget(path)
+    try OutputPlace.prepare([path], inputs: [folder])
     let job = ClusterJob(
       name: Self.jobName(folder),
       command: [program, "sample"] + options

@@ -41,7 +41,7 @@ package struct ConvertCommand: Sendable {
 
   package func run(_ session: Session) throws {
     var command = self
-    command.input = (try? session.assets.path(.model, input)) ?? input
+    command.input = try session.assets.path(.model, input)
     try command.convert(session)
   }
 

@@ -39,7 +39,7 @@ package struct GatherCommand: Sendable {
     if folders.count == 1, CalibrationUnits.holds(folders[0]) { return try gatherSet(session) }
     if folders.count > 1, out == nil { throw GatherError.needsPlace(folders: folders.count) }
     if let statistics {
-      try OutputPlace.check([statistics], inputs: [])
+      try OutputPlace.check([statistics], inputs: folders)
     } else {
       try refuseFeatureOptions()
     }

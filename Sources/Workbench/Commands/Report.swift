@@ -37,7 +37,8 @@ package struct ReportCommand: Sendable {
     let builder = ReportBuilder(session, compute: try Compute(threads: threads, batch: batch), floats: floats)
     for run in runs { try builder.add(run) }
     if let model { try builder.checkFloats(named: model) }
-    try OutputPlace.prepare([page, ReportFile.dataPath(of: page)], inputs: runs)
+    try OutputPlace.prepare(
+      [page, ReportFile.dataPath(of: page)], inputs: runs + (model.map { session.inputs(of: $0, modelOptions) } ?? []))
     builder.remember(ReportFile.dataPath(of: page))
     // Written after each model, so that the same command goes on behind it after a stop.
     if analyses { try builder.analyse { try builder.write(page) } }

@@ -44,7 +44,8 @@ package struct ScoreCommand: Sendable {
   package func run(_ session: Session) throws {
     if shard != nil, options.keptFeatures == nil { throw ShardError.needsKeptFeatures }
     if let page {
-      try OutputPlace.prepare([page, ReportFile.dataPath(of: page)], inputs: [generated, reference])
+      try OutputPlace.prepare(
+        [page, ReportFile.dataPath(of: page)], inputs: [generated, reference, options.weights].compactMap(\.self))
     }
     let compute = try Compute(threads: threads, batch: batch)
     try OpenBLAS.requireMemory(threads: compute.pool.threads)

@@ -68,7 +68,7 @@ package struct StatsCommand: Sendable {
   private var temporaryFeatures: String { out + ".features" }
 
   private func prepare(_ options: ScoringOptions, _ session: Session) throws -> (FeatureScoring, ImageSelection) {
-    try OutputPlace.check([out, spatialOut].compactMap(\.self), inputs: [images])
+    try OutputPlace.check([out, spatialOut].compactMap(\.self), inputs: [images, options.weights].compactMap(\.self))
     var options = options
     options.temporaryFeatures = temporaryFeatures
     let scoring = try FeatureScoring(

@@ -76,8 +76,9 @@ package struct VariantComparison {
   private func file(_ name: String) -> String { run.file(inside(name)) }
 
   /// The float model and one variant per recipe, quantised where they are not yet.
-  /// - Throws: `E-RUN-ARRAYS` when a distance is wanted of samples that are no images, before any work.
+  /// - Throws: before any work, what keeps distances to the reference from being computed.
   package func variants(_ recipes: [(title: String, recipe: PreparedRecipe)]) throws -> [Variant] {
+    try checkReference()
     if let subfolder { try Folder.create(run.file(subfolder)) }
     var variants = [try floatVariant()]
     for (title, recipe) in recipes {
@@ -88,11 +89,8 @@ package struct VariantComparison {
     return variants
   }
 
-  /// The float model itself. - Throws: as `variants`.
-  func floatVariant() throws -> Variant {
-    try checkReference()
-    return try variant("float", recipe: nil, float, cost: nil)
-  }
+  /// The float model itself.
+  func floatVariant() throws -> Variant { try variant("float", recipe: nil, float, cost: nil) }
 
   /// Refuses, before anything is made, images or a reference between which there is no distance.
   private func checkReference() throws {
@@ -102,6 +100,9 @@ package struct VariantComparison {
     let scoring = try FeatureScoring(ScoringOptions(), session: session, compute: compute)
     let statistics =
       try StatisticsFiles.content(reference) == nil ? nil : scoring.statistics(of: reference, session: session)
+    if let found = statistics?.extractor, found != scoring.extractor.identity {
+      throw EvaluationError.extractorsDiffer(scoring.extractor.identity, found)
+    }
     if let found = statistics?.dimension, found != scoring.extractor.dimension {
       throw EvaluationError.dimensionsDiffer(scoring.extractor.dimension, found)
     }

@@ -35,45 +35,69 @@ struct DiffusersFolder {
     self.source = source
   }
 
-  /// Refuses a place that is no folder, or where an input would be written over.
+  /// Refuses a place that is no folder, where an input would be written over, or that holds a component of the pipeline that is read.
   /// - Parameter option: what chose that a folder is written.
   static func checkPlace(_ out: String, inputs: [String], option: String) throws {
-    let unet = networkFolder(out)
-    let weights = joined(unet, weightsName)
-    try OutputPlace.keep(
-      inputs, from: [out, unet] + (inputs.contains { OutputPlace.isSame($0, weights) } ? [weights] : []))
+    let files = Files(out)
+    let written = [files.network, files.weights, files.scheduler, files.index].filter { file in
+      inputs.contains { OutputPlace.isSame($0, file) }
+    }
+    try OutputPlace.keep(inputs, from: [out, files.networkFolder] + written)
     if Folder.kind(of: out) == .file {
       throw ConvertError.output(path: out, expected: "a folder", found: "a file", option: option)
     }
+    // A copy that was made before has an index of its own.
+    let parent = parentFolder(of: out)
+    if Folder.kind(of: joined(out, "config.json")) != nil, Folder.kind(of: files.index) == nil,
+      let pipeline = inputs.first(where: { OutputPlace.isSame($0, parent) }),
+      Folder.kind(of: Files(pipeline).index) != nil
+    {
+      throw OutputPlaceError.part(place: out, input: pipeline)
+    }
   }
 
-  private static func networkFolder(_ out: String) -> String { joined(out, "unet") }
-  private static let weightsName = "diffusion_pytorch_model.safetensors"
+  /// What is written into a folder.
+  private struct Files {
+    let networkFolder: String
+    let network: String
+    let weights: String
+    let schedulerFolder: String
+    let scheduler: String
+    let index: String
+
+    init(_ out: String) {
+      networkFolder = joined(out, "unet")
+      network = joined(networkFolder, "config.json")
+      weights = joined(networkFolder, "diffusion_pytorch_model.safetensors")
+      schedulerFolder = joined(out, "scheduler")
+      scheduler = joined(schedulerFolder, "scheduler_config.json")
+      index = joined(out, "model_index.json")
+    }
+  }
 
   /// Writes the pipeline's index, the network and, where the checkpoint says one, the scheduler.
   /// - Parameter type: what floating-point weights become; nil for F32, in which they are read.
   func write(to out: String, type: ElementType?) throws -> (files: [WeightConverter.File], notes: [String]) {
-    let unet = Self.networkFolder(out)
-    try Folder.create(unet)
+    let files = Files(out)
+    try Folder.create(files.networkFolder)
     var index: [ConfigurationValue.Entry] = [
       .init("_class_name", "DDPMPipeline"), .init("unet", ["diffusers", "UNet2DModel"]),
     ]
     var notes: [String] = []
     if let process {
       index.append(.init("scheduler", ["diffusers", "DDPMScheduler"]))
-      try Folder.create(joined(out, "scheduler"))
-      try AtomicFile.write(
-        JSONWriter.pretty(scheduler(process)), to: joined(out, "scheduler/scheduler_config.json"))
+      try Folder.create(files.schedulerFolder)
+      try AtomicFile.write(JSONWriter.pretty(scheduler(process)), to: files.scheduler)
     } else {
       notes.append("nothing says the noise schedule, so the folder has no scheduler")
     }
-    try AtomicFile.write(JSONWriter.pretty(network), to: joined(unet, "config.json"))
+    try AtomicFile.write(JSONWriter.pretty(network), to: files.network)
     var converter = WeightConverter(type: type)
     let weights = DequantizedWeights(
       source.model, table: source.quantized?.table ?? QuantizationTable(), label: source.path)
-    try converter.write(weights, to: joined(unet, Self.weightsName))
+    try converter.write(weights, to: files.weights)
     // Last, so that a folder that was left halfway is no pipeline.
-    try AtomicFile.write(JSONWriter.pretty(.map(index)), to: joined(out, "model_index.json"))
+    try AtomicFile.write(JSONWriter.pretty(.map(index)), to: files.index)
     return (converter.files, notes)
   }
 

@@ -111,27 +111,41 @@ package struct FirstStageSource: Sendable {
       guard try kinds.contains(ContainerKind(text)), try !QuantizedModelFile.isOne(text) else { return nil }
       let opened = try Checkpoint(text, options.weights)
       guard opened.groups["first_stage_model"] == nil, FirstStageCheckpoint.isOne(opened.weights) else { return nil }
+      try refuseIdle(options, text, .file)
       return try FirstStageSource(opened, CheckpointFile(text, configuration: options.configuration))
     case .other, nil: return nil
     }
+    try refuseIdle(options, text, .folder)
     return try FirstStageSource(folder: text, variant: options.weights.variant)
+  }
+
+  private enum Form { case folder, file, artefact }
+
+  /// Refuses options that mean nothing for a first stage of a form.
+  private static func refuseIdle(_ options: ModelOptions, _ path: String, _ form: Form) throws {
+    let (idle, reason) =
+      switch form {
+      case .folder:
+        (options.ofCheckpoints + options.ofWeights, "its config.json describes it, and it has one set of weights")
+      case .file: (options.ofFolders, "it is one file, and a variant is one of several")
+      case .artefact:
+        (options.ofCheckpoints + options.ofWeights + options.ofFolders, "a quantised model says it itself")
+      }
+    for (idle, reason) in [(options.schedule.given, "its networks know no noise schedule"), (idle, reason)]
+    where !idle.isEmpty {
+      throw ModelSourceError.idleOptions(path: path, options: idle, reason: reason)
+    }
   }
 
   /// The first stage of the model called `text`, whose denoiser is not looked at: a path, or a name under `models/`.
   /// - Throws: `E-MODEL-COMPONENT` where there is none.
   package static func open(_ text: String, _ options: ModelOptions, assets: Assets) throws -> FirstStageSource {
     let path = try assets.path(.model, text)
-    func refuse(_ idle: [String], _ path: String, _ reason: String) throws {
-      if !idle.isEmpty { throw ModelSourceError.idleOptions(path: path, options: idle, reason: reason) }
-    }
-    try refuse(options.schedule.given, path, "its networks know no noise schedule")
     let found: FirstStageSource?
     switch Folder.kind(of: path) {
     case .folder:
       if let folder = try PipelineFolder(path)?.firstStage ?? PipelineFolder.ownFirstStage(path) {
-        try refuse(
-          options.ofCheckpoints + options.ofWeights, folder,
-          "its config.json describes it, and it has one set of weights")
+        try refuseIdle(options, folder, .folder)
         found = try FirstStageSource(folder: folder, variant: options.weights.variant)
       } else if let file = try CheckpointFile.only(in: path) {
         found = try of(checkpoint: file, options)
@@ -140,8 +154,7 @@ package struct FirstStageSource: Sendable {
       }
     case .file:
       if try QuantizedModelFile.isOne(path) {
-        try refuse(
-          options.ofCheckpoints + options.ofWeights + options.ofFolders, path, "a quantised model says it itself")
+        try refuseIdle(options, path, .artefact)
         found = try FirstStageSource(QuantizedModelFile.read(path), path: path)
       } else {
         found = try of(checkpoint: path, options)
@@ -155,7 +168,8 @@ package struct FirstStageSource: Sendable {
   }
 
   private static func of(checkpoint path: String, _ options: ModelOptions) throws -> FirstStageSource? {
-    try FirstStageSource(
+    try refuseIdle(options, path, .file)
+    return try FirstStageSource(
       Checkpoint(path, options.weights), CheckpointFile(path, configuration: options.configuration))
   }
 

@@ -120,6 +120,7 @@ package struct ModelSource: Sendable {
     _ text: String, _ options: ModelOptions = ModelOptions(), seed: UInt64, for command: String, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
+    try refuse(options.ofWeights + options.ofFolders, path, "its weights are drawn")
     let checkpoint: String?
     switch Folder.kind(of: path) {
     case .folder: checkpoint = ModelFolder.describesNetwork(path) ? nil : try CheckpointFile.only(in: path)

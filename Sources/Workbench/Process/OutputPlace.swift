@@ -18,8 +18,8 @@ package enum OutputPlace {
     for place in places { try AtomicFile.prepareTarget(place) }
   }
 
-  /// Refuses places, files or folders, where an input, a part of one or a run's record stands. Places that do not exist yet are no
-  /// problem of this, nor are files in an input's folder that only commands leave there: the same command may be repeated.
+  /// Refuses places, files or folders, where an input or a run's record stands, and files that are read as a part of an input's folder.
+  /// Places that do not exist yet are no problem of this, nor are other files there: a command that left one may be repeated.
   static func keep(_ inputs: [String], from places: [String]) throws(OutputPlaceError) {
     for place in places {
       guard let found = identity(of: place) else { continue }
@@ -27,7 +27,7 @@ package enum OutputPlace {
         throw OutputPlaceError.input(place: place, input: input)
       }
       if fileName(of: place) == RunFolder.recordName { throw OutputPlaceError.record(place: place) }
-      guard Folder.kind(of: place) == .file, !isResult(place) else { continue }
+      guard Folder.kind(of: place) == .file, isPart(place) else { continue }
       let folders = foldersAround(place)
       if let input = inputs.first(where: { identity(of: $0).map(folders.contains) ?? false }) {
         throw OutputPlaceError.part(place: place, input: input)
@@ -35,16 +35,26 @@ package enum OutputPlace {
     }
   }
 
-  /// Whether a file has the form of what commands leave, and no command reads it as a part of the folder that it stands in.
-  private static func isResult(_ path: String) -> Bool {
-    let name = fileName(of: path)
-    func ends(_ endings: String...) -> Bool { endings.contains { name.hasSuffix($0) } }
-    if ends(".html", ".onnx", ".dot", ".h5") { return true }
-    if ends(".safetensors") { return (try? QuantizedModelFile.isOne(path)) == true }
-    if ends(".json") { return !ends("config.json", "model_index.json", ".index.json") }
+  /// Whether a file is one of those that commands read when they are given the folder that it stands in.
+  private static func isPart(_ path: String) -> Bool {
+    let file = URL(fileURLWithPath: path)
+    let (name, folder) = (file.lastPathComponent, file.deletingLastPathComponent())
+    func ends(_ endings: [String]) -> Bool { endings.contains { name.lowercased().hasSuffix($0) } }
+    if ends([".safetensors"]) {
+      // Weights beside a pipeline's networks are nobody's.
+      let isPipeline = ["model_index.json", "unet/config.json"].contains {
+        Folder.kind(of: joined(folder.path, $0)) == .file
+      }
+      return !isPipeline && (try? QuantizedModelFile.isOne(path)) != true
+    }
+    if ends([".json"]) {
+      return ends(["config.json", "model_index.json", "flags.json"]) || name.contains(".index.")
+        || ["units", "shards"].contains(folder.lastPathComponent)
+    }
     // Arrays that are images of a run lie two folders below its own.
-    let store = fileName(of: parentFolder(of: parentFolder(of: path)))
-    return ends(".npz") && ![ImageStore.arrayFolderName, ImageStore.latentFolderName].contains(store)
+    let store = folder.deletingLastPathComponent().lastPathComponent
+    if ends([".npz"]) { return [ImageStore.arrayFolderName, ImageStore.latentFolderName].contains(store) }
+    return ends([".png", ".jpg", ".jpeg", ".yaml", ".yml", ".txt", ".model"] + CheckpointFile.endings)
   }
 
   /// Identities of the folders that a file stands in, the nearest first.

@@ -118,7 +118,7 @@ package enum CalibrationFile {
     private func checkWhole() throws {
       let (calibration, stepCount) = (provenance.calibration, provenance.steps.count)
       try MemoryBudget.require(
-        CalibrationPlan.byteCount(calibration, stepCount: stepCount, batch: 1),
+        MemoryBudget.product(80, calibration.trajectories),
         for: "the plan of \(calibration.trajectories) calibration trajectories")
       var problems: [String] = []
       if let expected = CalibrationPlan.counts(of: calibration, stepCount: stepCount) {

@@ -26,7 +26,7 @@ struct ImageSurvey {
   var warnings: [String] {
     var out: [String] = []
     if !skipped.isEmpty {
-      out.append("\(path): files that are not scored: \(listedLines(skipped).joined(separator: "; "))")
+      out.append("\(path): not scored: \(listedLines(skipped).joined(separator: "; "))")
     }
     if origins.jpegs > 0 {
       out.append(

@@ -13,6 +13,11 @@ package struct ScoringOptions: Sendable {
   /// Where they are kept while the work lasts, without `keptFeatures`.
   var temporaryFeatures: String?
 
+  /// The file of weights that `features` names; nil where it names none.
+  var weights: String? {
+    features?.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first.map(String.init)
+  }
+
   /// What `mode` can be.
   package static let modes = InceptionMode.allCases.map(\.rawValue)
 
