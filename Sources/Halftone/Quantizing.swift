@@ -63,7 +63,7 @@ public struct QuantizationOptions: Sendable, Equatable {
 
   /// The files that are named by path, none of which the model may replace.
   fileprivate func files(_ assets: Assets) -> [String] {
-    var found = [(try? assets.path(.recipe, recipe)) ?? recipe] + (sampler.map { [$0] } ?? [])
+    var found = [assets.place(.recipe, recipe)] + (sampler.map { [$0] } ?? [])
     if case .file(let file) = calibration { found.append(file) }
     if case .denoiserAndDecoder(let name) = components { found.append(name) }
     return found

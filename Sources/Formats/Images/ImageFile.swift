@@ -33,11 +33,11 @@ package struct ImageOrigins: Sendable, Equatable {
 }
 
 /// Files of single images. A name says that a file is an image; which kind it is, its first bytes say.
-enum ImageFile {
+package enum ImageFile {
   private static let pngExtensions = [".png"]
   private static let jpegExtensions = [".jpg", ".jpeg"]
 
-  static func isNamedAsImage(_ name: String) -> Bool { has(pngExtensions + jpegExtensions, name) }
+  package static func isNamedAsImage(_ name: String) -> Bool { has(pngExtensions + jpegExtensions, name) }
 
   private static func has(_ extensions: [String], _ name: String) -> Bool {
     let lower = name.lowercased()

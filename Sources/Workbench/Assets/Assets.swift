@@ -111,6 +111,9 @@ package struct Assets: Sendable {
     throw AssetError.unknown(kind: kind, text: text, near: nearest(name, in: known), known: known)
   }
 
+  /// Where an asset stands, for comparing places; the text itself where there is none.
+  package func place(_ kind: Kind, _ text: String) -> String { (try? path(kind, text)) ?? text }
+
   private static func bareName(_ file: String) -> String {
     file.hasSuffix(".yaml") ? String(file.dropLast(".yaml".count)) : file
   }

@@ -90,9 +90,9 @@ package struct BenchCommand: Sendable {
       return try BenchmarkSubjects(denoiser: float, in: floats, quantized: quantized, threads: most, session: session)
     case .decoder:
       let idle = modelOptions.given.filter { $0 != "--size" }
-      if randomWeights, !idle.isEmpty {
-        throw ModelSourceError.idleOptions(
-          path: model, options: idle, reason: "of a first stage with drawn weights its config.json alone is read")
+      if randomWeights {
+        try ModelSourceError.refuse(
+          idle, model, "of a first stage with drawn weights its config.json alone is read")
       }
       return try BenchmarkSubjects(
         decoderOf: randomWeights

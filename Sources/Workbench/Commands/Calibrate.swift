@@ -31,7 +31,7 @@ package struct CalibrateCommand: Sendable {
 
   package func run(_ session: Session) throws {
     if let out {
-      let recipe = (try? session.assets.path(.recipe, recipe)) ?? recipe
+      let recipe = session.assets.place(.recipe, recipe)
       try OutputPlace.prepare([out], inputs: session.inputs(of: model, modelOptions, and: [recipe, sampler.name]))
     }
     let source = try session.open(model, modelOptions, holding: .packed)

@@ -68,9 +68,9 @@ package struct ConvertCommand: Sendable {
   private func refuseIdle(isFolder: Bool, _ layout: Layout) throws {
     let chosen = isFolder ? options.ofWeights + options.ofFolders : options.ofWeights
     let idle = options.given.filter { !chosen.contains($0) }
-    if !idle.isEmpty, isFolder || layout == .safetensors {
-      throw ModelSourceError.idleOptions(
-        path: input, options: idle, reason: "its arrays are written as they are, whatever network they belong to")
+    if isFolder || layout == .safetensors {
+      try ModelSourceError.refuse(
+        idle, input, "its arrays are written as they are, whatever network they belong to")
     }
   }
 

@@ -46,9 +46,7 @@ package struct InspectCommand: Sendable {
     if let model, layers != nil || graph != nil {
       report += try view(session.open(model, modelOptions), compute, session)
     } else if let model, !selfTests, let file = try FileDescription(model, reader: session.hdf5) {
-      if !modelOptions.given.isEmpty {
-        throw ModelSourceError.idleOptions(path: model, options: modelOptions.given, reason: "it is no model")
-      }
+      try ModelSourceError.refuse(modelOptions.given, model, "it is no model")
       report += file.entries
       if !json { try session.console.result(file.text) }
     } else if let model, let stage = try FirstStageSource.alone(model, modelOptions) {

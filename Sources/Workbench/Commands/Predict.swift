@@ -58,19 +58,16 @@ package struct PredictCommand: Sendable {
 
   /// Refuses options that a call of this network does not depend on.
   private func refuseIdle(_ source: ModelSource) throws {
-    func refuse(_ options: [String], _ reason: String) throws {
-      if !options.isEmpty { throw ModelSourceError.idleOptions(path: model, options: options, reason: reason) }
-    }
-    try refuse(modelOptions.schedule.given, "one call of a network knows no noise schedule")
+    try ModelSourceError.refuse(modelOptions.schedule.given, model, "one call of a network knows no noise schedule")
     if step != nil, source.quantized?.table.dependsOnStep != true {
-      try refuse(["--step"], "it computes the same at every sampling step")
+      try ModelSourceError.refuse(["--step"], model, "it computes the same at every sampling step")
     }
   }
 
   /// One call of a first stage's network, in its own units: x is what its program gives `decode` or `encode`, y what that returns, of
   /// an encoder its moments.
   private func predict(_ side: FirstStageSide, _ session: Session) throws {
-    if step != nil { throw ModelSourceError.idleOptions(path: model, options: ["--step"], reason: Self.noTime(side)) }
+    try ModelSourceError.refuse(step == nil ? [] : ["--step"], model, Self.noTime(side))
     let source = try session.openFirstStage(model, modelOptions)
     let network = try source.network(side)
     let arrays = try InputArrays(input)

@@ -83,8 +83,7 @@ package struct QuantizeCommand: Sendable {
     if let time { prepared = planning.fitted(prepared, to: time, console: session.console) }
     let calibrating = try CalibrationRun(
       source: source, prepared: prepared, compute: compute, guidance: guidance)
-    let path = out ?? joined("outputs", "\(source.name)-\(prepared.name).safetensors")
-    try checkPlaces(path, session)
+    let path = try place(source, recipe: prepared.name, session)
     planning.announce(prepared.recipe, setBytes: calibrating.sizes.file, console: session.console)
     let gatherer = try calibrating.gatherer()
     let set =
@@ -101,11 +100,19 @@ package struct QuantizeCommand: Sendable {
     try report(made, decoder, source, path, session)
   }
 
+  /// Where the model goes: `out`, which was looked at before anything else, or a place by its names.
+  private func place(_ source: ModelSource, recipe: String, _ session: Session) throws -> String {
+    if let out { return out }
+    let path = joined("outputs", "\(source.name)-\(recipe).safetensors")
+    try checkPlaces(path, session)
+    return path
+  }
+
   /// Looks at the model's place, and at those of its report beside it.
   private func checkPlaces(_ out: String, _ session: Session) throws {
     let recipe: String? =
       switch recipe {
-      case .named(let text): (try? session.assets.path(.recipe, text)) ?? text
+      case .named(let text): session.assets.place(.recipe, text)
       case .reported(let reported): reported.path
       case nil: nil
       }
@@ -120,8 +127,7 @@ package struct QuantizeCommand: Sendable {
     _ decoder: DecoderQuantizer, _ source: ModelSource, _ compute: Compute, _ session: Session
   ) throws {
     session.console.notes(try source.schedule.notes + decoder.prepared.notes)
-    let path = out ?? joined("outputs", "\(source.name)-\(decoder.prepared.name).safetensors")
-    try checkPlaces(path, session)
+    let path = try place(source, recipe: decoder.prepared.name, session)
     let prepared = decoder.prepared.replacing(
       decoder.prepared.recipe.leavingEverythingFloat, name: decoder.prepared.name)
     let quantizer = Quantizer(source: source, prepared: prepared, compute: compute, decoder: decoder)

@@ -58,21 +58,15 @@ struct DiffusersFolder {
 
   /// What is written into a folder.
   private struct Files {
-    let networkFolder: String
-    let network: String
-    let weights: String
-    let schedulerFolder: String
-    let scheduler: String
-    let index: String
+    let out: String
+    init(_ out: String) { self.out = out }
 
-    init(_ out: String) {
-      networkFolder = joined(out, "unet")
-      network = joined(networkFolder, "config.json")
-      weights = joined(networkFolder, "diffusion_pytorch_model.safetensors")
-      schedulerFolder = joined(out, "scheduler")
-      scheduler = joined(schedulerFolder, "scheduler_config.json")
-      index = joined(out, "model_index.json")
-    }
+    var index: String { joined(out, "model_index.json") }
+    var networkFolder: String { joined(out, "unet") }
+    var network: String { joined(networkFolder, "config.json") }
+    var weights: String { joined(networkFolder, "diffusion_pytorch_model.safetensors") }
+    var schedulerFolder: String { joined(out, "scheduler") }
+    var scheduler: String { joined(schedulerFolder, "scheduler_config.json") }
   }
 
   /// Writes the pipeline's index, the network and, where the checkpoint says one, the scheduler.

@@ -123,17 +123,14 @@ package struct FirstStageSource: Sendable {
 
   /// Refuses options that mean nothing for a first stage of a form.
   private static func refuseIdle(_ options: ModelOptions, _ path: String, _ form: Form) throws {
-    let (idle, reason) =
-      switch form {
-      case .folder:
-        (options.ofCheckpoints + options.ofWeights, "its config.json describes it, and it has one set of weights")
-      case .file: (options.ofFolders, "it is one file, and a variant is one of several")
-      case .artefact:
-        (options.ofCheckpoints + options.ofWeights + options.ofFolders, "a quantised model says it itself")
-      }
-    for (idle, reason) in [(options.schedule.given, "its networks know no noise schedule"), (idle, reason)]
-    where !idle.isEmpty {
-      throw ModelSourceError.idleOptions(path: path, options: idle, reason: reason)
+    try ModelSourceError.refuse(options.schedule.given, path, "its networks know no noise schedule")
+    switch form {
+    case .folder:
+      try ModelSourceError.refuse(
+        options.ofCheckpoints + options.ofWeights, path,
+        "its config.json describes it, and it has one set of weights")
+    case .file: try options.refuseOfFile(path)
+    case .artefact: try options.refuseOfArtefact(path)
     }
   }
 

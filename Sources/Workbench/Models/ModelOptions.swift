@@ -37,6 +37,16 @@ package struct ModelOptions: Sendable {
   /// Those that choose among several files of a folder.
   var ofFolders: [String] { weights.variant == nil ? [] : ["--variant"] }
 
+  /// Refuses what a quantised model says itself.
+  func refuseOfArtefact(_ path: String) throws(ModelSourceError) {
+    try ModelSourceError.refuse(ofCheckpoints + ofWeights + ofFolders, path, "a quantised model says it itself")
+  }
+
+  /// Refuses what chooses among files, where there is one.
+  func refuseOfFile(_ path: String) throws(ModelSourceError) {
+    try ModelSourceError.refuse(ofFolders, path, "it is one file, and a variant is one of several")
+  }
+
   /// The options that concern checkpoints only, as on the command line.
   var ofCheckpoints: [String] { (configuration == nil ? [] : ["--config"]) + checkpoint.said.filter { $0 != "--size" } }
 }
@@ -62,7 +72,7 @@ package struct SizeArgument: Sendable {
 extension Session {
   /// What a command reads that is told of a model by path or name: the model, what the options about it name, and other files.
   func inputs(of model: String, _ options: ModelOptions, and others: [String?] = []) -> [String] {
-    let named = [(try? assets.path(.model, model)) ?? model, options.configuration, options.schedule.file]
+    let named = [assets.place(.model, model), options.configuration, options.schedule.file]
     return (named + others).compactMap(\.self)
   }
 

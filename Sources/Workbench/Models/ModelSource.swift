@@ -51,8 +51,7 @@ package struct ModelSource: Sendable {
       if try !QuantizedModelFile.isOne(path) {
         return try ModelSource(checkpoint: path, name: stem(of: path), options, holding)
       }
-      try refuse(
-        options.ofCheckpoints + options.ofWeights + options.ofFolders, path, "a quantised model says it itself")
+      try options.refuseOfArtefact(path)
       if !options.schedule.given.isEmpty {
         throw ModelSourceError.scheduleOfArtefact(path: path, options: options.schedule.given)
       }
@@ -66,13 +65,9 @@ package struct ModelSource: Sendable {
     }
   }
 
-  private static func refuse(_ options: [String], _ path: String, _ reason: String) throws(ModelSourceError) {
-    if !options.isEmpty { throw .idleOptions(path: path, options: options, reason: reason) }
-  }
-
   /// - Parameter name: what things made from it are called.
   private init(checkpoint path: String, name: String, _ options: ModelOptions, _ holding: WeightHolding) throws {
-    try Self.refuse(options.ofFolders, path, "it is one file, and a variant is one of several")
+    try options.refuseOfFile(path)
     let read = try CheckpointReadout(path, options)
     let (reading, opened) = (read.reading, read.opened)
     let schedule = try Self.schedule(of: read, options: options.schedule)
@@ -92,7 +87,7 @@ package struct ModelSource: Sendable {
 
   private init(folder path: String, _ options: ModelOptions, _ holding: WeightHolding) throws {
     let folder = try ModelFolder(path, weights: options.weights)
-    try Self.refuse(folder.idle(options), path, "a folder with config.json says it itself")
+    try ModelSourceError.refuse(folder.idle(options), path, "a folder with config.json says it itself")
     let pipeline = try folder.pipeline()
     let configuration = try Self.network(folder, size: options.size.map(pipeline.sampleSize))
     let schedule = try Self.schedule(of: folder, path: path, options: options.schedule)
@@ -120,7 +115,7 @@ package struct ModelSource: Sendable {
     _ text: String, _ options: ModelOptions = ModelOptions(), seed: UInt64, for command: String, assets: Assets
   ) throws -> ModelSource {
     let path = try assets.path(.model, text)
-    try refuse(options.ofWeights + options.ofFolders, path, "its weights are drawn")
+    try ModelSourceError.refuse(options.ofWeights + options.ofFolders, path, "its weights are drawn")
     let checkpoint: String?
     switch Folder.kind(of: path) {
     case .folder: checkpoint = ModelFolder.describesNetwork(path) ? nil : try CheckpointFile.only(in: path)
@@ -139,7 +134,7 @@ package struct ModelSource: Sendable {
       schedule = try self.schedule(of: read, options: options.schedule)
     } else {
       let folder = try ModelFolder(path)
-      try refuse(folder.idle(options), path, "a folder with config.json says it itself")
+      try ModelSourceError.refuse(folder.idle(options), path, "a folder with config.json says it itself")
       network = try self.network(folder, size: options.size.map { try folder.pipeline().sampleSize(for: $0) })
       schedule = try self.schedule(of: folder, path: path, options: options.schedule)
       embedder = try folder.classTable?.drawn(seed: seed, for: network.graph().conditioning)

@@ -155,3 +155,10 @@ package enum ModelSourceError: HalftoneError, Equatable {
     return "\(steps.count) network calls, t = \(shown)\(steps.count > 12 ? ", …" : "")"
   }
 }
+
+extension ModelSourceError {
+  /// Refuses options on which nothing depends; none are no problem.
+  static func refuse(_ options: [String], _ path: String, _ reason: String) throws(ModelSourceError) {
+    if !options.isEmpty { throw .idleOptions(path: path, options: options, reason: reason) }
+  }
+}

@@ -54,7 +54,7 @@ package enum OutputPlace {
     // Arrays that are images of a run lie two folders below its own.
     let store = folder.deletingLastPathComponent().lastPathComponent
     if ends([".npz"]) { return [ImageStore.arrayFolderName, ImageStore.latentFolderName].contains(store) }
-    return ends([".png", ".jpg", ".jpeg", ".yaml", ".yml", ".txt", ".model"] + CheckpointFile.endings)
+    return ImageFile.isNamedAsImage(name) || ends([".yaml", ".yml", ".txt", ".model"] + CheckpointFile.endings)
   }
 
   /// Identities of the folders that a file stands in, the nearest first.

@@ -9,19 +9,25 @@ struct ExtractorRequest {
   let mode: String?
   let path: String
 
+  /// The name in `NAME` or `NAME=WEIGHTS`, and the file of weights; nil where none is named.
+  static func parts(of text: String) -> (name: String, weights: String?) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    return (parts[0], parts.count == 2 ? parts[1] : nil)
+  }
+
   /// - Parameters:
   ///   - text: `NAME` or `NAME=WEIGHTS`; nil for the standard extractor, which is Inception where there is a mode.
   ///   - mode: one of the extractor's modes; nil for its first.
   ///   - environment: names files of weights that `text` does not.
   init(_ text: String?, mode: String?, assets: Assets, environment: [String: String]) throws {
-    let parts = text?.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    let parts = text.map(Self.parts(of:))
     let standard = mode == nil ? FeatureExtractorCatalog.standard : FeatureExtractorCatalog.standardWithModes
-    definition = try parts.map { try FeatureExtractorCatalog.named($0[0]) } ?? standard
+    definition = try parts.map { try FeatureExtractorCatalog.named($0.name) } ?? standard
     if let mode, !definition.modes.contains(mode) {
       throw EvaluationError.unknownMode(mode, extractor: definition.name, known: definition.modes)
     }
     self.mode = mode
-    let given = parts.flatMap { $0.count == 2 ? $0[1] : nil }
+    let given = parts?.weights
     switch definition.weights {
     case .shipped(let shipped):
       if given != nil { throw ExtractorRequestError.hasWeights(definition.name) }

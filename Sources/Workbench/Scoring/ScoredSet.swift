@@ -87,8 +87,11 @@ extension FeatureScoring {
   }
 
   private func scored(_ path: String, _ features: Tensor, _ notes: [String]) throws -> ScoredSet {
-    ScoredSet(
-      path: path, statistics: try StatisticsFiles.accumulated(features, from: path).statistics(),
+    let statistics = try StatisticsFiles.following(from: features, of: path) { sums throws(EvaluationError) in
+      try sums.statistics()
+    }
+    return ScoredSet(
+      path: path, statistics: statistics,
       features: try FeatureSet(features, extractor: nil), isExtracted: false, warnings: notes)
   }
 }

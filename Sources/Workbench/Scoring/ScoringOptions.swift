@@ -14,9 +14,7 @@ package struct ScoringOptions: Sendable {
   var temporaryFeatures: String?
 
   /// The file of weights that `features` names; nil where it names none.
-  var weights: String? {
-    features?.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first.map(String.init)
-  }
+  var weights: String? { features.flatMap { ExtractorRequest.parts(of: $0).weights } }
 
   /// What `mode` can be.
   package static let modes = InceptionMode.allCases.map(\.rawValue)

@@ -38,8 +38,10 @@ package enum StatisticsFiles {
     return try ZipContent(of: file) == .arrays && NPZFile(file).contains(images)
   }
 
-  /// Exact sums of features that another program made, of which there are statistics.
-  static func accumulated(_ features: Tensor, from path: String) throws -> FeatureAccumulator {
+  /// What follows from the exact sums of features that another program made.
+  static func following<Result>(
+    from features: Tensor, of path: String, _ result: (FeatureAccumulator) throws(EvaluationError) -> Result
+  ) throws -> Result {
     let dimension = features.dims[1]
     // Exact sums, mean and covariance, and the decomposition of the latter.
     try MemoryBudget.require(
@@ -47,11 +49,10 @@ package enum StatisticsFiles {
     var accumulator = FeatureAccumulator(extractor: .unknown, dimension: dimension)
     do {
       try accumulator.add(features, images: 0..<features.dims[0])
-      _ = try accumulator.statistics()
+      return try result(accumulator)
     } catch {
       throw EvaluationError.features(file: path, error)
     }
-    return accumulator
   }
 
   /// The statistics at `path`: a statistics file, or what follows from features. - Throws: when it is something else.
@@ -62,7 +63,7 @@ package enum StatisticsFiles {
       return archive
     case .features(let features, let notes)?:
       notes.forEach(console.warn)
-      return try accumulated(features, from: path).archive()
+      return try following(from: features, of: path) { sums throws(EvaluationError) in try sums.archive() }
     case nil:
       // Whatever it is, its own reader says what is wrong; an archive of other arrays lacks what statistics have.
       let file = try NPZFile(path)
